@@ -1,0 +1,150 @@
+//! Records that cross the kernel boundary: map keys, map values and ring-buffer entries.
+//!
+//! Byte order: fields whose name says `_be` and all addresses are in network
+//! order as they stood on the wire; every other integer is in host order.
+//! Padding is explicit and zero, sizes are asserted, and an IPv4 address lies
+//! in the first four bytes of a 16-byte field with the rest zero.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::types::KernelTime;
+
+/// Virtual routers of one agent: VRIDs 1..=255 in two families, plus slot 0
+/// which is never configured and counts what belongs to no instance.
+pub const SLOTS: usize = 511;
+
+/// The slot that counts frames of no configured instance.
+pub const NO_SLOT: u32 = 0;
+
+/// Unicast peers that one instance can have.
+pub const MAX_PEERS: usize = 32;
+
+/// An IPv4 address in the first four bytes, or an IPv6 address; network order.
+pub type WireAddress = [u8; 16];
+
+/// Key of the INSTANCES map: filled from the configuration, only looked up
+/// with what a packet says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct InstanceKey {
+    pub ifindex: u32,
+    /// 802.1Q VLAN id of the innermost tag in the frame, 0 without a tag.
+    pub vlan: u16,
+    /// [`crate::Family`] as a byte.
+    pub family: u8,
+    pub vrid: u8,
+}
+
+const _: () = assert!(size_of::<InstanceKey>() == 8);
+
+/// Bits of [`InstanceFilter::flags`].
+pub mod filter_flags {
+    /// Adverts come from configured peers by unicast, not to the group.
+    pub const UNICAST: u8 = 1 << 0;
+    /// Unicast: the source must be one of the peers.
+    pub const CHECK_SOURCE: u8 = 1 << 1;
+    /// v2 authentication type 1: the password must match.
+    pub const AUTH_PASS: u8 = 1 << 2;
+    /// The local router owns the addresses and ignores every advert
+    /// (RFC 9568 7.1 as published; erratum 8298 only logs).
+    pub const OWNER_IGNORES: u8 = 1 << 3;
+}
+
+/// What the verdict on an advert needs to know of the instance it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct InstanceFilter {
+    /// Index into LATEST, WATCH and the counters; 1..SLOTS.
+    pub slot: u32,
+    /// [`crate::Version`] as a byte.
+    pub version: u8,
+    /// See [`filter_flags`].
+    pub flags: u8,
+    /// v2: the local Adver Int in seconds, which an advert must equal.
+    pub v2_seconds: u8,
+    /// Entries of `peers` in use.
+    pub peer_count: u8,
+    /// v2 password: the first 8 bytes, zero padded.
+    pub auth: [u8; 8],
+    /// The address that the agent sends adverts from, so that a reflected
+    /// advert of its own is known; all zero while there is none.
+    pub own: WireAddress,
+    /// The destination an advert must have: the multicast group, or in
+    /// unicast mode the local unicast address.
+    pub destination: WireAddress,
+    /// MAC address of the interface.
+    pub mac: [u8; 6],
+    pub _pad: [u8; 2],
+    pub peers: [WireAddress; MAX_PEERS],
+}
+
+const _: () = assert!(size_of::<InstanceFilter>() == 56 + 16 * MAX_PEERS);
+
+/// Bits of [`AdvertRecord::flags`].
+pub mod advert_flags {
+    /// The v3/IPv4 checksum verified with the pseudo-header of RFC 5798.
+    pub const PSEUDO_HEADER: u8 = 1 << 0;
+    /// Read through the slow path: reassembled from fragments.
+    pub const REASSEMBLED: u8 = 1 << 1;
+}
+
+/// A valid advert: the entry of the ring buffer and the content of a LATEST slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct AdvertRecord {
+    /// When the frame reached the hook, CLOCK_MONOTONIC nanoseconds.
+    pub stamp_ns: u64,
+    pub source: WireAddress,
+    pub slot: u32,
+    /// Order-independent digest of the address list, see
+    /// [`crate::wire::vrrp::address_digest`].
+    pub addresses_digest: u32,
+    /// Max Advertise Interval in centiseconds (v2: seconds times 100), never 0.
+    pub interval_cs: u16,
+    pub priority: u8,
+    /// [`crate::Version`] as a byte.
+    pub version: u8,
+    /// [`crate::Family`] as a byte.
+    pub family: u8,
+    pub address_count: u8,
+    /// See [`advert_flags`].
+    pub flags: u8,
+    pub _pad: u8,
+}
+
+const _: () = assert!(size_of::<AdvertRecord>() == 40);
+
+impl AdvertRecord {
+    pub const fn stamp(&self) -> KernelTime {
+        KernelTime(self.stamp_ns)
+    }
+}
+
+/// A LATEST slot: the newest advert of the router that the agent watches.
+///
+/// Written by XDP whatever the state of the ring buffer, so that a full ring
+/// cannot hide a living Active. `sequence` is odd while a CPU writes; a reader
+/// takes two copies and trusts them when they are equal and even.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct LatestSlot {
+    pub sequence: u64,
+    pub advert: AdvertRecord,
+}
+
+const _: () = assert!(size_of::<LatestSlot>() == 48);
+
+/// What the agent tells the kernel side about one instance, in the WATCH map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct WatchSlot {
+    /// The router whose adverts keep the Active_Down_Timer at bay. Its steady
+    /// adverts do not wake the agent, have LATEST to themselves and are not
+    /// subject to the budget. All zero: nobody yet, every advert wakes.
+    pub active: WireAddress,
+    /// 1: every advert wakes the agent (it is Active, or not in Backup).
+    pub wake_always: u8,
+    pub _pad: [u8; 7],
+}
+
+const _: () = assert!(size_of::<WatchSlot>() == 24);

@@ -1,0 +1,116 @@
+//! The validated configuration: types that cannot be wrong, whatever they were read from.
+//!
+//! Made by [`super::lower`] from a keepalived.conf or by the command line from
+//! its flags; everything behind it takes it on trust.
+
+use core::time::Duration;
+use std::net::{IpAddr, Ipv4Addr};
+
+use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
+
+pub use crate::core::AnnouncePolicy;
+
+/// A network interface name: 1..=15 bytes, no `/`, no white space.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct IfName(String);
+
+impl IfName {
+    /// `None` where the kernel would refuse the name.
+    pub fn new(name: &str) -> Option<Self> {
+        let ok = !name.is_empty()
+            && name.len() < libc::IFNAMSIZ
+            && name != "."
+            && name != ".."
+            && !name.bytes().any(|b| b == b'/' || b == b':' || b == 0 || b.is_ascii_whitespace());
+        ok.then(|| Self(name.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for IfName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A virtual IP address as it is put on an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Vip {
+    pub address: IpAddr,
+    /// 0..=32 or 0..=128; a VIP without `/LEN` is a host address.
+    pub prefix: u8,
+    /// Where it goes when that is not the instance's interface.
+    pub device: Option<IfName>,
+    pub broadcast: Option<Ipv4Addr>,
+    /// Interface label, IPv4 only.
+    pub label: Option<String>,
+    /// rtnetlink scope, 0 = global, 253 = link, 254 = host.
+    pub scope: u8,
+    /// False for `virtual_ipaddress_excluded`: held, but not in the advert.
+    pub advertised: bool,
+}
+
+/// How adverts travel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// To 224.0.0.18 or ff02::12. `source` overrides the primary address.
+    Multicast { source: Option<IpAddr> },
+    /// To each peer. Without `source` the interface's primary address is used.
+    Unicast { source: Option<IpAddr>, peers: Vec<IpAddr>, check_source: bool },
+}
+
+/// v2 authentication type 1: the first 8 bytes, zero padded (F-27).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Password(pub [u8; 8]);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// The checksum form of v3/IPv4 adverts that we send (K-05). Both are accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum V3Checksum {
+    /// RFC 5798 as deployed: keepalived's default.
+    PseudoHeader,
+    /// RFC 9568: the message only.
+    MessageOnly,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    /// The name of the `vrrp_instance` block, `VI_1` where there is no file.
+    pub name: String,
+    pub interface: IfName,
+    pub vrid: Vrid,
+    pub version: Version,
+    pub family: Family,
+    pub priority: Priority,
+    pub interval: AdvertInterval,
+    pub preempt: bool,
+    pub preempt_delay: Duration,
+    pub down_factor: u8,
+    pub assert_on_lower: bool,
+    pub higher_prio_send_advert: bool,
+    pub owner_ignores: bool,
+    pub transport: Transport,
+    pub password: Option<Password>,
+    pub v3_checksum: V3Checksum,
+    pub announce: AnnouncePolicy,
+    /// Never empty of advertised addresses in v3 (F-17).
+    pub vips: Vec<Vip>,
+    /// Interfaces whose loss is a fault of this instance.
+    pub track_interfaces: Vec<IfName>,
+}
+
+/// A whole configuration. Instances are unique by (interface, family, VRID)
+/// and by name; there are at most 510.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Config {
+    pub router_id: Option<String>,
+    pub instances: Vec<Instance>,
+}

@@ -1,0 +1,76 @@
+//! Everything that can happen to the core: one closed enum, each with the time it is handled at.
+
+use std::net::IpAddr;
+
+use agent_common::{AdvertInterval, KernelTime, Priority, record::AdvertRecord};
+
+/// Index of an instance; equal to its slot in the kernel's maps (1..SLOTS).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct InstanceId(pub u16);
+
+/// An advert that passed every check of the parser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Advert {
+    /// When the frame reached the hook, not when we got to read it.
+    pub stamp: KernelTime,
+    pub source: IpAddr,
+    pub priority: Priority,
+    pub interval: AdvertInterval,
+    pub address_count: u8,
+    pub addresses_digest: u32,
+}
+
+impl Advert {
+    /// `None` for a record that the kernel side cannot have written.
+    pub fn from_record(record: &AdvertRecord) -> Option<Self> {
+        let source = match record.family {
+            4 => {
+                let [a, b, c, d, ..] = record.source;
+                IpAddr::from([a, b, c, d])
+            }
+            6 => IpAddr::from(record.source),
+            _ => return None,
+        };
+        Some(Self {
+            stamp: record.stamp(),
+            source,
+            priority: Priority(record.priority),
+            interval: AdvertInterval::from_centis(record.interval_cs)?,
+            address_count: record.address_count,
+            addresses_digest: record.addresses_digest,
+        })
+    }
+}
+
+/// Why an instance cannot take part.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fault {
+    /// The interface does not exist.
+    InterfaceGone,
+    /// The interface is down or has no carrier.
+    LinkDown,
+    /// No usable source address on the interface (F-01, F-02, X-09).
+    NoSourceAddress,
+    /// A tracked interface is down or gone.
+    TrackedDown,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// The instance can send and receive from `source`: Startup of RFC 9568
+    /// 6.4.1. For a running instance only the source address changes.
+    Up { id: InstanceId, source: IpAddr },
+    /// The instance can no longer take part. An Active gives up at once and
+    /// says so with priority 0 if it can.
+    Down { id: InstanceId, fault: Fault },
+    /// A valid advert. The same advert may be handed in twice (ring buffer and
+    /// LATEST slot); it counts once, by stamp and source.
+    Advert { id: InstanceId, advert: Advert },
+    /// Fire everything that is due. The caller has drained every queue first
+    /// and has handed in LATEST of each instance of [`super::Machine::expiring`].
+    Timeout,
+    /// The kernel no longer has VIP number `vip` and we did not remove it.
+    AddressLost { id: InstanceId, vip: u16 },
+    /// Leave for good: priority 0 if Active, VIPs removed (S-15, S-37).
+    Shutdown { id: InstanceId },
+}

@@ -1,0 +1,15 @@
+//! The pure part: election and timers of every virtual router.
+//!
+//! `handle(input, now)`, `poll_timeout()`, `poll_effect()` and nothing else.
+//! No clock, socket, task, random source, file or global in here; time comes
+//! in as [`agent_common::KernelTime`] and everything that should happen comes
+//! out as an [`Effect`] in the order it must be carried out. Nothing is
+//! allocated after [`Machine::new`].
+
+pub mod config;
+pub mod effect;
+pub mod input;
+
+pub use config::{AnnouncePolicy, InstanceConfig};
+pub use effect::{Cause, Effect, Notice, State};
+pub use input::{Advert, Fault, Input, InstanceId};

@@ -1,0 +1,4 @@
+//! The fail-over agent: see docs/ARCHITECTURE.md.
+
+pub mod config;
+pub mod core;
