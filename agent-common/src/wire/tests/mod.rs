@@ -1,0 +1,8 @@
+//! Golden vectors, rejections by requirement id, truncations, round trips.
+
+mod accept;
+mod announce;
+mod lab;
+mod reject;
+mod robust;
+mod round_trip;
