@@ -1,6 +1,6 @@
 //! Ethernet with up to two VLAN tags (IEEE 802.3, 802.1Q, 802.1ad).
 
-use super::Frame;
+use super::Bytes;
 
 /// Bytes of the header without tags.
 pub const HEADER_LEN: usize = 14;
@@ -38,7 +38,7 @@ pub struct Payload {
 /// `None` for a frame that is too short. A frame with more tags than we look
 /// through comes back with the ethertype of a tag, which is nobody's.
 #[inline(always)]
-pub fn payload<F: Frame + ?Sized>(frame: &F, out_of_band: Option<u16>) -> Option<Payload> {
+pub fn payload<F: Bytes + ?Sized>(frame: &F, out_of_band: Option<u16>) -> Option<Payload> {
     let mut found = Payload {
         ethertype: frame.be16(12)?,
         at: HEADER_LEN,

@@ -4,18 +4,8 @@ use core::net::IpAddr;
 
 use crate::{record::WireAddress, types::Family};
 
-/// A run of bytes from a link or a socket.
-pub trait Frame {
-    /// Bytes that were received, which may be more than can be read here.
-    fn len(&self) -> usize;
-
-    /// Bytes that can be read: less than [`Frame::len`] where only the start
-    /// of a long frame was copied.
-    #[inline(always)]
-    fn readable(&self) -> usize {
-        self.len()
-    }
-
+/// Bytes that can be read at an offset.
+pub trait Bytes {
     /// The `N` bytes at `at`; `None` when they are not all readable.
     fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
 
@@ -30,18 +20,28 @@ pub trait Frame {
     fn be16(&self, at: usize) -> Option<u16> {
         self.bytes::<2>(at).map(u16::from_be_bytes)
     }
+}
 
+/// A frame or a packet whose length is known.
+pub trait Frame: Bytes {
+    /// Bytes that were received, which may be more than can be read here.
+    fn received(&self) -> usize;
+
+    /// Bytes that can be read: less than [`Frame::received`] where only the
+    /// start of a long frame was copied.
     #[inline(always)]
-    fn is_empty(&self) -> bool {
-        self.len() == 0
+    fn readable(&self) -> usize {
+        self.received()
     }
 }
 
 impl Frame for [u8] {
-    fn len(&self) -> usize {
-        <[u8]>::len(self)
+    fn received(&self) -> usize {
+        self.len()
     }
+}
 
+impl Bytes for [u8] {
     fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.get(at..)?.first_chunk::<N>().copied()
     }

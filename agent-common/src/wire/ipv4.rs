@@ -1,7 +1,7 @@
 //! The IPv4 header (RFC 791), with what the kernel would have checked for a
 //! raw socket and XDP has to check itself.
 
-use super::{Frame, checksum::Sum, frame::wire_v4, locate::IpMessage};
+use super::{Bytes, Frame, checksum::Sum, frame::wire_v4, locate::IpMessage};
 use crate::outcome::Outcome;
 
 const MIN_HEADER_LEN: usize = 20;
@@ -15,7 +15,7 @@ pub const PROTOCOL_AUTH_HEADER: u8 = 51;
 
 /// Whether the packet at `at` could be an advert; reads two bytes at most.
 #[inline(always)]
-pub fn scan<F: Frame + ?Sized>(frame: &F, at: usize) -> bool {
+pub fn scan<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
     match frame.byte(at + 9) {
         Some(PROTOCOL_VRRP) => true,
         // Behind options the offset varies: leave that to `message`.
@@ -50,7 +50,7 @@ pub fn message<F: Frame + ?Sized>(frame: &F, at: usize) -> Result<IpMessage, Out
     }
     let total = frame.be16(at + 2).ok_or(Outcome::Truncated)? as usize;
     let end = at + total;
-    if total < header_len || end > frame.len() {
+    if total < header_len || end > frame.received() {
         return Err(Outcome::IpLength);
     }
     if frame.be16(at + 6).ok_or(Outcome::Truncated)? & FRAGMENT != 0 {

@@ -1,7 +1,7 @@
 //! The IPv6 header and a bounded walk of its extension headers (RFC 8200).
 
 use super::{
-    Frame,
+    Bytes, Frame,
     ipv4::{PROTOCOL_AUTH_HEADER, PROTOCOL_VRRP},
     locate::IpMessage,
 };
@@ -30,7 +30,7 @@ const fn is_extension(next: u8) -> bool {
 
 /// Whether the packet at `at` could be an advert; reads one byte.
 #[inline(always)]
-pub fn scan<F: Frame + ?Sized>(frame: &F, at: usize) -> bool {
+pub fn scan<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
     match frame.byte(at + 6) {
         Some(next) => next == PROTOCOL_VRRP || is_extension(next),
         None => false,
@@ -47,7 +47,7 @@ pub fn message<F: Frame + ?Sized>(frame: &F, at: usize) -> Result<IpMessage, Out
     if frame.byte(at).ok_or(Outcome::Truncated)? >> 4 != 6 {
         return Err(Outcome::IpHeader);
     }
-    if end > frame.len() || message_at > end {
+    if end > frame.received() || message_at > end {
         return Err(Outcome::IpLength);
     }
     if end > frame.readable() {

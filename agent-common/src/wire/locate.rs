@@ -1,7 +1,7 @@
 //! From a frame or an IP packet to the VRRP message in it.
 
 use super::{
-    Frame,
+    Bytes, Frame,
     ethernet::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, MacAddress},
     ipv4, ipv6,
 };
@@ -58,7 +58,7 @@ pub struct SlowPath {
 /// Whether a frame could hold an advert, at the price of three reads at fixed
 /// offsets: everything else on the link is turned away here.
 #[inline(always)]
-pub fn scan<F: Frame + ?Sized>(frame: &F, out_of_band: Option<u16>) -> bool {
+pub fn scan<F: Bytes + ?Sized>(frame: &F, out_of_band: Option<u16>) -> bool {
     match ethernet::payload(frame, out_of_band) {
         Some(payload) if payload.ethertype == ETHERTYPE_IPV4 => ipv4::scan(frame, payload.at),
         Some(payload) if payload.ethertype == ETHERTYPE_IPV6 => ipv6::scan(frame, payload.at),
@@ -115,7 +115,7 @@ pub fn locate_ipv4<F: Frame + ?Sized>(
 pub fn locate_ipv6<F: Frame + ?Sized>(payload: &F, from: SlowPath) -> Result<Located, Outcome> {
     let message = IpMessage {
         at: 0,
-        length: payload.len(),
+        length: payload.received(),
         source: from.source,
         destination: from.destination,
         ttl: from.hop_limit,

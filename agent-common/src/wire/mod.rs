@@ -2,7 +2,7 @@
 //!
 //! One parser for XDP, tcx, the slow path and the raw-socket backend, so that
 //! all of them say the same of the same bytes. It reads through
-//! [`Frame`] and never indexes: no input of any length can panic, read past
+//! [`Bytes`] and never indexes: no input of any length can panic, read past
 //! the frame, or read past the length that the IP header states.
 //!
 //! [`scan`] is the cheap question (could this be ours?), [`locate`] finds the
@@ -22,6 +22,6 @@ pub mod vrrp;
 #[cfg(test)]
 mod tests;
 
-pub use frame::Frame;
+pub use frame::{Bytes, Frame};
 pub use judge::judge;
 pub use locate::{IpMessage, Link, Located, SlowPath, locate, locate_ipv4, locate_ipv6, scan};

@@ -247,7 +247,17 @@ fn r22_vlan_tags_in_and_out_of_the_frame() {
 }
 
 #[test]
-fn r22_three_tags_are_foreign() {
+fn r22_three_tags_are_foreign_wherever_the_first_is() {
+    let packet = Packet {
+        tags: vec![(0x88A8, 1), (0x8100, 2)],
+        ..Packet::v4(G2)
+    };
+    let link = Link {
+        ifindex: 7,
+        vlan: Some(3),
+    };
+    assert_eq!(locate(&packet.frame()[..], link), Err(Outcome::Foreign));
+
     let packet = Packet {
         tags: vec![(0x88A8, 1), (0x8100, 2), (0x8100, 3)],
         ..Packet::v4(G2)

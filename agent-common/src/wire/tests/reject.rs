@@ -7,7 +7,7 @@ use crate::{
     outcome::Outcome,
     record::{InstanceFilter, filter_flags},
     types::Family,
-    wire::{Frame, Link, frame::wire_address, locate, scan},
+    wire::{Bytes, Frame, Link, ethernet, frame::wire_address, locate, scan},
 };
 
 fn refused_v4(packet: &Packet) -> Outcome {
@@ -410,12 +410,14 @@ fn r28_destination_mac() {
         };
         assert_eq!(refused_v4(&packet), Outcome::DestinationMac);
     }
-    let packet = Packet {
-        destination_mac: PEER_MAC,
-        ..Packet::unicast_v4(G4)
-    };
-    let refused = verdict(&packet.frame(), &unicast_filter());
-    assert_eq!(refused, Err(Outcome::DestinationMac));
+    for destination_mac in [PEER_MAC, ethernet::multicast_v4(OURS_V4)] {
+        let packet = Packet {
+            destination_mac,
+            ..Packet::unicast_v4(G4)
+        };
+        let refused = verdict(&packet.frame(), &unicast_filter());
+        assert_eq!(refused, Err(Outcome::DestinationMac));
+    }
 }
 
 #[test]
@@ -466,14 +468,16 @@ fn foreign() {
 struct Head<'a>(&'a [u8], usize);
 
 impl Frame for Head<'_> {
-    fn len(&self) -> usize {
+    fn received(&self) -> usize {
         self.0.len()
     }
 
     fn readable(&self) -> usize {
         self.1
     }
+}
 
+impl Bytes for Head<'_> {
     fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.0[..self.1].bytes(at)
     }
