@@ -6,10 +6,24 @@
 //! out as an [`Effect`] in the order it must be carried out. Nothing is
 //! allocated after [`Machine::new`].
 
+mod active;
+mod backup;
 pub mod config;
 pub mod effect;
+mod heard;
 pub mod input;
+mod instance;
+mod limit;
+mod machine;
+mod queue;
+pub mod snapshot;
+pub mod timers;
+
+#[cfg(test)]
+mod tests;
 
 pub use config::{AnnouncePolicy, InstanceConfig};
 pub use effect::{Cause, Effect, Notice, State};
 pub use input::{Advert, Fault, Input, InstanceId};
+pub use machine::Machine;
+pub use snapshot::{Counters, Snapshot};

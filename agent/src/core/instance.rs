@@ -1,0 +1,360 @@
+//! One virtual router: its data, and the events that all states share.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use agent_common::{AdvertInterval, Family, KernelTime, Priority, Version};
+
+use super::{
+    config::InstanceConfig,
+    effect::{Cause, Effect, Notice, State},
+    heard::Heard,
+    input::{Advert, Fault, InstanceId},
+    limit::{LossRounds, NoticeGate, SlidingLog},
+    queue::Effects,
+    snapshot::{Counters, Snapshot},
+    timers::{Timer, Timers, active_down_interval, skew_time},
+};
+
+/// Asserted adverts in one Advertisement_Interval (S-46).
+pub(super) const ASSERTS: usize = 10;
+
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) config: InstanceConfig,
+    pub(super) state: State,
+    since: KernelTime,
+    /// Startup: what was stamped before it was heard in Initialize (S-03).
+    up_at: KernelTime,
+    pub(super) source: Option<IpAddr>,
+    fault: Option<Fault>,
+    /// After Shutdown: a late Up of the link must not bring us back.
+    left: bool,
+    pub(super) timers: Timers,
+    /// Active_Adver_Interval; equal to Advertisement_Interval in v2.
+    pub(super) learned: AdvertInterval,
+    /// The router last accepted as Active.
+    pub(super) active: Option<IpAddr>,
+    /// What the kernel side was told.
+    watched: Option<IpAddr>,
+    /// The event that Active_Down_Timer counts from. An advert stamped before
+    /// it is older news.
+    pub(super) counted: KernelTime,
+    /// We overslept until then: no deadline counts from before.
+    pub(super) floor: KernelTime,
+    pub(super) last_advert: Option<KernelTime>,
+    /// Active_Down_Timer runs for the Skew_Time after a priority 0.
+    pub(super) released_by: Option<IpAddr>,
+    /// The preempt delay is over: lower adverts are discarded.
+    pub(super) preempt_ready: bool,
+    pub(super) last_sent: KernelTime,
+    pub(super) reannounced: Option<KernelTime>,
+    pub(super) again_repeat: u8,
+    pub(super) asserts: SlidingLog<ASSERTS>,
+    pub(super) losses: LossRounds,
+    gate: NoticeGate,
+    heard: Heard,
+    pub(super) counters: Counters,
+}
+
+/// Counters saturate: no input can make them panic or wrap.
+pub(super) fn bump(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+impl Instance {
+    pub(super) fn new(config: InstanceConfig) -> Self {
+        Self {
+            state: State::Initialize,
+            since: KernelTime(0),
+            up_at: KernelTime(0),
+            source: None,
+            fault: None,
+            left: false,
+            timers: Timers::unarmed(),
+            learned: config.interval,
+            active: None,
+            watched: None,
+            counted: KernelTime(0),
+            floor: KernelTime(0),
+            last_advert: None,
+            released_by: None,
+            preempt_ready: false,
+            last_sent: KernelTime(0),
+            reannounced: None,
+            again_repeat: 0,
+            asserts: SlidingLog::new(),
+            losses: LossRounds::new(config.vip_count),
+            gate: NoticeGate::new(),
+            heard: Heard::new(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    pub(super) fn id(&self) -> InstanceId {
+        self.config.id
+    }
+
+    pub(super) fn next_deadline(&self) -> KernelTime {
+        self.timers.next()
+    }
+
+    pub(super) fn is_expiring(&self, now: KernelTime) -> bool {
+        self.timers.due(Timer::Checkpoint, now).is_some()
+            || self.timers.due(Timer::ActiveDown, now).is_some()
+    }
+
+    /// Startup (RFC 9568 6.4.1), or a new source address while running.
+    pub(super) fn up(&mut self, source: IpAddr, now: KernelTime, out: &mut Effects) {
+        if self.left {
+            return;
+        }
+        let changed = self.source.replace(source) != Some(source);
+        match self.state {
+            State::Initialize => self.startup(now, out),
+            State::Backup => {}
+            State::Active if changed => self.advert_from_new_source(now, out),
+            State::Active => {}
+        }
+    }
+
+    fn startup(&mut self, now: KernelTime, out: &mut Effects) {
+        self.fault = None;
+        self.up_at = now;
+        self.last_advert = None;
+        self.active = None;
+        if self.config.priority.is_owner() {
+            self.promote(Cause::Owner, now, out);
+        } else {
+            self.learned = self.config.interval;
+            self.enter_backup(now, now);
+            // Whoever was watched before the fault may be gone.
+            self.watch(None, out);
+            self.transition(State::Initialize, Cause::Started, now, out);
+        }
+    }
+
+    /// The instance can no longer take part.
+    pub(super) fn down(&mut self, fault: Fault, now: KernelTime, out: &mut Effects) {
+        if !self.left {
+            self.fault = Some(fault);
+            self.leave(Cause::Fault(fault), now, out);
+        }
+    }
+
+    /// Shutdown (RFC 9568 6.4.2, 6.4.3): for good.
+    pub(super) fn shutdown(&mut self, now: KernelTime, out: &mut Effects) {
+        self.left = true;
+        self.leave(Cause::Shutdown, now, out);
+    }
+
+    fn leave(&mut self, cause: Cause, now: KernelTime, out: &mut Effects) {
+        let from = self.state;
+        match from {
+            State::Initialize => return,
+            State::Backup => {}
+            State::Active => self.release(out),
+        }
+        self.enter(State::Initialize, now);
+        self.active = None;
+        self.transition(from, cause, now, out);
+    }
+
+    /// A valid advert of the virtual router.
+    pub(super) fn advert(&mut self, advert: &Advert, now: KernelTime, out: &mut Effects) {
+        let Some(own) = self.source else { return };
+        if self.state == State::Initialize || advert.source.is_ipv4() != self.is_ipv4() {
+            return;
+        }
+        if advert.stamp < self.up_at || !self.heard.note(advert.source, advert.stamp) {
+            bump(&mut self.counters.adverts_stale);
+            return;
+        }
+        bump(&mut self.counters.adverts_received);
+        if self.is_own(advert, own) {
+            bump(&mut self.counters.own_address_heard);
+            self.notice(
+                Notice::OwnAddressHeard {
+                    from: advert.source,
+                },
+                now,
+                out,
+            );
+            return;
+        }
+        if advert.priority.is_release() {
+            self.count_release(advert);
+        }
+        match self.state {
+            State::Initialize => {}
+            State::Backup => self.backup_advert(advert, now, out),
+            State::Active => self.active_advert(advert, own, now, out),
+        }
+        self.remark(advert, own, now, out);
+    }
+
+    /// Our own address with our own priority, or our own farewell: a
+    /// reflection or a clone (R-23, S-45). In Backup an advert of our priority
+    /// cannot be a reflection, and refusing it would make a second Active.
+    fn is_own(&self, advert: &Advert, own: IpAddr) -> bool {
+        let content = match self.state {
+            State::Active => advert.priority == self.config.priority,
+            State::Initialize | State::Backup => false,
+        };
+        advert.source == own && (content || advert.priority.is_release())
+    }
+
+    fn count_release(&mut self, advert: &Advert) {
+        bump(&mut self.counters.priority_zero_received);
+        // The RFC takes a release from anybody; so do we, and count it.
+        if self.state == State::Active || self.active != Some(advert.source) {
+            bump(&mut self.counters.priority_zero_not_active);
+        }
+    }
+
+    /// What an operator should hear of, whatever the advert did (R-14, R-15, L-04).
+    fn remark(&mut self, advert: &Advert, own: IpAddr, now: KernelTime, out: &mut Effects) {
+        let from = advert.source;
+        let config = self.config;
+        if advert.priority.is_release() {
+            self.notice(Notice::ReleaseHeard { from }, now, out);
+        }
+        if config.version == Version::V3 && advert.interval != config.interval {
+            let (theirs, ours) = (advert.interval, config.interval);
+            self.notice(Notice::IntervalDiffers { from, theirs, ours }, now, out);
+        }
+        if (advert.address_count, advert.addresses_digest)
+            != (config.address_count, config.addresses_digest)
+        {
+            let (theirs, ours) = (advert.address_count, config.address_count);
+            self.notice(Notice::AddressesDiffer { from, theirs, ours }, now, out);
+        }
+        if config.priority.is_owner() && advert.priority.is_owner() && from != own {
+            self.notice(Notice::TwoOwners { other: from }, now, out);
+        }
+    }
+
+    pub(super) fn timeout(&mut self, now: KernelTime, out: &mut Effects) {
+        match self.state {
+            State::Initialize => {}
+            State::Backup => self.backup_timeout(now, out),
+            State::Active => self.active_timeout(now, out),
+        }
+    }
+
+    /// A change of state takes every timer of the old one with it (T-08).
+    pub(super) fn enter(&mut self, state: State, now: KernelTime) {
+        self.timers = Timers::unarmed();
+        self.state = state;
+        self.since = now;
+        self.released_by = None;
+        self.preempt_ready = false;
+    }
+
+    pub(super) fn transition(&self, from: State, cause: Cause, at: KernelTime, out: &mut Effects) {
+        out.push(Effect::Transition {
+            id: self.id(),
+            from,
+            to: self.state,
+            cause,
+            at,
+        });
+    }
+
+    pub(super) fn watch(&mut self, active: Option<IpAddr>, out: &mut Effects) {
+        self.watched = active;
+        out.push(Effect::Watch {
+            id: self.id(),
+            active,
+        });
+    }
+
+    pub(super) fn watched(&self) -> Option<IpAddr> {
+        self.watched
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice, now: KernelTime, out: &mut Effects) {
+        if self.gate.allow(&notice, now) {
+            out.push(Effect::Notice {
+                id: self.id(),
+                notice,
+            });
+        } else {
+            bump(&mut self.counters.notices_suppressed);
+        }
+    }
+
+    /// The interval that the timers of a Backup go by: learned in v3 (T-02),
+    /// local in v2 (T-01).
+    pub(super) fn interval_in_force(&self) -> AdvertInterval {
+        match self.config.version {
+            Version::V2 => self.config.interval,
+            Version::V3 => self.learned,
+        }
+    }
+
+    pub(super) fn skew(&self) -> Duration {
+        skew_time(
+            self.config.version,
+            self.config.priority,
+            self.interval_in_force(),
+        )
+    }
+
+    pub(super) fn down_interval(&self) -> Duration {
+        let InstanceConfig {
+            version,
+            priority,
+            down_factor,
+            ..
+        } = self.config;
+        active_down_interval(version, priority, self.interval_in_force(), down_factor)
+    }
+
+    fn is_ipv4(&self) -> bool {
+        match self.config.family {
+            Family::V4 => true,
+            Family::V6 => false,
+        }
+    }
+
+    /// Gives the VIPs up: priority 0 first, so that the next router can begin.
+    pub(super) fn release(&mut self, out: &mut Effects) {
+        bump(&mut self.counters.adverts_sent);
+        bump(&mut self.counters.priority_zero_sent);
+        bump(&mut self.counters.left_active);
+        out.push(Effect::SendAdvert {
+            id: self.id(),
+            priority: Priority::RELEASE,
+        });
+        out.push(Effect::RemoveAddresses { id: self.id() });
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            id: self.id(),
+            state: self.state,
+            since: self.since,
+            source: self.source,
+            active: if self.state == State::Active {
+                self.source
+            } else {
+                self.active
+            },
+            watched: self.watched,
+            priority: self.config.priority,
+            interval: self.config.interval,
+            learned_interval: self.interval_in_force(),
+            skew: self.skew(),
+            active_down_interval: self.down_interval(),
+            deadline: self
+                .timers
+                .get(Timer::ActiveDown)
+                .or(self.timers.get(Timer::Advert)),
+            last_advert: self.last_advert,
+            fault: self.fault,
+            counters: self.counters,
+        }
+    }
+}
