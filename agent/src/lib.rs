@@ -1,4 +1,5 @@
 //! The fail-over agent: see docs/ARCHITECTURE.md.
 
+pub mod cli;
 pub mod config;
 pub mod core;

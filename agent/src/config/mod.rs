@@ -1,5 +1,26 @@
 //! keepalived.conf: lexer > tolerant tree > lowering by one keyword table > validated model.
+//!
+//! It never fails half-way: all problems of a file come out together as
+//! [`Diagnostic`]s, each with its place and remedy, and the [`Config`] comes
+//! out only where none of them is an error. Whether an interface exists is not
+//! asked here: nothing in this module looks at the machine but [`load`], which
+//! reads the one file.
 
+pub mod diagnostic;
+pub mod keywords;
+mod lexer;
+mod load;
+mod lower;
 pub mod model;
+mod sink;
+mod tree;
 
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use load::{Loaded, load, parse_bytes, parse_str};
+pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
+
+pub(crate) use lower::{cut_password, parse_host, parse_vip_address};

@@ -1,0 +1,66 @@
+//! The tree to the model: every statement goes through the keyword table once.
+//!
+//! A line is an *error*, and the file is not used, where the operator's intent
+//! cannot be known (an address, a VRID, an interface, a brace). It is a
+//! *warning* where keepalived's daemon reports it, takes a substitute and runs
+//! on: the same substitute is taken here, so that the pair stays a pair.
+
+mod address;
+mod across;
+mod finish;
+mod global;
+mod instance;
+mod statement;
+mod transport;
+mod value;
+
+pub use across::MAX_INSTANCES;
+pub use finish::MAX_ADVERTISED;
+pub(crate) use finish::cut as cut_password;
+pub use transport::MAX_PEERS;
+
+use self::global::Globals;
+use self::instance::Draft;
+use self::statement::Reader;
+use super::diagnostic::Code;
+use super::keywords::{Block, Key, RootKey};
+use super::lexer::Span;
+use super::model::Config;
+use super::sink::Sink;
+use super::tree::Statement;
+
+pub(crate) use self::address::{parse_host, parse_vip_address};
+
+/// The configuration as far as it can be understood. Only one without an error
+/// in `sink` may be used.
+pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
+    let mut reader = Reader::new(Block::Root);
+    let mut instances = Vec::new();
+    let mut globals = Globals::default();
+    // keepalived reads all of global_defs before the first instance, wherever
+    // they stand in the file.
+    for statement in tree {
+        match reader.read(statement, sink) {
+            Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
+            Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
+            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
+        }
+    }
+    if instances.is_empty() {
+        sink.warn(Code::NoInstance, Span::FILE, "no usable vrrp_instance: there is nothing to do");
+    }
+    let drafts: Vec<Draft> =
+        instances.into_iter().map(|statement| instance::lower(statement, sink)).collect();
+    let mut seen = across::Seen::default();
+    let instances = drafts
+        .into_iter()
+        .filter_map(|draft| {
+            seen.name(&draft, sink);
+            let place = draft.place();
+            let instance = finish::finish(draft, &globals, sink)?;
+            seen.instance(&instance, place, sink);
+            Some(instance)
+        })
+        .collect();
+    Config { router_id: globals.router_id, instances }
+}

@@ -1,0 +1,237 @@
+//! A `vrrp_instance` block to a [`Draft`]: each statement on its own.
+
+use std::time::Duration;
+
+use agent_common::{Version, Vrid};
+
+use super::address::{bad_interface, vip};
+use super::global::{Garp, down_factor, keep, version};
+use super::statement::{Reader, extra_word, is_language};
+use super::transport::{self, Unicast};
+use super::value::{MICROS, first, number, switch, timer};
+use crate::config::diagnostic::Code;
+use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
+use crate::config::lexer::{Span, Word};
+use crate::config::model::{IfName, Vip};
+use crate::config::sink::Sink;
+use crate::config::tree::Statement;
+
+/// What was given, checked by itself. What must be given, or fits together, is
+/// for [`super::finish`].
+#[derive(Debug, Default)]
+pub struct Draft {
+    pub name: Option<Word>,
+    pub keyword: Span,
+    /// The inner one is `None` where it was given and reported as wrong.
+    pub interface: Option<Option<IfName>>,
+    pub vrid: Option<Option<Vrid>>,
+    pub vrid_span: Span,
+    /// Given as MASTER.
+    pub master: bool,
+    /// A priority that cannot be read is keepalived's 100, even with MASTER.
+    pub priority: Option<u8>,
+    /// Microseconds.
+    pub interval: Option<(u64, Span)>,
+    pub version: Option<(Version, Span)>,
+    pub native_ipv6: bool,
+    pub authentication: Option<Authentication>,
+    pub unicast: Unicast,
+    pub vips: Vec<(Vip, Span)>,
+    pub track_interfaces: Vec<(IfName, Span)>,
+    /// `Some(place)` for nopreempt.
+    pub nopreempt: Option<Span>,
+    pub preempt_delay: Option<(Duration, Span)>,
+    pub garp: Garp,
+    pub down_factor: Option<u8>,
+    pub lower_prio_no_advert: Option<bool>,
+    pub higher_prio_send_advert: Option<bool>,
+    pub v3_checksum_as_v2: Option<bool>,
+    pub owner_ignores: Option<bool>,
+}
+
+#[derive(Debug, Default)]
+pub struct Authentication {
+    pub span: Span,
+    pub kind: Option<()>,
+    pub password: Option<Word>,
+}
+
+impl Draft {
+    /// Where a problem with the whole instance is shown.
+    pub fn place(&self) -> Span {
+        self.name.as_ref().map_or(self.keyword, |name| name.span)
+    }
+
+    /// As keepalived's messages start: `(VI_1)`.
+    pub fn title(&self) -> String {
+        format!("({})", self.name.as_ref().map_or("", |name| name.text.as_str()))
+    }
+}
+
+pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
+    let name = first(block).cloned();
+    let mut draft = Draft { name, keyword: block.span(), ..Draft::default() };
+    let mut reader = Reader::new(Block::VrrpInstance);
+    for statement in block.block.iter().flatten() {
+        match reader.read(statement, sink) {
+            Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
+            Some(Key::Root(_) | Key::Global(_) | Key::Auth(_)) | None => {}
+        }
+    }
+    draft
+}
+
+fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
+    use InstanceKey as K;
+    match key {
+        K::State => state(statement, draft, sink),
+        K::Interface => draft.interface = Some(interface(statement, sink)),
+        K::VirtualRouterId => vrid(statement, draft, sink),
+        K::Priority => {
+            let given = number(statement, 1..=255_u8, "100 is used", sink);
+            draft.priority = Some(given.unwrap_or(100));
+        }
+        K::AdvertInt => {
+            let range = MICROS / 100..=255 * MICROS;
+            keep(&mut draft.interval, timer(statement, range, "1 second is used", sink));
+        }
+        K::Version => {
+            let given = version(statement, sink).map(|version| (version, statement.span()));
+            keep(&mut draft.version, given);
+        }
+        K::NativeIpv6 => draft.native_ipv6 = true,
+        K::Authentication => authentication(statement, draft, sink),
+        K::UnicastSrcIp => draft.unicast.source = transport::source(statement, sink),
+        K::UnicastPeer => transport::peers(statement, &mut draft.unicast, sink),
+        K::McastSrcIp => draft.unicast.mcast_source = transport::source(statement, sink),
+        K::CheckUnicastSrc => keep(&mut draft.unicast.check_source, switch(statement, sink)),
+        K::VirtualIpaddress => vips(statement, true, draft, sink),
+        K::VirtualIpaddressExcluded => vips(statement, false, draft, sink),
+        K::TrackInterface => track_interface(statement, draft, sink),
+        K::Preempt => draft.nopreempt = None,
+        K::Nopreempt => draft.nopreempt = Some(statement.span()),
+        K::PreemptDelay => {
+            let given = timer(statement, 0..=1000 * MICROS, "it is ignored", sink);
+            let given = given.map(|(micros, span)| (Duration::from_micros(micros), span));
+            keep(&mut draft.preempt_delay, given);
+        }
+        K::Garp(key) => draft.garp.set(key, statement, sink),
+        K::DownTimerAdverts => keep(&mut draft.down_factor, down_factor(statement, sink)),
+        K::LowerPrioNoAdvert => keep(&mut draft.lower_prio_no_advert, switch(statement, sink)),
+        K::HigherPrioSendAdvert => {
+            keep(&mut draft.higher_prio_send_advert, switch(statement, sink));
+        }
+        K::V3ChecksumAsV2 => keep(&mut draft.v3_checksum_as_v2, switch(statement, sink)),
+        K::OwnerIgnoreAdverts => keep(&mut draft.owner_ignores, switch(statement, sink)),
+    }
+}
+
+fn state(statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
+    let Some(word) = first(statement) else { return };
+    draft.master = word.text == "MASTER";
+    if !draft.master && word.text != "BACKUP" {
+        let message = format!("unknown state '{}', defaulting to BACKUP", word.text);
+        sink.warn(Code::BadValue, word.span, message).help("use MASTER or BACKUP, in upper case");
+    }
+}
+
+fn interface(statement: &Statement, sink: &mut Sink) -> Option<IfName> {
+    let word = first(statement)?;
+    let name = IfName::new(&word.text);
+    if name.is_none() {
+        bad_interface(word, sink);
+    }
+    name
+}
+
+fn vrid(statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
+    let Some(word) = first(statement) else { return };
+    let vrid = word.text.parse().ok().and_then(Vrid::new);
+    if vrid.is_none() {
+        let message = format!("VRID '{}' not valid - must be between 1 & 255", word.text);
+        sink.error(Code::MissingVrid, word.span, message)
+            .help("use the same number on all routers that share these VIPs");
+    }
+    draft.vrid = Some(vrid);
+    draft.vrid_span = word.span;
+}
+
+fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
+    let mut given = Authentication { span: block.span(), ..Authentication::default() };
+    let mut reader = Reader::new(Block::Authentication);
+    for statement in block.block.iter().flatten() {
+        match reader.read(statement, sink) {
+            Some(Key::Auth(AuthKey::Type)) => auth_type(statement, &mut given, sink),
+            Some(Key::Auth(AuthKey::Pass)) => given.password = first(statement).cloned(),
+            Some(Key::Root(_) | Key::Global(_) | Key::Instance(_)) | None => {}
+        }
+    }
+    draft.authentication = Some(given);
+}
+
+fn auth_type(statement: &Statement, given: &mut Authentication, sink: &mut Sink) {
+    let Some(word) = first(statement) else { return };
+    match word.text.as_str() {
+        "PASS" => given.kind = Some(()),
+        "AH" => sink
+            .error(Code::Refused, word.span, "auth_type AH is not supported")
+            .help("remove authentication on all routers of this VRID, or use PASS"),
+        other => sink
+            .error(Code::Refused, word.span, format!("unknown authentication type '{other}'"))
+            .help("use PASS, in upper case"),
+    }
+}
+
+fn vips(block: &Statement, advertised: bool, draft: &mut Draft, sink: &mut Sink) {
+    for entry in entries(block, sink) {
+        draft.vips.extend(vip(entry, advertised, sink));
+    }
+}
+
+fn track_interface(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
+    for entry in entries(block, sink) {
+        let Some(word) = entry.words.first() else { continue };
+        let Some(name) = IfName::new(&word.text) else {
+            bad_interface(word, sink);
+            continue;
+        };
+        let fault = match entry.arguments() {
+            [] => true,
+            [weight, value, ..] if weight.text == "weight" => weightless(value, sink),
+            [extra, ..] => {
+                extra_word("the interface", extra, false, sink);
+                true
+            }
+        };
+        if fault {
+            draft.track_interfaces.push((name, word.span));
+        }
+    }
+}
+
+/// True for a weight of 0, which means fault, as none does.
+fn weightless(value: &Word, sink: &mut Sink) -> bool {
+    if value.text == "0" {
+        return true;
+    }
+    sink.warn(
+        Code::NotYet,
+        value.span,
+        "track_interface with a weight is not active in failoverd yet and is skipped",
+    )
+    .help("it comes with this part of failoverd: tracking; without a weight the interface's loss is a fault");
+    false
+}
+
+/// The lines of a list block, without those that are no entries.
+pub fn entries<'a>(block: &'a Statement, sink: &mut Sink) -> Vec<&'a Statement> {
+    let usable = |entry: &&Statement| {
+        let Some(word) = entry.words.first() else { return false };
+        if entry.block.is_some() {
+            let message = format!("Unexpected '{{' after '{}', its block is skipped", word.text);
+            sink.warn(Code::UnexpectedBlock, word.span, message);
+        }
+        !is_language(word, sink)
+    };
+    block.block.iter().flatten().filter(usable).collect()
+}
