@@ -154,14 +154,22 @@ impl KernelTime {
     /// Saturates at the end of the clock, some 584 years after boot.
     pub const fn after(self, span: Duration) -> Self {
         let nanos = span.as_nanos();
-        let nanos = if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 };
+        let nanos = if nanos > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            nanos as u64
+        };
         Self(self.0.saturating_add(nanos))
     }
 
     /// Saturates at boot.
     pub const fn before(self, span: Duration) -> Self {
         let nanos = span.as_nanos();
-        let nanos = if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 };
+        let nanos = if nanos > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            nanos as u64
+        };
         Self(self.0.saturating_sub(nanos))
     }
 }

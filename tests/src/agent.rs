@@ -44,7 +44,11 @@ impl Agent {
         let directory = directory()?;
         let path = directory.path().join("keepalived.conf");
         std::fs::write(&path, conf).context("keepalived.conf")?;
-        let arguments = ["run".to_owned(), "--config".to_owned(), path.display().to_string()];
+        let arguments = [
+            "run".to_owned(),
+            "--config".to_owned(),
+            path.display().to_string(),
+        ];
         Self::start_in(directory, ns, &arguments, instance)
     }
 
@@ -66,11 +70,23 @@ impl Agent {
         let binary = binary()?;
         let control = directory.path().join("control");
         let mut command = ns.command(&binary.to_string_lossy());
-        command.args(arguments.iter().map(AsRef::as_ref)).arg("--control").arg(&control);
+        command
+            .args(arguments.iter().map(AsRef::as_ref))
+            .arg("--control")
+            .arg(&control);
         // The log goes to standard error, not to a journal that the machine may have.
-        command.env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET").env("NO_COLOR", "1");
+        command
+            .env_remove("JOURNAL_STREAM")
+            .env_remove("NOTIFY_SOCKET")
+            .env("NO_COLOR", "1");
         let process = Process::start("failoverd", &mut command)?;
-        Ok(Self { process, instance: instance.to_owned(), binary, control, _directory: directory })
+        Ok(Self {
+            process,
+            instance: instance.to_owned(),
+            binary,
+            control,
+            _directory: directory,
+        })
     }
 
     /// Path of its control socket.
@@ -84,7 +100,9 @@ impl Agent {
     /// When the agent does not answer, or not in JSON.
     pub fn status(&self) -> Result<Value> {
         let mut command = Command::new(&self.binary);
-        command.args(["status", "--json", "--control"]).arg(&self.control);
+        command
+            .args(["status", "--json", "--control"])
+            .arg(&self.control);
         let out = crate::netns::run(&mut command)?;
         serde_json::from_str(&out).with_context(|| format!("status is not JSON: {out}"))
     }
@@ -121,7 +139,10 @@ impl Agent {
         self.process.signal(libc::SIGTERM)?;
         let status = self.process.wait(Duration::from_secs(5))?;
         if !status.success() {
-            bail!("failoverd after SIGTERM: {}", crate::process::describe(status));
+            bail!(
+                "failoverd after SIGTERM: {}",
+                crate::process::describe(status)
+            );
         }
         Ok(())
     }
@@ -142,16 +163,26 @@ impl Router for Agent {
 }
 
 fn directory() -> Result<TempDir> {
-    tempfile::Builder::new().prefix("lab-failoverd").tempdir().context("directory of the agent")
+    tempfile::Builder::new()
+        .prefix("lab-failoverd")
+        .tempdir()
+        .context("directory of the agent")
 }
 
 /// Direct children of a process, of all its threads.
 fn children(pid: i32) -> Vec<i32> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let lists = threads.flatten().filter_map(|thread| {
-        std::fs::read_to_string(thread.path().join("children")).ok()
-    });
-    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let lists = threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .filter_map(|pid| pid.parse().ok())
         .collect()
 }

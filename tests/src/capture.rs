@@ -76,7 +76,9 @@ impl Shared {
             }
             // An error is the interface going down or away; it may come back.
             while let Ok(Some(received)) = socket.receive(&mut buffer) {
-                let Some(bytes) = buffer.get(..received.length) else { continue };
+                let Some(bytes) = buffer.get(..received.length) else {
+                    continue;
+                };
                 let time = i128::from(received.realtime) + offset;
                 let frame = Frame {
                     time: u64::try_from(time).unwrap_or(0),
@@ -116,7 +118,10 @@ impl Capture {
             let shared = Arc::clone(&shared);
             move || shared.run(&socket)
         });
-        Ok(Self { shared, worker: Some(worker) })
+        Ok(Self {
+            shared,
+            worker: Some(worker),
+        })
     }
 
     /// A copy of everything so far.
@@ -132,13 +137,19 @@ impl Capture {
     /// All adverts so far, with their times.
     pub fn adverts(&self) -> Vec<(u64, Advert)> {
         let frames = self.shared.frames();
-        frames.iter().filter_map(|frame| Some((frame.time, frame.advert()?))).collect()
+        frames
+            .iter()
+            .filter_map(|frame| Some((frame.time, frame.advert()?)))
+            .collect()
     }
 
     /// All gratuitous ARPs so far, with their times.
     pub fn garps(&self) -> Vec<(u64, Garp)> {
         let frames = self.shared.frames();
-        frames.iter().filter_map(|frame| Some((frame.time, frame.garp()?))).collect()
+        frames
+            .iter()
+            .filter_map(|frame| Some((frame.time, frame.garp()?)))
+            .collect()
     }
 
     /// The first frame that `wanted` takes, from the start of the capture.

@@ -105,14 +105,26 @@ fn ip(kind: u16, packet: &[u8]) -> Option<(IpAddr, IpAddr, u8, u8, &[u8])> {
             let source = Ipv4Addr::from(array::<4>(packet, 12)?);
             let destination = Ipv4Addr::from(array::<4>(packet, 16)?);
             let payload = packet.get(header..total)?;
-            Some((source.into(), destination.into(), *packet.get(8)?, *packet.get(9)?, payload))
+            Some((
+                source.into(),
+                destination.into(),
+                *packet.get(8)?,
+                *packet.get(9)?,
+                payload,
+            ))
         }
         0x86dd => {
             let length = usize::from(be16(packet, 4)?);
             let source = Ipv6Addr::from(array::<16>(packet, 8)?);
             let destination = Ipv6Addr::from(array::<16>(packet, 24)?);
             let payload = packet.get(40..40 + length)?;
-            Some((source.into(), destination.into(), *packet.get(7)?, *packet.get(6)?, payload))
+            Some((
+                source.into(),
+                destination.into(),
+                *packet.get(7)?,
+                *packet.get(6)?,
+                payload,
+            ))
         }
         _ => None,
     }
@@ -185,7 +197,9 @@ pub fn garp(frame: &[u8]) -> Option<Garp> {
 pub fn neighbour_advert(frame: &[u8]) -> Option<NeighbourAdvert> {
     let ethernet = ethernet(frame)?;
     let (source, destination, _, protocol, icmp) = ip(ethernet.kind, ethernet.payload)?;
-    let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, destination) else { return None };
+    let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, destination) else {
+        return None;
+    };
     if protocol != 58 || *icmp.first()? != 136 {
         return None;
     }
@@ -196,7 +210,9 @@ pub fn neighbour_advert(frame: &[u8]) -> Option<NeighbourAdvert> {
         source,
         destination,
         target: array::<16>(icmp, 8)?.into(),
-        claimed: (option == Some([2, 1])).then(|| array(icmp, 26).map(Mac)).flatten(),
+        claimed: (option == Some([2, 1]))
+            .then(|| array(icmp, 26).map(Mac))
+            .flatten(),
         router: flags & 0x80 != 0,
         solicited: flags & 0x40 != 0,
         overriding: flags & 0x20 != 0,
@@ -211,9 +227,15 @@ mod tests {
                         ffffffffffff0a4d0164";
 
     fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u8> =
-            hex.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
-        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+        let digits: Vec<u8> = hex
+            .chars()
+            .filter_map(|digit| digit.to_digit(16))
+            .map(|digit| digit as u8)
+            .collect();
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()
     }
 
     #[test]

@@ -35,24 +35,43 @@ impl Keepalived {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(ns: &Netns, conf: &str, instance: &str) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("lab-keepalived").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("lab-keepalived")
+            .tempdir()?;
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("keepalived.conf"), conf).context("keepalived.conf")?;
         let mut command = ns.command("keepalived");
         command.args(["--dont-fork", "--log-console", "--log-detail", "--vrrp"]);
         command.arg("--use-file").arg(path("keepalived.conf"));
-        command.arg("--pid").arg(path("pid")).arg("--vrrp_pid").arg(path("vrrp_pid"));
+        command
+            .arg("--pid")
+            .arg(path("pid"))
+            .arg("--vrrp_pid")
+            .arg(path("vrrp_pid"));
         let process = Process::start("keepalived", &mut command)?;
-        Ok(Self { process, instance: instance.to_owned(), _directory: directory })
+        Ok(Self {
+            process,
+            instance: instance.to_owned(),
+            _directory: directory,
+        })
     }
 
     /// Lines in its log that complain about adverts it received.
     pub fn complaints(&self) -> Vec<String> {
         const SIGNS: [&str; 8] = [
-            "Invalid", "invalid", "incorrect", "mismatch", "expecting", "bogus", "ignoring", "wrong",
+            "Invalid",
+            "invalid",
+            "incorrect",
+            "mismatch",
+            "expecting",
+            "bogus",
+            "ignoring",
+            "wrong",
         ];
         let lines = self.process.lines().into_iter().map(|line| line.text);
-        lines.filter(|line| SIGNS.iter().any(|sign| line.contains(sign))).collect()
+        lines
+            .filter(|line| SIGNS.iter().any(|sign| line.contains(sign)))
+            .collect()
     }
 
     /// SIGTERM, then its end: a planned hand-over when it is Active.

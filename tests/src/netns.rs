@@ -140,7 +140,10 @@ impl Drop for Netns {
 /// The processes whose main thread is in the namespace.
 fn pids(name: &str) -> Result<Vec<i32>> {
     let pids = run(Command::new("ip").args(["netns", "pids", name]))?;
-    Ok(pids.lines().filter_map(|pid| pid.trim().parse().ok()).collect())
+    Ok(pids
+        .lines()
+        .filter_map(|pid| pid.trim().parse().ok())
+        .collect())
 }
 
 fn remove(name: &str) -> Result<()> {
@@ -156,7 +159,9 @@ fn remove(name: &str) -> Result<()> {
 /// Removes what runs of this lab that were killed have left: the name carries
 /// the pid of the owner, and that process is gone.
 fn sweep() {
-    let Ok(entries) = fs::read_dir(DIRECTORY) else { return };
+    let Ok(entries) = fs::read_dir(DIRECTORY) else {
+        return;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(owner) = owner(&name) else { continue };
@@ -179,8 +184,12 @@ fn owner(name: &str) -> Option<i32> {
 /// Names of the namespaces that this process made and that still exist.
 pub fn ours() -> Vec<String> {
     let own = std::process::id() as i32;
-    let Ok(entries) = fs::read_dir(DIRECTORY) else { return Vec::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let Ok(entries) = fs::read_dir(DIRECTORY) else {
+        return Vec::new();
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| owner(name) == Some(own)).collect()
 }
 

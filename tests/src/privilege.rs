@@ -26,19 +26,40 @@ pub fn missing_program(program: &str) -> Option<String> {
 fn search_path() -> impl Iterator<Item = std::path::PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(Into::into);
-    env::split_paths(&path).collect::<Vec<_>>().into_iter().chain(more)
+    env::split_paths(&path)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .chain(more)
 }
 
-/// Whether the kernel lacks a link type, for tests that need one.
+/// Says so when the kernel has no interfaces of that type. Types that sit on
+/// another interface (macvlan, vlan) are tried on a veth.
 pub fn missing_link_type(kind: &str) -> Option<String> {
-    let Ok(namespace) = crate::netns::Netns::new() else { return missing() };
-    let made = namespace.exec(["ip", "link", "add", "try0", "type", kind]);
-    made.err().map(|_| format!("the kernel has no {kind} interfaces"))
+    let tried = || -> anyhow::Result<()> {
+        let namespace = crate::netns::Netns::new()?;
+        namespace.sh("ip link add below0 type veth peer name below1")?;
+        let below = match kind {
+            "macvlan" | "ipvlan" => "link below0 ",
+            "vlan" => {
+                return namespace
+                    .sh("ip link add link below0 name try0 type vlan id 7")
+                    .map(drop);
+            }
+            _ => "",
+        };
+        namespace
+            .sh(&format!("ip link add {below}name try0 type {kind}"))
+            .map(drop)
+    };
+    tried()
+        .err()
+        .map(|_| format!("the kernel has no {kind} interfaces"))
 }
 
 /// Where a missing privilege is a failure rather than a reason to skip.
 pub fn required() -> bool {
-    let set = |name| env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    let set =
+        |name| env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     set("CI") || set("FAILOVERD_REQUIRE_PRIVILEGED")
 }
 
@@ -55,19 +76,22 @@ pub fn ready(reason: Option<String>) -> bool {
 pub fn version_of(program: &str, flag: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text).lines().next().map(str::to_owned)
+    String::from_utf8_lossy(&text)
+        .lines()
+        .next()
+        .map(str::to_owned)
 }
 
-/// Returns from the calling test, with the reason printed, where it cannot run:
+/// Returns `Ok(())` from the calling test, with the reason printed, where it cannot run:
 /// `require_root!()`, or with programs: `require_root!("keepalived", "tshark")`.
 #[macro_export]
 macro_rules! require_root {
     ($($program:expr),* $(,)?) => {
         if !$crate::privilege::ready($crate::privilege::missing()) {
-            return Default::default();
+            return Ok(());
         }
         $(if !$crate::privilege::ready($crate::privilege::missing_program($program)) {
-            return Default::default();
+            return Ok(());
         })*
     };
 }

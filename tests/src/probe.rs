@@ -118,8 +118,10 @@ impl Probe {
             .ns
             .enter(|| PacketSocket::open(interface, protocol).context("packet socket"))
             .context("probe")?;
-        let shared =
-            Arc::new(Shared { requests: Mutex::default(), end: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            requests: Mutex::default(),
+            end: AtomicBool::new(false),
+        });
         let mut prober = Prober {
             shared: Arc::clone(&shared),
             socket,
@@ -130,7 +132,11 @@ impl Probe {
             offset: realtime_to_monotonic(),
         };
         let worker = std::thread::spawn(move || prober.run());
-        Ok(Self { shared, worker: Some(worker), spacing })
+        Ok(Self {
+            shared,
+            worker: Some(worker),
+            spacing,
+        })
     }
 
     pub fn spacing(&self) -> Duration {
@@ -138,7 +144,11 @@ impl Probe {
     }
 
     fn requests(&self) -> Vec<Request> {
-        self.shared.requests.lock().map(|requests| requests.clone()).unwrap_or_default()
+        self.shared
+            .requests
+            .lock()
+            .map(|requests| requests.clone())
+            .unwrap_or_default()
     }
 
     /// Waits until a request sent after `since` is answered (by `by`, if
@@ -150,7 +160,10 @@ impl Probe {
         crate::wait::eventually(within, "an answer from the VIP", || {
             let requests = self.shared.requests.lock().ok()?;
             let first = requests.partition_point(|request| request.sent < since);
-            let answers = requests.get(first..)?.iter().flat_map(|request| &request.answers);
+            let answers = requests
+                .get(first..)?
+                .iter()
+                .flat_map(|request| &request.answers);
             let mut wanted = answers.filter(|(mac, _)| by.is_none_or(|by| by == *mac));
             wanted.next().map(|(_, arrived)| *arrived)
         })
@@ -167,7 +180,10 @@ impl Probe {
         let start = requests.partition_point(|request| request.sent < from);
         // One answered request before, so that a gap across `from` is seen whole.
         let before = requests.get(..start).unwrap_or_default();
-        let start = before.iter().rposition(|request| !request.answers.is_empty()).unwrap_or(start);
+        let start = before
+            .iter()
+            .rposition(|request| !request.answers.is_empty())
+            .unwrap_or(start);
         report(requests.get(start..).unwrap_or_default())
     }
 
@@ -214,7 +230,10 @@ impl Prober {
                     IpAddr::V6(vip) => solicitation(self.own, self.own_address, vip),
                 };
                 if let Ok(mut requests) = self.shared.requests.lock() {
-                    requests.push(Request { sent: now, answers: Vec::new() });
+                    requests.push(Request {
+                        sent: now,
+                        answers: Vec::new(),
+                    });
                 }
                 // A refused frame (cable pulled) is a lost request like any other.
                 drop(self.socket.send(&frame));
@@ -235,9 +254,13 @@ impl Prober {
             if received.outgoing {
                 continue;
             }
-            let Some(frame) = buffer.get(..received.length) else { continue };
+            let Some(frame) = buffer.get(..received.length) else {
+                continue;
+            };
             let arrived = u64::try_from(i128::from(received.realtime) + self.offset).unwrap_or(0);
-            let Ok(mut requests) = self.shared.requests.lock() else { return };
+            let Ok(mut requests) = self.shared.requests.lock() else {
+                return;
+            };
             let found = match self.vip {
                 IpAddr::V4(vip) => arp_answer(frame, vip),
                 IpAddr::V6(vip) => neighbour_answer(frame, vip).map(|mac| {
@@ -279,16 +302,31 @@ fn arp_answer(frame: &[u8], vip: Ipv4Addr) -> Option<(usize, Mac)> {
 fn solicitation(own: Mac, source: Ipv6Addr, vip: Ipv6Addr) -> Vec<u8> {
     let [.., x, y, z] = vip.octets();
     let group = Ipv6Addr::new(
-        0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(x), u16::from_be_bytes([y, z]),
+        0xff02,
+        0,
+        0,
+        0,
+        0,
+        1,
+        0xff00 | u16::from(x),
+        u16::from_be_bytes([y, z]),
     );
     let mut icmp = vec![135, 0, 0, 0, 0, 0, 0, 0];
     icmp.extend(vip.octets());
     icmp.extend([1, 1]);
     icmp.extend(own.0);
     let mut sum = 58 + icmp.len() as u32;
-    let words = [source.octets().as_slice(), group.octets().as_slice(), icmp.as_slice()].concat();
+    let words = [
+        source.octets().as_slice(),
+        group.octets().as_slice(),
+        icmp.as_slice(),
+    ]
+    .concat();
     for word in words.chunks(2) {
-        sum += u32::from(u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)]));
+        sum += u32::from(u16::from_be_bytes([
+            word[0],
+            word.get(1).copied().unwrap_or(0),
+        ]));
     }
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -312,7 +350,10 @@ fn neighbour_answer(frame: &[u8], vip: Ipv6Addr) -> Option<Mac> {
 }
 
 fn report(requests: &[Request]) -> Report {
-    let mut report = Report { sent: requests.len(), ..Report::default() };
+    let mut report = Report {
+        sent: requests.len(),
+        ..Report::default()
+    };
     let mut lost = 0;
     let mut last: Option<u64> = None;
     let mut serving = None;
@@ -339,7 +380,11 @@ fn report(requests: &[Request]) -> Report {
         if let Some(from) = last
             && lost > 0
         {
-            report.gaps.push(Gap { from, to: arrived, lost });
+            report.gaps.push(Gap {
+                from,
+                to: arrived,
+                lost,
+            });
         }
         last = Some(arrived);
         lost = 0;
@@ -356,7 +401,10 @@ mod tests {
     const B: Mac = Mac([2, 0, 0, 0, 1, 2]);
 
     fn request(sent: u64, answers: &[(Mac, u64)]) -> Request {
-        Request { sent, answers: answers.to_vec() }
+        Request {
+            sent,
+            answers: answers.to_vec(),
+        }
     }
 
     #[test]
@@ -370,7 +418,14 @@ mod tests {
             request(50, &[(A, 51), (B, 52)]),
             request(60, &[]),
         ]);
-        assert_eq!(report.gaps, [Gap { from: 11, to: 42, lost: 2 }]);
+        assert_eq!(
+            report.gaps,
+            [Gap {
+                from: 11,
+                to: 42,
+                lost: 2
+            }]
+        );
         assert_eq!(report.blackout_max(), Duration::from_nanos(31));
         assert_eq!(report.double_answers, 1);
         assert_eq!(report.unanswered_at_end, 1);

@@ -49,7 +49,10 @@ impl Output {
             let text = String::from_utf8_lossy(&line).into_owned();
             let mut lines = self.lines();
             if lines.len() < MAX_LINES {
-                lines.push(Line { time: monotonic(), text });
+                lines.push(Line {
+                    time: monotonic(),
+                    text,
+                });
             }
             drop(lines);
             self.arrived.notify_all();
@@ -91,7 +94,13 @@ impl Process {
             let output = Arc::clone(&output);
             readers.push(std::thread::spawn(move || output.read(stderr)));
         }
-        Ok(Self { name, child, status: None, output, readers })
+        Ok(Self {
+            name,
+            child,
+            status: None,
+            output,
+            readers,
+        })
     }
 
     pub fn pid(&self) -> i32 {
@@ -122,7 +131,11 @@ impl Process {
     /// As [`Self::wait_line`].
     pub fn wait_line_from(&self, from: usize, pattern: &str, within: Duration) -> Result<Line> {
         self.wait_lines(&format!("a line with {pattern:?}"), within, |lines| {
-            lines.iter().skip(from).find(|line| line.text.contains(pattern)).cloned()
+            lines
+                .iter()
+                .skip(from)
+                .find(|line| line.text.contains(pattern))
+                .cloned()
         })
     }
 
@@ -145,7 +158,10 @@ impl Process {
             }
             if deadline.expired() || stopped() {
                 let tail = tail(&lines);
-                bail!("{}: {what}: not within {within:?}; its output ends:\n{tail}", self.name);
+                bail!(
+                    "{}: {what}: not within {within:?}; its output ends:\n{tail}",
+                    self.name
+                );
             }
             // Short, because a signal that stops the lab notifies nobody.
             let span = deadline.remaining().min(Duration::from_millis(50));
@@ -161,7 +177,10 @@ impl Process {
     /// Its exit status, `None` while it runs.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() {
-            self.status = self.child.try_wait().with_context(|| format!("wait for {}", self.name))?;
+            self.status = self
+                .child
+                .try_wait()
+                .with_context(|| format!("wait for {}", self.name))?;
         }
         Ok(self.status)
     }
@@ -220,7 +239,9 @@ impl Drop for Process {
         }
         for reader in self.readers.drain(..) {
             // A grandchild outside the group may hold the pipe open for ever.
-            let finished = wait::regardless(Duration::from_secs(1), || reader.is_finished().then_some(()));
+            let finished = wait::regardless(Duration::from_secs(1), || {
+                reader.is_finished().then_some(())
+            });
             if finished.is_some() {
                 drop(reader.join());
             }
@@ -240,6 +261,10 @@ pub fn describe(status: ExitStatus) -> String {
 /// The end of the output, for messages.
 fn tail(lines: &[Line]) -> String {
     let start = lines.len().saturating_sub(15);
-    let tail: Vec<_> = lines.iter().skip(start).map(|line| format!("    {}", line.text)).collect();
+    let tail: Vec<_> = lines
+        .iter()
+        .skip(start)
+        .map(|line| format!("    {}", line.text))
+        .collect();
     tail.join("\n")
 }

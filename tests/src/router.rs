@@ -149,9 +149,13 @@ pub struct Transition {
 pub fn transitions(lines: &[Line], name: &str) -> Vec<Transition> {
     let of_line = |line: &Line| {
         let state = State::ALL.into_iter().find(|state| {
-            line.text.contains(&format!("({name}) Entering {} STATE", state.word()))
+            line.text
+                .contains(&format!("({name}) Entering {} STATE", state.word()))
         })?;
-        Some(Transition { time: line.time, state })
+        Some(Transition {
+            time: line.time,
+            state,
+        })
     };
     lines.iter().filter_map(of_line).collect()
 }
@@ -165,9 +169,14 @@ pub trait Router {
     /// The name of its instance.
     fn instance(&self) -> &str;
 
+    /// Reads the changes of state out of its log.
+    fn transitions_in(&self, lines: &[Line]) -> Vec<Transition> {
+        transitions(lines, self.instance())
+    }
+
     /// All changes of state so far.
     fn transitions(&self) -> Vec<Transition> {
-        transitions(&self.process().lines(), self.instance())
+        self.transitions_in(&self.process().lines())
     }
 
     /// Where it is now, `None` before its first transition.
@@ -182,7 +191,9 @@ pub trait Router {
     fn wait_state(&self, state: State, within: Duration) -> Result<Transition> {
         let what = format!("state {}", state.word());
         self.process().wait_lines(&what, within, |lines| {
-            transitions(lines, self.instance()).pop().filter(|last| last.state == state)
+            self.transitions_in(lines)
+                .pop()
+                .filter(|last| last.state == state)
         })
     }
 }
@@ -193,15 +204,24 @@ mod tests {
 
     #[test]
     fn transitions_are_those_of_the_named_instance() {
-        let line = |time, text: &str| Line { time, text: text.to_owned() };
+        let line = |time, text: &str| Line {
+            time,
+            text: text.to_owned(),
+        };
         let lines = [
             line(1, "Nov 20 (VI_1) Entering BACKUP STATE (init)"),
             line(2, "Nov 20 (VI_2) Entering MASTER STATE"),
             line(3, "Nov 20 (VI_1) Entering MASTER STATE"),
         ];
         let expected = [
-            Transition { time: 1, state: State::Backup },
-            Transition { time: 3, state: State::Active },
+            Transition {
+                time: 1,
+                state: State::Backup,
+            },
+            Transition {
+                time: 3,
+                state: State::Active,
+            },
         ];
         assert_eq!(transitions(&lines, "VI_1"), expected);
     }

@@ -16,12 +16,19 @@ pub use packet_socket::{PacketSocket, Received};
 
 /// Turns the -1 convention into a `Result`.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// The time of `clock` in nanoseconds.
 pub fn clock_ns(clock: libc::clockid_t) -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `now` is a valid timespec for the duration of the call.
     let result = unsafe { libc::clock_gettime(clock, &raw mut now) };
     assert_eq!(result, 0, "clock_gettime fails only for an unknown clock");
@@ -43,7 +50,10 @@ pub fn is_root() -> bool {
 /// negative. A process that is gone already is no error.
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // 0 and -1 would reach processes that are not the lab's.
-    assert!(pid != 0 && pid != -1, "a signal goes to one process or one group");
+    assert!(
+        pid != 0 && pid != -1,
+        "a signal goes to one process or one group"
+    );
     // SAFETY: kill takes no pointers.
     match check(unsafe { libc::kill(pid, signal) }) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
@@ -69,14 +79,17 @@ pub fn interface_index(name: &str) -> io::Result<u32> {
 
 /// Waits until `fd` is readable or `timeout` has passed; true when readable.
 pub fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let timeout = libc::timespec {
         tv_sec: timeout.as_secs().min(3600) as libc::time_t,
         tv_nsec: timeout.subsec_nanos().into(),
     };
     // SAFETY: one pollfd and one timespec, both live through the call; no signal mask.
-    let ready =
-        unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, std::ptr::null()) };
+    let ready = unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, std::ptr::null()) };
     match check(ready) {
         Ok(count) => Ok(count > 0),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),

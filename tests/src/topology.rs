@@ -92,7 +92,11 @@ impl Switch {
         ns.sysctl("net/ipv6/conf/br0/disable_ipv6", "1")?;
         ns.sysctl("net/ipv6/conf/default/disable_ipv6", "1")?;
         ns.sh("ip link set br0 up")?;
-        Ok(Self { ns, number, ports: 0 })
+        Ok(Self {
+            ns,
+            number,
+            ports: 0,
+        })
     }
 
     /// Lays a cable to a machine, whose end is `interface`, up and with addresses.
@@ -109,19 +113,36 @@ impl Switch {
             mac: Mac([2, 0, 0, 0, number, index]),
             v4: Ipv4Addr::new(10, 77, number, index),
             v6: Ipv6Addr::new(0xfd77, link, 0, 0, 0, 0, 0, index.into()),
-            link_local: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, (link << 8) | u16::from(index)),
+            link_local: Ipv6Addr::new(
+                0xfe80,
+                0,
+                0,
+                0,
+                0,
+                0xff,
+                0xfe00,
+                (link << 8) | u16::from(index),
+            ),
         };
         self.lay(machine, &port)?;
         Ok(port)
     }
 
     fn lay(&self, machine: &Netns, port: &Port) -> Result<()> {
-        let Port { switch_side, interface, mac, v4, v6, link_local: _ } = port;
+        let Port {
+            switch_side,
+            interface,
+            mac,
+            v4,
+            v6,
+            link_local: _,
+        } = port;
         self.ns.sh(&format!(
             "ip link add {switch_side} type veth peer name {interface} address {mac} netns {}",
             machine.name()
         ))?;
-        self.ns.sh(&format!("ip link set {switch_side} master br0 up"))?;
+        self.ns
+            .sh(&format!("ip link set {switch_side} master br0 up"))?;
         machine.sh(&format!("ip addr add {v4}/24 dev {interface}"))?;
         machine.sh(&format!("ip addr add {v6}/64 dev {interface} nodad"))?;
         machine.sh(&format!("ip link set {interface} up"))?;
@@ -130,12 +151,15 @@ impl Switch {
 
     /// Pulls the cable: the machine loses the carrier.
     pub fn cut_cable(&self, port: &Port) -> Result<()> {
-        self.ns.sh(&format!("ip link set {} down", port.switch_side)).map(drop)
+        self.ns
+            .sh(&format!("ip link set {} down", port.switch_side))
+            .map(drop)
     }
 
     /// Undoes [`Self::cut_cable`] and [`Self::cut_silently`].
     pub fn mend(&self, port: &Port) -> Result<()> {
-        self.ns.sh(&format!("ip link set {} up", port.switch_side))?;
+        self.ns
+            .sh(&format!("ip link set {} up", port.switch_side))?;
         self.set_forwarding(port, true)
     }
 
@@ -148,7 +172,12 @@ impl Switch {
     fn set_forwarding(&self, port: &Port, forwarding: bool) -> Result<()> {
         // The states of IEEE 802.1D as the bridge numbers them.
         let state = if forwarding { 3 } else { 0 };
-        self.ns.sh(&format!("bridge link set dev {} state {state}", port.switch_side)).map(drop)
+        self.ns
+            .sh(&format!(
+                "bridge link set dev {} state {state}",
+                port.switch_side
+            ))
+            .map(drop)
     }
 
     /// Loses frames of one direction only, until [`Self::mend_one_way`].
@@ -170,7 +199,10 @@ impl Switch {
         for rule in matches {
             script.push_str(&format!(" add rule {table} c {rule} counter drop;"));
         }
-        self.ns.exec(["nft", &script]).map(drop).context("one-way loss")
+        self.ns
+            .exec(["nft", &script])
+            .map(drop)
+            .context("one-way loss")
     }
 
     /// Undoes every [`Self::cut_one_way`] of the switch.
@@ -180,7 +212,9 @@ impl Switch {
 
     /// Deletes the machine's interface (and so the cable).
     pub fn delete_interface(&self, machine: &Netns, port: &Port) -> Result<()> {
-        machine.sh(&format!("ip link del {}", port.interface)).map(drop)
+        machine
+            .sh(&format!("ip link del {}", port.interface))
+            .map(drop)
     }
 
     /// Makes the interface again: the same name, MAC and addresses, another index.
@@ -203,7 +237,10 @@ impl Lan {
     /// # Errors
     /// As [`Switch::new`].
     pub fn new(count: usize) -> Result<Self> {
-        let mut lan = Self { hosts: Vec::new(), switch: Switch::new(1)? };
+        let mut lan = Self {
+            hosts: Vec::new(),
+            switch: Switch::new(1)?,
+        };
         for _ in 0..count {
             lan.add_host()?;
         }
@@ -252,7 +289,8 @@ impl Lan {
     }
 
     pub fn cut_one_way(&self, index: usize, direction: Direction, loss: Loss) -> Result<()> {
-        self.switch.cut_one_way(&self.host(index).port, direction, loss)
+        self.switch
+            .cut_one_way(&self.host(index).port, direction, loss)
     }
 
     pub fn mend_one_way(&self) -> Result<()> {
@@ -283,6 +321,8 @@ impl Host {
     pub fn has_address(&self, address: IpAddr) -> Result<bool> {
         let out = self.ns.sh("ip -o addr show")?;
         let with_length = format!("{address}/");
-        Ok(out.split_whitespace().any(|word| word.starts_with(&with_length)))
+        Ok(out
+            .split_whitespace()
+            .any(|word| word.starts_with(&with_length)))
     }
 }

@@ -14,13 +14,27 @@ use crate::netns;
 /// When tshark fails, for one because it does not know a field.
 pub fn decode(pcap: &Path, filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>> {
     let mut command = Command::new("tshark");
-    command.arg("-n").arg("-r").arg(pcap).args(["-Y", filter, "-T", "fields"]);
-    command.args(["-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,"]);
+    command
+        .arg("-n")
+        .arg("-r")
+        .arg(pcap)
+        .args(["-Y", filter, "-T", "fields"]);
+    command.args([
+        "-E",
+        "separator=|",
+        "-E",
+        "occurrence=a",
+        "-E",
+        "aggregator=,",
+    ]);
     for field in fields {
         command.args(["-e", field]);
     }
     let out = netns::run(&mut command)?;
-    Ok(out.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect())
+    Ok(out
+        .lines()
+        .map(|line| line.split('|').map(str::to_owned).collect())
+        .collect())
 }
 
 /// The packets that tshark has something to say against: malformed, or an

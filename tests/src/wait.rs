@@ -80,7 +80,10 @@ pub fn let_pass(span: Duration) -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the poll of the lab, bounded by a deadline")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the poll of the lab, bounded by a deadline"
+)]
 fn pause(span: Duration) {
     std::thread::sleep(span);
 }

@@ -78,9 +78,12 @@ impl PacketSocket {
     /// Sends one whole frame.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         // SAFETY: pointer and length are those of `frame`.
-        let sent =
-            unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        let sent = unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+        if sent < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     /// The next frame, `None` when there is none at the moment.
@@ -88,7 +91,10 @@ impl PacketSocket {
         let mut control = Control([0; 256]);
         // SAFETY: all-zero is a valid sockaddr_ll.
         let mut from: libc::sockaddr_ll = unsafe { mem::zeroed() };
-        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        let mut part = libc::iovec {
+            iov_base: buffer.as_mut_ptr().cast(),
+            iov_len: buffer.len(),
+        };
         // SAFETY: all-zero is a valid msghdr, with null pointers and lengths of 0.
         let mut message: libc::msghdr = unsafe { mem::zeroed() };
         message.msg_name = (&raw mut from).cast();
@@ -101,7 +107,11 @@ impl PacketSocket {
         let length = unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, 0) };
         if length < 0 {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::WouldBlock {
+                Ok(None)
+            } else {
+                Err(error)
+            };
         }
         let mut received = Received {
             length: length as usize,
