@@ -12,6 +12,7 @@
 pub mod agent;
 pub mod capture;
 pub mod clock;
+pub mod daemon;
 pub mod decode;
 pub mod frr;
 pub mod keepalived;
