@@ -4,6 +4,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -187,16 +188,23 @@ fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// The binary under test: FAILOVERD_BIN, else the one in the target directory
-/// that the running program was built into.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes `path` the binary under test of this process; the first call counts.
+pub fn use_binary(path: &Path) {
+    CHOSEN.get_or_init(|| path.to_owned());
+}
+
+/// The binary under test: that of [`use_binary`], else FAILOVERD_BIN, else the
+/// one in the target directory that the running program was built into.
 ///
 /// # Errors
 /// When neither is there.
 pub fn binary() -> Result<PathBuf> {
-    if let Some(path) = env::var_os("FAILOVERD_BIN") {
-        let path = PathBuf::from(path);
+    let named = || env::var_os("FAILOVERD_BIN").map(PathBuf::from);
+    if let Some(path) = CHOSEN.get().cloned().or_else(named) {
         if !path.is_file() {
-            bail!("FAILOVERD_BIN={}: no such file", path.display());
+            bail!("{}: no such file (FAILOVERD_BIN)", path.display());
         }
         return Ok(path);
     }

@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     clock::{monotonic, nanos, realtime_to_monotonic},
     decode,
-    sys::{PacketSocket, packet_socket, wait_readable},
+    sys::{PacketSocket, packet_socket, prefer_this_thread, wait_readable},
     topology::{Host, Mac},
 };
 
@@ -220,6 +220,7 @@ struct Prober {
 
 impl Prober {
     fn run(&mut self) {
+        prefer_this_thread();
         let mut next = monotonic();
         let mut number = 0;
         while number < MAX_REQUESTS && !self.shared.end.load(Ordering::Relaxed) {

@@ -97,6 +97,16 @@ pub fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> 
     }
 }
 
+/// Lets the calling thread run before all ordinary ones (SCHED_FIFO, lowest
+/// priority), where that is permitted. For threads that measure and mostly wait.
+pub fn prefer_this_thread() {
+    // SAFETY: all-zero is a valid sched_param.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = 1;
+    // SAFETY: 0 names the calling thread; the parameters live through the call.
+    let _denied = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+}
+
 /// Runs `handler` on SIGINT and SIGTERM. It may only do what is
 /// async-signal-safe, such as storing to an atomic.
 pub fn on_interrupt(handler: extern "C" fn(libc::c_int)) {

@@ -6,7 +6,7 @@ mod timeline;
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use failoverd_tests::{daemon::Daemon, netns, privilege, sys, wait};
+use failoverd_tests::{agent, daemon::Daemon, netns, privilege, sys, wait};
 
 pub use scenario::{Pace, play};
 
@@ -34,14 +34,16 @@ pub fn main(arguments: &Arguments) -> Result<()> {
         Daemon::Failoverd | Daemon::FailoverdXdp => Some(build::agent()?),
         Daemon::Keepalived => None,
     };
+    if let Some(binary) = &binary {
+        agent::use_binary(binary);
+    }
     if !sys::is_root() {
         return again_as_root(arguments, binary.as_deref());
     }
     if let Some(reason) = privilege::missing() {
         bail!("the demonstration cannot run here: {reason}");
     }
-    let binary = binary.as_deref();
-    limited(LIMIT, || play(daemon, binary, Pace::FAST))?;
+    limited(LIMIT, || play(daemon, Pace::FAST))?;
     match netns::ours().as_slice() {
         [] => Ok(()),
         left => bail!("left behind: {}", left.join(", ")),

@@ -1,10 +1,9 @@
 //! What happens in the demonstration, and in the virtual machine.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use failoverd_tests::{
-    agent,
     clock::monotonic,
     daemon::Daemon,
     probe::{Probe, Report},
@@ -68,17 +67,7 @@ struct Scene {
 ///
 /// # Errors
 /// When a step does not end as it must.
-pub fn play(daemon: Daemon, binary: Option<&Path>, pace: Pace) -> Result<()> {
-    if let Some(binary) = binary {
-        let found = agent::binary()?;
-        if found != binary && std::env::var_os("FAILOVERD_BIN").is_some() {
-            bail!(
-                "{} was built, but FAILOVERD_BIN says {}",
-                binary.display(),
-                found.display()
-            );
-        }
-    }
+pub fn play(daemon: Daemon, pace: Pace) -> Result<()> {
     let lan = Lan::new(3)?;
     let vip = lan.vip();
     println!(

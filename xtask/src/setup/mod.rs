@@ -10,7 +10,7 @@ mod machine;
 
 use anyhow::{Result, bail};
 
-pub use machine::virtme;
+pub use machine::{kernels, virtme};
 
 #[derive(clap::Args)]
 pub struct Arguments {
