@@ -1,1 +1,27 @@
-//! The lab.
+//! The lab: network namespaces, real peers, probes and captures, for the tests
+//! and for the demonstration.
+//!
+//! Traffic stays inside namespaces that the lab made, loops are bounded in
+//! count and time, processes are ended by their pid, and every guard undoes on
+//! drop what it did. Times are CLOCK_MONOTONIC nanoseconds, as everywhere in
+//! the project, so what the lab saw can be compared with what the agent logs.
+//!
+//! The decoders here are deliberately not those of `agent-common`: they are a
+//! second opinion on what is on the wire.
+
+pub mod agent;
+pub mod capture;
+pub mod clock;
+pub mod daemon;
+pub mod decode;
+pub mod frr;
+pub mod keepalived;
+pub mod netns;
+pub mod privilege;
+pub mod probe;
+pub mod process;
+pub mod router;
+pub mod sys;
+pub mod topology;
+pub mod tshark;
+pub mod wait;

@@ -1,1 +1,64 @@
-fn main() {}
+//! `cargo xtask`: what one does with this repository. This file only dispatches.
+
+mod bench;
+mod build;
+mod demo;
+mod lint;
+mod run;
+mod setup;
+mod shell;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building and testing need, and say what was there already
+    Setup(setup::Arguments),
+    /// Show a fail-over in namespaces, or run the agent on a real interface (--iface IF ...)
+    Run(run::Arguments),
+    /// The demonstration alone, also with keepalived for comparison
+    Demo(demo::Arguments),
+    /// Unit tests, then tests in namespaces, then the virtual machine
+    Test(test::Arguments),
+    /// Measure
+    Bench(bench::Arguments),
+    /// Formatting, clippy, and the rules of this repository
+    Lint,
+    /// Boot a virtual machine with Debian's kernel and fail over in it
+    Vm(vm::Arguments),
+}
+
+fn main() -> ExitCode {
+    shell::stop_on_signal();
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Setup(arguments) => setup::main(&arguments),
+        Command::Run(arguments) => run::main(&arguments),
+        Command::Demo(arguments) => demo::main(&arguments),
+        Command::Test(arguments) => test::main(&arguments),
+        Command::Bench(arguments) => bench::main(&arguments),
+        Command::Lint => lint::main(),
+        Command::Vm(arguments) => vm::main(&arguments),
+    }
+}

@@ -1,0 +1,227 @@
+//! The agent under test: `failoverd` in a namespace.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    netns::Netns,
+    process::Process,
+    router::{Router, VirtualRouter},
+};
+
+/// A running agent with a control socket of its own.
+#[derive(Debug)]
+pub struct Agent {
+    process: Process,
+    instance: String,
+    binary: PathBuf,
+    control: PathBuf,
+    _directory: TempDir,
+}
+
+impl Agent {
+    /// Runs `failoverd run` in a namespace with what `router` says.
+    ///
+    /// # Errors
+    /// When there is no binary (see [`binary`]) or it cannot be started.
+    pub fn start(ns: &Netns, router: &VirtualRouter) -> Result<Self> {
+        Self::start_with(ns, &router.agent_arguments(), &router.name)
+    }
+
+    /// Runs `failoverd run --config` with a keepalived.conf as written.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_conf(ns: &Netns, conf: &str, instance: &str) -> Result<Self> {
+        let directory = directory()?;
+        let path = directory.path().join("keepalived.conf");
+        std::fs::write(&path, conf).context("keepalived.conf")?;
+        let arguments = [
+            "run".to_owned(),
+            "--config".to_owned(),
+            path.display().to_string(),
+        ];
+        Self::start_in(directory, ns, &arguments, instance)
+    }
+
+    /// Runs it with `arguments` (the subcommand first), to which `--control`
+    /// is added. `instance` is whose states [`Router::state`] tells.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with<S: AsRef<str>>(ns: &Netns, arguments: &[S], instance: &str) -> Result<Self> {
+        Self::start_in(directory()?, ns, arguments, instance)
+    }
+
+    fn start_in<S: AsRef<str>>(
+        directory: TempDir,
+        ns: &Netns,
+        arguments: &[S],
+        instance: &str,
+    ) -> Result<Self> {
+        let binary = binary()?;
+        let control = directory.path().join("control");
+        let mut command = ns.command(&binary.to_string_lossy());
+        command
+            .args(arguments.iter().map(AsRef::as_ref))
+            .arg("--control")
+            .arg(&control);
+        // The log goes to standard error, not to a journal that the machine may have.
+        command
+            .env_remove("JOURNAL_STREAM")
+            .env_remove("NOTIFY_SOCKET")
+            .env("NO_COLOR", "1");
+        let process = Process::start("failoverd", &mut command)?;
+        Ok(Self {
+            process,
+            instance: instance.to_owned(),
+            binary,
+            control,
+            _directory: directory,
+        })
+    }
+
+    /// Path of its control socket.
+    pub fn control(&self) -> &Path {
+        &self.control
+    }
+
+    /// What `failoverd status --json` says.
+    ///
+    /// # Errors
+    /// When the agent does not answer, or not in JSON.
+    pub fn status(&self) -> Result<Value> {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["status", "--json", "--control"])
+            .arg(&self.control);
+        let out = crate::netns::run(&mut command)?;
+        serde_json::from_str(&out).with_context(|| format!("status is not JSON: {out}"))
+    }
+
+    /// The pids of the process and of everything that it started.
+    pub fn family(&self) -> Vec<i32> {
+        let mut family = vec![self.process.pid()];
+        let mut next = 0;
+        while let Some(&pid) = family.get(next) {
+            family.extend(children(pid));
+            next += 1;
+        }
+        family
+    }
+
+    /// Stops (SIGSTOP) or continues (SIGCONT) every process of the agent, as a
+    /// machine does that does not get the CPU.
+    ///
+    /// # Errors
+    /// When a signal cannot be sent.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let signal = if frozen { libc::SIGSTOP } else { libc::SIGCONT };
+        for pid in self.family() {
+            crate::sys::kill(pid, signal).with_context(|| format!("signal to {pid}"))?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, then its end: a planned hand-over when it is Active.
+    ///
+    /// # Errors
+    /// When it does not end, or not with exit code 0.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.signal(libc::SIGTERM)?;
+        let status = self.process.wait(Duration::from_secs(5))?;
+        if !status.success() {
+            bail!(
+                "failoverd after SIGTERM: {}",
+                crate::process::describe(status)
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Router for Agent {
+    fn process(&self) -> &Process {
+        &self.process
+    }
+
+    fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    fn instance(&self) -> &str {
+        &self.instance
+    }
+}
+
+fn directory() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("lab-failoverd")
+        .tempdir()
+        .context("directory of the agent")
+}
+
+/// Direct children of a process, of all its threads.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let lists = threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes `path` the binary under test of this process; the first call counts.
+pub fn use_binary(path: &Path) {
+    CHOSEN.get_or_init(|| path.to_owned());
+}
+
+/// The binary under test: that of [`use_binary`], else FAILOVERD_BIN, else the
+/// one in the target directory that the running program was built into.
+///
+/// # Errors
+/// When neither is there.
+pub fn binary() -> Result<PathBuf> {
+    let named = || env::var_os("FAILOVERD_BIN").map(PathBuf::from);
+    if let Some(path) = CHOSEN.get().cloned().or_else(named) {
+        if !path.is_file() {
+            bail!("{}: no such file (FAILOVERD_BIN)", path.display());
+        }
+        return Ok(path);
+    }
+    let own = env::current_exe().context("path of the running program")?;
+    // target/debug/xtask or target/debug/deps/lab-0123456789abcdef
+    for directory in own.ancestors().skip(1).take(2) {
+        for candidate in ["failoverd", "../release/failoverd", "../debug/failoverd"] {
+            let path = directory.join(candidate);
+            if path.is_file() {
+                return path.canonicalize().context("path of failoverd");
+            }
+        }
+    }
+    bail!("no failoverd binary: build it (cargo build -p failoverd) or set FAILOVERD_BIN")
+}
+
+/// Why tests with the agent cannot run, for [`crate::privilege::ready`].
+pub fn missing() -> Option<String> {
+    binary().err().map(|error| error.to_string())
+}

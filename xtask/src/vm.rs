@@ -1,0 +1,171 @@
+//! `cargo xtask vm`: Debian's kernel in QEMU, on the files of this machine.
+//!
+//! The second kernel of the test matrix: the XDP program must load there and a
+//! fail-over must happen. The machine is emulated in software where there is
+//! no KVM, so no time that it shows means anything.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use failoverd_tests::{daemon::Daemon, process::Process, sys};
+
+use crate::{
+    build,
+    demo::{self, Pace},
+    setup::{self, Group},
+    shell,
+};
+
+/// Booting takes half a minute in emulation, the fail-over a minute.
+const LIMIT: Duration = Duration::from_secs(360);
+/// Printed in the machine when all went well: its exit code may get lost.
+const VERDICT: &str = "verdict of the virtual machine: passed";
+/// What the lab needs of the kernel.
+const MODULES: [&str; 4] = ["veth", "bridge", "nf_tables", "af_packet"];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Kernel image; the newest in /boot otherwise
+    #[arg(long)]
+    kernel: Option<PathBuf>,
+    /// Fail over with keepalived instead of the agent, to try the machine itself
+    #[arg(long)]
+    keepalived: bool,
+    /// This is the inside of the machine
+    #[arg(long, hide = true)]
+    inside: bool,
+}
+
+pub fn main(arguments: &Arguments) -> Result<()> {
+    if arguments.inside {
+        return inside(arguments.keepalived);
+    }
+    setup::ensure(Group::Machine)?;
+    let binary = if arguments.keepalived {
+        None
+    } else {
+        Some(build::agent()?)
+    };
+    boot_kernel(arguments.kernel.as_deref(), binary.as_deref())
+}
+
+/// Boots the newest kernel and fails over with `binary`, with keepalived when
+/// there is none.
+///
+/// # Errors
+/// When the machine does not boot or the fail-over fails.
+pub fn boot(binary: Option<&Path>) -> Result<()> {
+    boot_kernel(None, binary)
+}
+
+fn boot_kernel(kernel: Option<&Path>, binary: Option<&Path>) -> Result<()> {
+    let kernels = setup::kernels();
+    let kernel = kernel
+        .or(kernels.last().map(PathBuf::as_path))
+        .context("no kernel in /boot")?;
+    let vng = setup::virtme().context("no virtme-ng: cargo xtask setup --vm")?;
+    let script = script(binary)?;
+    let scratch = shell::target_directory().join("vm");
+    fs::create_dir_all(&scratch)?;
+    let mut command = Command::new(&vng);
+    // virtme-ng finds its own helpers through PATH.
+    let path = std::env::var("PATH").unwrap_or_default();
+    let own = vng.parent().unwrap_or(Path::new("/"));
+    command.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", own.display()));
+    command
+        .arg("-r")
+        .arg(kernel)
+        .args(["--user", "root", "-m", "4G"]);
+    if !has_kvm() {
+        command.arg("--disable-kvm");
+    }
+    // The rest of the file system is read-only inside.
+    command
+        .arg(format!("--rwdir={}", scratch.display()))
+        .args(["--", &script]);
+    println!("booting {}", kernel.display());
+    let mut machine = Process::start("virtme-ng", &mut command)?;
+    let mut shown = 0;
+    let ended = failoverd_tests::wait::eventually(LIMIT, "the end of the virtual machine", || {
+        let lines = machine.lines();
+        for line in lines.iter().skip(shown) {
+            println!("vm | {}", line.text.trim_end());
+        }
+        shown = lines.len();
+        machine.try_wait().transpose()
+    });
+    let status = ended??;
+    for line in machine.lines().iter().skip(shown) {
+        println!("vm | {}", line.text.trim_end());
+    }
+    if !machine
+        .lines()
+        .iter()
+        .any(|line| line.text.contains(VERDICT))
+    {
+        bail!("the virtual machine did not pass ({status})");
+    }
+    Ok(())
+}
+
+/// What the machine runs: this program, on its inside.
+fn script(binary: Option<&Path>) -> Result<String> {
+    let own = std::env::current_exe().context("path of xtask")?;
+    let mut inner = Command::new("env");
+    inner.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    if let Some(binary) = binary {
+        inner.arg(format!(
+            "FAILOVERD_BIN={}",
+            binary.canonicalize()?.display()
+        ));
+    }
+    inner.arg(own).args(["vm", "--inside"]);
+    inner.args(binary.is_none().then_some("--keepalived"));
+    Ok(shell::line(&inner))
+}
+
+/// KVM is there and works: a nested machine may have the device and still fail.
+fn has_kvm() -> bool {
+    let open = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm");
+    let hosted = fs::read_to_string("/proc/cpuinfo").is_ok_and(|info| {
+        info.lines().any(|line| {
+            line.starts_with("flags")
+                && line
+                    .split_whitespace()
+                    .any(|flag| matches!(flag, "vmx" | "svm"))
+        })
+    });
+    open.is_ok() && hosted
+}
+
+/// Inside: the fail-over, slowly.
+fn inside(keepalived: bool) -> Result<()> {
+    if !sys::is_root() {
+        bail!("not root");
+    }
+    for module in MODULES {
+        // Built in or absent; what is really missing shows in the fail-over.
+        shell::succeeds(Command::new("modprobe").args(["-q", module]));
+    }
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    println!("kernel {}", release.trim());
+    // Without XDP the agent would work as well, and prove nothing about the program.
+    let daemon = if keepalived {
+        Daemon::Keepalived
+    } else {
+        Daemon::FailoverdXdp
+    };
+    demo::limited(LIMIT - Duration::from_secs(60), || {
+        demo::play(daemon, Pace::SLOW)
+    })?;
+    println!("{VERDICT}");
+    Ok(())
+}
