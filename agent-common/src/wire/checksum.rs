@@ -59,13 +59,14 @@ impl Sum {
         if !length.is_multiple_of(4) || length > MAX_WORDS * 4 {
             return None;
         }
-        let mut done = 0;
-        for _ in 0..MAX_WORDS {
-            if done >= length {
+        let words = frame.opaque(length / 4);
+        let mut at = frame.opaque(at);
+        for word in 0..MAX_WORDS {
+            if word >= words {
                 break;
             }
-            self = self.add_u32(u32::from_be_bytes(frame.bytes(at.wrapping_add(done))?));
-            done = done.wrapping_add(4);
+            self = self.add_u32(u32::from_be_bytes(frame.bytes(at)?));
+            at = at.wrapping_add(4);
         }
         Some(self)
     }

@@ -21,7 +21,9 @@ impl IfName {
             && name.len() < libc::IFNAMSIZ
             && name != "."
             && name != ".."
-            && !name.bytes().any(|b| b == b'/' || b == b':' || b == 0 || b.is_ascii_whitespace());
+            && !name
+                .bytes()
+                .any(|b| b == b'/' || b == b':' || b == 0 || b.is_ascii_whitespace());
         ok.then(|| Self(name.to_owned()))
     }
 
@@ -59,7 +61,11 @@ pub enum Transport {
     /// To 224.0.0.18 or ff02::12. `source` overrides the primary address.
     Multicast { source: Option<IpAddr> },
     /// To each peer. Without `source` the interface's primary address is used.
-    Unicast { source: Option<IpAddr>, peers: Vec<IpAddr>, check_source: bool },
+    Unicast {
+        source: Option<IpAddr>,
+        peers: Vec<IpAddr>,
+        check_source: bool,
+    },
 }
 
 /// v2 authentication type 1: the first 8 bytes, zero padded (F-27).

@@ -23,11 +23,19 @@ pub enum Cause {
     /// Startup with priority 255.
     Owner,
     /// The Active fell silent: last accepted advert and the deadline it set.
-    ActiveSilent { last_advert: Option<KernelTime>, deadline: KernelTime },
+    ActiveSilent {
+        last_advert: Option<KernelTime>,
+        deadline: KernelTime,
+    },
     /// The Active released the addresses (priority 0) and Skew_Time passed.
-    ActiveReleased { by: IpAddr },
+    ActiveReleased {
+        by: IpAddr,
+    },
     /// A router with a higher priority, or an equal one and a higher address.
-    Outranked { by: IpAddr, priority: Priority },
+    Outranked {
+        by: IpAddr,
+        priority: Priority,
+    },
     /// Somebody removes our VIPs faster than the limit allows to restore them.
     AddressesTaken,
     Fault(Fault),
@@ -46,7 +54,11 @@ pub enum Notice {
     /// A router released its addresses (priority 0).
     ReleaseHeard { from: IpAddr },
     /// v3: the advert's interval is not ours; learned when Backup.
-    IntervalDiffers { from: IpAddr, theirs: AdvertInterval, ours: AdvertInterval },
+    IntervalDiffers {
+        from: IpAddr,
+        theirs: AdvertInterval,
+        ours: AdvertInterval,
+    },
     /// The address list is not ours.
     AddressesDiffer { from: IpAddr, theirs: u8, ours: u8 },
     /// We woke too late to know whether the Active was alive: it gets one more
@@ -63,21 +75,46 @@ pub enum Notice {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// Send one advert with the given priority; `RELEASE` gives the VIPs up.
-    SendAdvert { id: InstanceId, priority: Priority },
+    SendAdvert {
+        id: InstanceId,
+        priority: Priority,
+    },
     /// Put all VIPs on their interfaces, in one batch.
-    AddAddresses { id: InstanceId },
+    AddAddresses {
+        id: InstanceId,
+    },
     /// Take all VIPs off, in one batch.
-    RemoveAddresses { id: InstanceId },
+    RemoveAddresses {
+        id: InstanceId,
+    },
     /// Put one VIP back and announce it.
-    RestoreAddress { id: InstanceId, vip: u16 },
+    RestoreAddress {
+        id: InstanceId,
+        vip: u16,
+    },
     /// Announce every VIP `repeat` times: GARP or unsolicited NA (D-20..D-22).
-    Announce { id: InstanceId, repeat: u8 },
+    Announce {
+        id: InstanceId,
+        repeat: u8,
+    },
     /// Tell the kernel side whom to watch: `Some(active)` in Backup lets the
     /// steady adverts of that router pass without a wake-up; `None` asks for
     /// a wake-up with every advert.
-    Watch { id: InstanceId, active: Option<IpAddr> },
+    Watch {
+        id: InstanceId,
+        active: Option<IpAddr>,
+    },
     /// The state changed. Comes after the effects that the change needs at
     /// once (advert, addresses, announcement).
-    Transition { id: InstanceId, from: State, to: State, cause: Cause, at: KernelTime },
-    Notice { id: InstanceId, notice: Notice },
+    Transition {
+        id: InstanceId,
+        from: State,
+        to: State,
+        cause: Cause,
+        at: KernelTime,
+    },
+    Notice {
+        id: InstanceId,
+        notice: Notice,
+    },
 }
