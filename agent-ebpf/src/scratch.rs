@@ -34,6 +34,8 @@ impl Scratch {
 }
 
 impl Frame for Scratch {
+    const LONGEST_MESSAGE: usize = COPIED;
+
     #[inline(always)]
     fn received(&self) -> usize {
         self.received as usize

@@ -1,3 +1,4 @@
 //! The lab.
 
+pub mod fixtures;
 pub mod packet;

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::vrrp;
 use crate::{record::WireAddress, types::Family};
 
 /// Bytes that can be read at an offset.
@@ -24,6 +25,10 @@ pub trait Bytes {
 
 /// A frame or a packet whose length is known.
 pub trait Frame: Bytes {
+    /// No message of more bytes than this comes out of such a frame: a bound
+    /// of loops for the BPF verifier.
+    const LONGEST_MESSAGE: usize = vrrp::MAX_LEN;
+
     /// Bytes that were received, which may be more than can be read here.
     fn received(&self) -> usize;
 
