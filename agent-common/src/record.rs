@@ -148,3 +148,12 @@ pub struct WatchSlot {
 }
 
 const _: () = assert!(size_of::<WatchSlot>() == 24);
+
+impl WatchSlot {
+    /// Watch nobody: the state of a slot that was never written.
+    pub const NOBODY: Self = Self {
+        active: [0; 16],
+        wake_always: 0,
+        _pad: [0; 7],
+    };
+}

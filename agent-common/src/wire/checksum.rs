@@ -7,11 +7,6 @@
 use super::Frame;
 use crate::record::WireAddress;
 
-/// The longest run that [`Sum::add_frame`] takes, in 32-bit words: an IPv6
-/// advert of 255 addresses. A constant so that the BPF verifier sees the end
-/// of the loop.
-const MAX_WORDS: usize = (8 + 255 * 16) / 4;
-
 /// A running one's-complement sum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sum(u64);
@@ -47,7 +42,9 @@ impl Sum {
     }
 
     /// Adds `length` bytes of `frame` from `at`. `None` when they are not
-    /// readable, or `length` is not a multiple of 4 as all headers here are.
+    /// readable, are more than `longest`, or not a multiple of 4 as all headers
+    /// here are. `longest` is a constant, so that the BPF verifier sees the end
+    /// of the loop.
     #[inline(always)]
     #[must_use]
     pub fn add_frame<F: Frame + ?Sized>(
@@ -55,17 +52,19 @@ impl Sum {
         frame: &F,
         at: usize,
         length: usize,
+        longest: usize,
     ) -> Option<Self> {
-        if !length.is_multiple_of(4) || length > MAX_WORDS * 4 {
+        if !length.is_multiple_of(4) || length > longest {
             return None;
         }
-        let mut done = 0;
-        for _ in 0..MAX_WORDS {
-            if done >= length {
+        let words = frame.opaque(length / 4);
+        let mut at = frame.opaque(at);
+        for word in 0..longest / 4 {
+            if word >= words {
                 break;
             }
-            self = self.add_u32(u32::from_be_bytes(frame.bytes(at.wrapping_add(done))?));
-            done = done.wrapping_add(4);
+            self = self.add_u32(u32::from_be_bytes(frame.bytes(at)?));
+            at = at.wrapping_add(4);
         }
         Some(self)
     }

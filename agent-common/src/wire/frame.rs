@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::vrrp;
 use crate::{record::WireAddress, types::Family};
 
 /// Bytes that can be read at an offset.
@@ -24,6 +25,10 @@ pub trait Bytes {
 
 /// A frame or a packet whose length is known.
 pub trait Frame: Bytes {
+    /// No message of more bytes than this comes out of such a frame: a bound
+    /// of loops for the BPF verifier.
+    const LONGEST_MESSAGE: usize = vrrp::MAX_LEN;
+
     /// Bytes that were received, which may be more than can be read here.
     fn received(&self) -> usize;
 
@@ -32,6 +37,17 @@ pub trait Frame: Bytes {
     #[inline(always)]
     fn readable(&self) -> usize {
         self.received()
+    }
+
+    /// `value`, of which nothing is known to the BPF verifier any more.
+    ///
+    /// The verifier follows every path with all it knows of every number. Where
+    /// paths meet again, what it has learned on the way keeps them apart, and
+    /// loops multiply them. A number that it knows nothing of lets it see that
+    /// they are the same. Elsewhere this does nothing.
+    #[inline(always)]
+    fn opaque(&self, value: usize) -> usize {
+        value
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Bytes, Frame, checksum::Sum, frame::wire_v4, locate::IpMessage};
 use crate::outcome::Outcome;
 
 const MIN_HEADER_LEN: usize = 20;
+const MAX_HEADER_LEN: usize = 60;
 /// More-fragments bit and fragment offset; a whole packet has neither.
 const FRAGMENT: u16 = 0x3FFF;
 
@@ -43,7 +44,7 @@ pub fn message<F: Frame + ?Sized>(frame: &F, at: usize) -> Result<IpMessage, Out
         return Err(Outcome::IpHeader);
     }
     let sum = Sum::new()
-        .add_frame(frame, at, header_len)
+        .add_frame(frame, at, header_len, MAX_HEADER_LEN)
         .ok_or(Outcome::Truncated)?;
     if !sum.verifies() {
         return Err(Outcome::IpChecksum);

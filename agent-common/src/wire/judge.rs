@@ -61,8 +61,19 @@ pub fn judge<F: Frame + ?Sized>(
         Version::V2 => check_v2(frame, located, &header, filter)?,
         Version::V3 => check_v3(frame, located, &header)?,
     };
-    let digest = vrrp::digest_in_frame(frame, located, header.address_count)?;
     let reassembled = located.destination_mac.is_none();
+    let flags = if pseudo_header {
+        advert_flags::PSEUDO_HEADER
+    } else {
+        0
+    } | if reassembled {
+        advert_flags::REASSEMBLED
+    } else {
+        0
+    };
+    let flags = frame.opaque(flags as usize) as u8;
+    let version = frame.opaque(version as usize) as u8;
+    let digest = vrrp::digest_in_frame(frame, located, header.address_count)?;
     Ok(AdvertRecord {
         stamp_ns: now_ns,
         source: located.message.source,
@@ -70,18 +81,10 @@ pub fn judge<F: Frame + ?Sized>(
         addresses_digest: digest,
         interval_cs,
         priority: header.priority,
-        version: version as u8,
+        version,
         family: located.family as u8,
         address_count: header.address_count,
-        flags: if pseudo_header {
-            advert_flags::PSEUDO_HEADER
-        } else {
-            0
-        } | if reassembled {
-            advert_flags::REASSEMBLED
-        } else {
-            0
-        },
+        flags,
         _pad: 0,
     })
 }
@@ -174,7 +177,7 @@ fn check_sum<F: Frame + ?Sized>(
 ) -> Result<bool, Outcome> {
     let message = &located.message;
     let bare = Sum::new()
-        .add_frame(frame, message.at, message.length)
+        .add_frame(frame, message.at, message.length, F::LONGEST_MESSAGE)
         .ok_or(Outcome::Incomplete)?;
     let pseudo = bare
         .add_address(&message.source)

@@ -75,9 +75,10 @@ pub fn scan<F: Bytes + ?Sized>(frame: &F, out_of_band: Option<u16>) -> bool {
 #[inline(always)]
 pub fn locate<F: Frame + ?Sized>(frame: &F, link: Link) -> Result<Located, Outcome> {
     let payload = ethernet::payload(frame, link.vlan).ok_or(Outcome::Foreign)?;
+    let at = frame.opaque(payload.at);
     let (family, message) = match payload.ethertype {
-        ETHERTYPE_IPV4 => (Family::V4, ipv4::message(frame, payload.at)?),
-        ETHERTYPE_IPV6 => (Family::V6, ipv6::message(frame, payload.at)?),
+        ETHERTYPE_IPV4 => (Family::V4, ipv4::message(frame, at)?),
+        ETHERTYPE_IPV6 => (Family::V6, ipv6::message(frame, at)?),
         _ => return Err(Outcome::Foreign),
     };
     let destination_mac = Some(frame.bytes(0).ok_or(Outcome::Foreign)?);

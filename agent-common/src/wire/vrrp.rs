@@ -91,9 +91,11 @@ pub(super) fn digest_in_frame<F: Frame + ?Sized>(
     located: &Located,
     count: u8,
 ) -> Result<u32, Outcome> {
+    let size = located.family.address_len();
+    let count = frame.opaque(count as usize);
+    let mut at = frame.opaque(located.message.at) + HEADER_LEN;
     let mut digest = 0u32;
-    let mut at = located.message.at + HEADER_LEN;
-    for index in 0..u8::MAX {
+    for index in 0..u8::MAX as usize {
         if index >= count {
             break;
         }
@@ -102,7 +104,7 @@ pub(super) fn digest_in_frame<F: Frame + ?Sized>(
             Family::V6 => frame.bytes(at),
         };
         digest = digest.wrapping_add(mix(address.ok_or(Outcome::Incomplete)?));
-        at += located.family.address_len();
+        at = at.wrapping_add(size);
     }
     Ok(digest)
 }

@@ -1,0 +1,123 @@
+//! What differs between the hooks: how bytes and the incoming link are got at.
+
+use agent_common::wire::{Bytes, Link};
+use aya_ebpf::{
+    EbpfContext,
+    helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    programs::{TcContext, XdpContext},
+};
+
+use crate::scratch::Scratch;
+
+/// Bytes that [`agent_common::wire::scan`] may read: Ethernet, two tags, an
+/// IPv4 header and one byte behind it.
+const SCANNED: usize = 14 + 8 + 40;
+
+/// A place in the kernel where frames are seen.
+pub trait Hook: EbpfContext {
+    fn link(&self) -> Link;
+
+    /// Length of the whole frame.
+    fn frame_len(&self) -> usize;
+
+    /// Copies the first `length` bytes, wherever the driver has put them.
+    fn load(&self, to: *mut u8, length: u32) -> bool;
+
+    /// Copies the start of the frame; false when the kernel would not.
+    #[inline(always)]
+    fn fill(&self, scratch: *mut Scratch) -> bool {
+        let received = self.frame_len();
+        let readable = received.min(Scratch::CAPACITY);
+        if readable == 0 {
+            return false;
+        }
+        // SAFETY: `scratch` is a value of a per-CPU map, so valid, and nobody
+        // else's while this program runs.
+        let scratch = unsafe { &mut *scratch };
+        scratch.received = received as u64;
+        scratch.readable = readable as u64;
+        self.load(scratch.bytes.as_mut_ptr(), readable as u32)
+    }
+}
+
+impl Hook for XdpContext {
+    #[inline(always)]
+    fn link(&self) -> Link {
+        Link {
+            ifindex: self.ingress_ifindex() as u32,
+            vlan: None,
+        }
+    }
+
+    #[inline(always)]
+    fn frame_len(&self) -> usize {
+        // SAFETY: the context is the one that the kernel called us with.
+        unsafe { bpf_xdp_get_buff_len(self.ctx) as usize }
+    }
+
+    #[inline(always)]
+    fn load(&self, to: *mut u8, length: u32) -> bool {
+        // SAFETY: `to` has room for `length`, which `fill` has limited; the
+        // verifier proves it again.
+        unsafe { bpf_xdp_load_bytes(self.ctx, 0, to.cast(), length) == 0 }
+    }
+}
+
+impl Hook for TcContext {
+    #[inline(always)]
+    fn link(&self) -> Link {
+        let skb = crate::skb_of(self);
+        // SAFETY: the context is the one that the kernel called us with; the
+        // verifier knows each of these fields.
+        let (ifindex, present, control) =
+            unsafe { ((*skb).ifindex, (*skb).vlan_present, (*skb).vlan_tci) };
+        Link {
+            ifindex,
+            vlan: (present != 0).then_some(control as u16),
+        }
+    }
+
+    #[inline(always)]
+    fn frame_len(&self) -> usize {
+        self.len() as usize
+    }
+
+    #[inline(always)]
+    fn load(&self, to: *mut u8, length: u32) -> bool {
+        // SAFETY: as for XDP.
+        unsafe { bpf_skb_load_bytes(self.as_ptr(), 0, to.cast(), length) == 0 }
+    }
+}
+
+/// The bytes of a frame in place, between two pointers that the verifier knows.
+#[derive(Clone, Copy)]
+pub struct Direct {
+    start: usize,
+    end: usize,
+}
+
+impl Direct {
+    #[inline(always)]
+    pub const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// Whether all that a scan reads lies here, of a frame of `length` bytes.
+    #[inline(always)]
+    pub fn is_whole(&self, length: u32) -> bool {
+        self.start + SCANNED <= self.end || (length as usize) < SCANNED
+    }
+}
+
+impl Bytes for Direct {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        let from = self.start + at;
+        if from + N > self.end {
+            return None;
+        }
+        // SAFETY: the one read of packet memory. It ends at or before the end
+        // of the packet, as just compared, and the verifier proves it again.
+        Some(unsafe { *(from as *const [u8; N]) })
+    }
+}

@@ -1,0 +1,132 @@
+//! The kernel half of failoverd: VRRP adverts are parsed, judged and stamped
+//! before anything on this machine can delay them.
+//!
+//! Three programs over one verdict: XDP, tcx where XDP cannot attach, and the
+//! filter of the slow path's raw socket. Whatever is not provably an advert
+//! for a configured instance passes untouched, and so does everything when
+//! anything in here fails.
+
+#![no_std]
+#![no_main]
+#![feature(core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "compare-and-exchange, see emit.rs; the BPF target is a nightly one anyway"
+)]
+
+mod budget;
+mod emit;
+mod hook;
+mod log;
+mod maps;
+mod scratch;
+mod verdict;
+
+use agent_common::{Outcome, wire::scan};
+use aya_ebpf::{
+    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, socket_filter, xdp},
+    programs::{SkBuffContext, TcContext, XdpContext},
+};
+
+use crate::{
+    hook::{Direct, Hook},
+    maps::slow_path_is_open,
+    verdict::receive,
+};
+
+/// What becomes of the frame.
+enum Action {
+    /// On to the stack, and to whoever else listens.
+    Pass,
+    /// Beyond the budget of a flood.
+    Drop,
+}
+
+#[xdp(frags)]
+pub fn failoverd_xdp(ctx: XdpContext) -> u32 {
+    if !scan(&Direct::new(ctx.data(), ctx.data_end()), None) {
+        return xdp_action::XDP_PASS;
+    }
+    match action(receive(&ctx)) {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+    }
+}
+
+#[classifier]
+pub fn failoverd_tcx(ctx: TcContext) -> i32 {
+    let head = Direct::new(ctx.data(), ctx.data_end());
+    // Headers may lie outside the linear part of an skb: then copy and look.
+    if head.is_whole(ctx.len()) && !scan(&head, ctx.link().vlan) {
+        return TC_ACT_UNSPEC;
+    }
+    match action(receive(&ctx)) {
+        Action::Pass => TC_ACT_UNSPEC,
+        Action::Drop => TC_ACT_SHOT as i32,
+    }
+}
+
+/// Wakes the reader of the raw socket only when this hook left it something:
+/// steady adverts, which it gets copies of, never do.
+#[socket_filter]
+pub fn failoverd_slow(_ctx: SkBuffContext) -> i64 {
+    const WHOLE_PACKET: i64 = u32::MAX as i64;
+    if slow_path_is_open() { WHOLE_PACKET } else { 0 }
+}
+
+#[inline(always)]
+fn action(outcome: Outcome) -> Action {
+    match outcome {
+        Outcome::OverBudget => Action::Drop,
+        Outcome::Fragment | Outcome::ExtensionChain | Outcome::Oversize => {
+            maps::open_slow_path();
+            Action::Pass
+        }
+        Outcome::Accepted
+        | Outcome::Foreign
+        | Outcome::UnknownVrid
+        | Outcome::Truncated
+        | Outcome::IpHeader
+        | Outcome::IpChecksum
+        | Outcome::IpLength
+        | Outcome::Ttl
+        | Outcome::BadSource
+        | Outcome::OwnSource
+        | Outcome::Destination
+        | Outcome::DestinationMac
+        | Outcome::AuthHeader
+        | Outcome::Version
+        | Outcome::Type
+        | Outcome::Incomplete
+        | Outcome::Trailing
+        | Outcome::Checksum
+        | Outcome::NoAddresses
+        | Outcome::IntervalZero
+        | Outcome::IntervalMismatch
+        | Outcome::NotLinkLocal
+        | Outcome::AuthType
+        | Outcome::AuthFailed
+        | Outcome::UnknownPeer
+        | Outcome::OwnerIgnores
+        | Outcome::RingFull => Action::Pass,
+    }
+}
+
+/// `__sk_buff` of a tc context; here so that the field names are in one place.
+#[inline(always)]
+pub(crate) fn skb_of(ctx: &TcContext) -> *const __sk_buff {
+    ctx.skb.skb.cast_const()
+}
+
+/// The kernel offers the helpers that we call to programs under the GPL.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Unreachable: nothing here panics, and the verifier would refuse the loop.
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

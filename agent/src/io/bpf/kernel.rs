@@ -1,0 +1,280 @@
+//! The loaded programs and maps, and where they are attached.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+};
+
+use agent_common::{
+    Outcome,
+    outcome::OutcomeCounters,
+    record::{InstanceFilter, InstanceKey},
+};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, MapData, RingBuf},
+    programs::{ProgramError, SchedClassifier, SocketFilter, Xdp},
+};
+
+use super::{
+    BpfError, FastMaps,
+    attach::{self, AttachReport, Backend, Programs},
+    sys::{self, TestRun},
+};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/failoverd-ebpf"));
+
+/// A program that can be run on a made-up frame.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Program {
+    Xdp,
+    Tcx,
+}
+
+/// The kernel half: loaded, and attached to some interfaces. Dropping it
+/// detaches everything.
+#[derive(Debug)]
+pub struct Kernel {
+    pub(super) object: Ebpf,
+    xdp: OwnedFd,
+    tcx: OwnedFd,
+    slow: OwnedFd,
+    instances: OwnedFd,
+    counters: OwnedFd,
+    links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
+}
+
+impl Kernel {
+    /// Loads all programs and creates all maps; attaches nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`BpfError`]. None of them is a reason not to start: the raw-socket
+    /// backend needs no BPF.
+    pub fn load() -> Result<Self, BpfError> {
+        let mut object = EbpfLoader::new()
+            .load(OBJECT)
+            .map_err(|error| BpfError::from_loader(&error))?;
+        let xdp = load_xdp(&mut object)?;
+        let tcx = load_tcx(&mut object)?;
+        let slow = load_slow(&mut object)?;
+        let instances = map_fd(&object, "INSTANCES")?;
+        let counters = map_fd(&object, "COUNTERS")?;
+        Ok(Self {
+            object,
+            xdp,
+            tcx,
+            slow,
+            instances,
+            counters,
+            links: BTreeMap::new(),
+        })
+    }
+
+    /// Attaches to an interface with the first backend of `order` that the
+    /// machine lets us have. Never in the place of somebody else's program.
+    ///
+    /// An interface that is attached already is detached first.
+    pub fn attach(&mut self, ifindex: u32, ifname: &str, order: &[Backend]) -> AttachReport {
+        self.detach(ifindex);
+        let programs = Programs {
+            xdp: self.xdp.as_fd(),
+            tcx: self.tcx.as_fd(),
+        };
+        let mut refused = Vec::new();
+        for &backend in order {
+            match attach::attach(programs, backend, ifindex, ifname) {
+                Ok(link) => {
+                    self.links.insert(ifindex, (backend, link));
+                    return AttachReport {
+                        backend: Some(backend),
+                        refused,
+                    };
+                }
+                Err(reason) => refused.push((backend, reason)),
+            }
+        }
+        AttachReport {
+            backend: None,
+            refused,
+        }
+    }
+
+    /// The backend that was attached, if any was.
+    pub fn detach(&mut self, ifindex: u32) -> Option<Backend> {
+        self.links.remove(&ifindex).map(|(backend, _link)| backend)
+    }
+
+    /// The live backend of an interface.
+    pub fn backend(&self, ifindex: u32) -> Option<Backend> {
+        self.links.get(&ifindex).map(|(backend, _link)| *backend)
+    }
+
+    /// Makes an instance known, or replaces its filter at once.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`], E2BIG when 512 instances are known.
+    pub fn set_instance(&self, key: &InstanceKey, filter: &InstanceFilter) -> Result<(), BpfError> {
+        sys::map_update(
+            self.instances.as_fd(),
+            bytemuck::bytes_of(key),
+            bytemuck::bytes_of(filter),
+        )
+        .map_err(|source| BpfError::System {
+            what: "cannot set an instance",
+            source,
+        })
+    }
+
+    /// Forgets an instance; false when it was not known.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn remove_instance(&self, key: &InstanceKey) -> Result<bool, BpfError> {
+        sys::map_delete(self.instances.as_fd(), bytemuck::bytes_of(key)).map_err(|source| {
+            BpfError::System {
+                what: "cannot remove an instance",
+                source,
+            }
+        })
+    }
+
+    /// Counters of a slot, summed over all CPUs. Allocates: not for the fast
+    /// lane.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn counters(&self, slot: u32) -> Result<OutcomeCounters, BpfError> {
+        let failed = |source| BpfError::System {
+            what: "cannot read counters",
+            source,
+        };
+        let cpus = aya::util::nr_cpus().map_err(|(_what, source)| failed(source))?;
+        let mut per_cpu = vec![[0_u64; Outcome::COUNT]; cpus];
+        let mut sum = [0_u64; Outcome::COUNT];
+        let value = bytemuck::cast_slice_mut(per_cpu.as_mut_slice());
+        sys::map_lookup(self.counters.as_fd(), &slot.to_ne_bytes(), value).map_err(failed)?;
+        for counters in &per_cpu {
+            for (total, counter) in sum.iter_mut().zip(counters) {
+                *total = total.wrapping_add(*counter);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The maps of the fast lane. Only the first call gets the ring.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::Missing`] when the ring was taken before.
+    pub fn fast_maps(&mut self) -> Result<FastMaps, BpfError> {
+        let latest = map_fd(&self.object, "LATEST")?;
+        let watch = map_fd(&self.object, "WATCH")?;
+        let events = self
+            .object
+            .take_map("EVENTS")
+            .ok_or(BpfError::Missing("the ring EVENTS"))?;
+        let ring = RingBuf::try_from(events).map_err(|error| BpfError::from_loader(&error))?;
+        Ok(FastMaps::new(latest, watch, ring))
+    }
+
+    /// Keeps steady adverts from waking the reader of a raw socket of protocol
+    /// 112: it gets what the hook has left to the slow path, and what arrives
+    /// within a second of that.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn slow_filter(&self, socket: BorrowedFd<'_>) -> Result<(), BpfError> {
+        sys::attach_filter(socket, self.slow.as_fd()).map_err(|source| BpfError::System {
+            what: "cannot filter the slow path",
+            source,
+        })
+    }
+
+    /// Runs a program on `frame`, which must hold an Ethernet header, as if it
+    /// had come in on the loopback interface. Maps change as in earnest.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn test_run(
+        &self,
+        program: Program,
+        frame: &[u8],
+        repeat: u32,
+    ) -> Result<TestRun, BpfError> {
+        let fd = match program {
+            Program::Xdp => &self.xdp,
+            Program::Tcx => &self.tcx,
+        };
+        sys::test_run(fd.as_fd(), frame, repeat).map_err(|source| BpfError::System {
+            what: "cannot test a program",
+            source,
+        })
+    }
+}
+
+fn load_xdp(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
+    const NAME: &str = "failoverd_xdp";
+    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
+    let program: &mut Xdp = program.try_into().map_err(|error| refused(NAME, error))?;
+    program.load().map_err(|error| refused(NAME, error))?;
+    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+}
+
+fn load_tcx(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
+    const NAME: &str = "failoverd_tcx";
+    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
+    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(NAME, error))?;
+    program.load().map_err(|error| refused(NAME, error))?;
+    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+}
+
+fn load_slow(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
+    const NAME: &str = "failoverd_slow";
+    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
+    let program: &mut SocketFilter = program.try_into().map_err(|error| refused(NAME, error))?;
+    program.load().map_err(|error| refused(NAME, error))?;
+    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+}
+
+fn refused(program: &'static str, error: ProgramError) -> BpfError {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } if !matches!(io_error.raw_os_error(), Some(libc::EPERM)) => BpfError::Verifier {
+            program,
+            reason: io_error,
+            log: verifier_log.to_string(),
+        },
+        other => BpfError::from_loader(&other),
+    }
+}
+
+fn own(fd: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
+    fd.try_clone_to_owned().map_err(|source| BpfError::System {
+        what: "cannot duplicate a descriptor",
+        source,
+    })
+}
+
+fn map_fd(object: &Ebpf, name: &'static str) -> Result<OwnedFd, BpfError> {
+    let map = object.map(name).ok_or(BpfError::Missing(name))?;
+    own(map_data(map).ok_or(BpfError::Missing(name))?.fd().as_fd())
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "aya's enum; ours are these three kinds"
+)]
+fn map_data(map: &Map) -> Option<&MapData> {
+    match map {
+        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) => Some(data),
+        _ => None,
+    }
+}

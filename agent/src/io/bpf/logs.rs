@@ -1,0 +1,91 @@
+//! Log lines of the kernel half, on their way to the `log` crate.
+
+use agent_common::Outcome;
+use aya_log::EbpfLogger;
+use log::{Log, Metadata, Record};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{BpfError, Kernel};
+
+impl Kernel {
+    /// Delivers what the kernel half logs to the `log` crate for as long as
+    /// the future is polled: spawn it on the slow lane. Only the first call
+    /// gets the lines.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError`] when the lines were taken before, or outside a runtime.
+    pub fn log_task(&mut self) -> Result<impl Future<Output = ()> + Send + 'static, BpfError> {
+        let logger = EbpfLogger::init_with_logger(&mut self.object, Named)
+            .map_err(|error| BpfError::from_loader(&error))?;
+        // SAFETY: the descriptor is that of the ring, which the logger owns and
+        // never closes or exchanges while it lives.
+        let registered = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
+        let mut logger = registered.map_err(|refused| BpfError::System {
+            what: "cannot poll the log",
+            source: refused.into_parts().1,
+        })?;
+        Ok(async move {
+            while let Ok(mut guard) = logger.readable_mut().await {
+                guard.get_inner_mut().flush();
+                guard.clear_ready();
+            }
+        })
+    }
+}
+
+/// Puts the name of an outcome where the kernel half can only say its number.
+struct Named;
+
+const NUMBER: &str = "outcome ";
+
+impl Log for Named {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        log::logger().enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let text = named(&record.args().to_string());
+        log::logger().log(
+            &Record::builder()
+                .metadata(record.metadata().clone())
+                .args(format_args!("{text}"))
+                .module_path(record.module_path())
+                .file(record.file())
+                .line(record.line())
+                .build(),
+        );
+    }
+
+    fn flush(&self) {
+        log::logger().flush();
+    }
+}
+
+fn named(text: &str) -> String {
+    let Some((before, after)) = text.split_once(NUMBER) else {
+        return text.to_owned();
+    };
+    let (number, rest) = after.split_once(' ').unwrap_or((after, ""));
+    match number.parse().ok().and_then(Outcome::from_index) {
+        Some(outcome) => format!("{before}{} {rest}", outcome.label()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l02_an_outcome_is_named() {
+        let number = Outcome::Checksum.index();
+        let line = format!("advert refused: outcome {number} from 192.0.2.1 vrid 3");
+        assert_eq!(
+            named(&line),
+            "advert refused: checksum from 192.0.2.1 vrid 3"
+        );
+        assert_eq!(named("outcome 4000 from"), "outcome 4000 from");
+        assert_eq!(named("else"), "else");
+    }
+}

@@ -1,0 +1,18 @@
+//! The kernel half, seen from user space: load, attach, control, read.
+
+mod attach;
+mod error;
+mod ethtool;
+mod fast;
+mod kernel;
+mod logs;
+mod sys;
+
+pub use attach::{AttachReport, Backend};
+pub use error::BpfError;
+pub use fast::FastMaps;
+pub use kernel::{Kernel, Program};
+pub use sys::TestRun;
+
+/// Compiler and linker of the embedded object, for `--version`.
+pub const EBPF_TOOLCHAIN: &str = env!("FAILOVERD_EBPF_TOOLCHAIN");

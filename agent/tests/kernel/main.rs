@@ -1,0 +1,8 @@
+//! The kernel half, on a real kernel: verdicts by BPF_PROG_TEST_RUN, which
+//! attaches nothing, and attachments inside a namespace of their own.
+
+mod attach;
+mod delivery;
+mod flood;
+mod lab;
+mod verdicts;
