@@ -35,13 +35,17 @@ pub fn active_down_interval(
 /// How long before the Active_Down_Timer a Backup proves that it is awake.
 ///
 /// 1.5 intervals, so that a Backup which slept up to the checkpoint and thawed
-/// there still hears one whole interval before the deadline. Never more than
-/// half of the Active_Down_Interval: then an advert newer than one checkpoint
-/// always puts the next checkpoint behind the deadline it replaces, and a
-/// Backup that wakes on time cannot be taken for one that overslept, whatever
-/// the down factor.
+/// there still hears one whole interval before the deadline. Less where the
+/// down factor is 1 or 2, so that a Backup with a living Active cannot be taken
+/// for one that overslept:
+/// - at most half of the Active_Down_Interval: then an advert newer than one
+///   checkpoint puts the next one behind the deadline it replaces, and what
+///   is read on time at either is never late at the other;
+/// - one interval must lie between an advert and its checkpoint: the newest
+///   advert can be that old whenever we wake.
 pub fn checkpoint_margin(interval: AdvertInterval, down: Duration) -> Duration {
-    Duration::from_nanos(interval_nanos(interval) * 3 / 2).min(down / 2)
+    let beat = interval.duration();
+    (beat * 3 / 2).min(down / 2).min(down.saturating_sub(beat))
 }
 
 /// A wake-up later than this does not count as awake: a quarter interval.

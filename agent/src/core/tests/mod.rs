@@ -21,8 +21,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, KernelTime, Priority, Version};
 
 use super::{
-    Advert, AnnouncePolicy, Cause, Effect, Fault, Input, InstanceConfig, InstanceId, Machine,
-    Notice, Snapshot, State,
+    Advert, AnnouncePolicy, Cause, Counters, Effect, Fault, Input, InstanceConfig, InstanceId,
+    Machine, Notice, Snapshot, State,
 };
 
 const ID: InstanceId = InstanceId(1);
@@ -87,13 +87,21 @@ struct Rig {
 
 impl Rig {
     fn new(config: InstanceConfig) -> Self {
-        Self { machine: Machine::new(vec![config]) }
+        Self {
+            machine: Machine::new(vec![config]),
+        }
     }
 
     /// Started at `START`; the effects of that are thrown away.
     fn up(config: InstanceConfig) -> Self {
         let mut rig = Self::new(config);
-        rig.input(Input::Up { id: ID, source: OWN }, START);
+        rig.input(
+            Input::Up {
+                id: ID,
+                source: OWN,
+            },
+            START,
+        );
         rig
     }
 
@@ -157,47 +165,63 @@ impl Rig {
 }
 
 fn sent(effects: &[Effect]) -> Vec<u8> {
-    let priority = |effect: &Effect| match effect {
-        Effect::SendAdvert { priority, .. } => Some(priority.get()),
-        _ => None,
+    let priority = |effect: &Effect| {
+        let Effect::SendAdvert { priority, .. } = effect else {
+            return None;
+        };
+        Some(priority.get())
     };
     effects.iter().filter_map(priority).collect()
 }
 
 fn announced(effects: &[Effect]) -> Vec<u8> {
-    let repeat = |effect: &Effect| match effect {
-        Effect::Announce { repeat, .. } => Some(*repeat),
-        _ => None,
+    let repeat = |effect: &Effect| {
+        let Effect::Announce { repeat, .. } = effect else {
+            return None;
+        };
+        Some(*repeat)
     };
     effects.iter().filter_map(repeat).collect()
 }
 
 fn notices(effects: &[Effect]) -> Vec<Notice> {
-    let notice = |effect: &Effect| match effect {
-        Effect::Notice { notice, .. } => Some(*notice),
-        _ => None,
+    let notice = |effect: &Effect| {
+        let Effect::Notice { notice, .. } = effect else {
+            return None;
+        };
+        Some(*notice)
     };
     effects.iter().filter_map(notice).collect()
 }
 
 fn transitions(effects: &[Effect]) -> Vec<(State, State, Cause)> {
-    let transition = |effect: &Effect| match effect {
-        Effect::Transition { from, to, cause, .. } => Some((*from, *to, *cause)),
-        _ => None,
+    let transition = |effect: &Effect| {
+        let Effect::Transition {
+            from, to, cause, ..
+        } = effect
+        else {
+            return None;
+        };
+        Some((*from, *to, *cause))
     };
     effects.iter().filter_map(transition).collect()
 }
 
 fn watches(effects: &[Effect]) -> Vec<Option<IpAddr>> {
-    let watch = |effect: &Effect| match effect {
-        Effect::Watch { active, .. } => Some(*active),
-        _ => None,
+    let watch = |effect: &Effect| {
+        let Effect::Watch { active, .. } = effect else {
+            return None;
+        };
+        Some(*active)
     };
     effects.iter().filter_map(watch).collect()
 }
 
 fn send(priority: u8) -> Effect {
-    Effect::SendAdvert { id: ID, priority: Priority(priority) }
+    Effect::SendAdvert {
+        id: ID,
+        priority: Priority(priority),
+    }
 }
 
 fn remove() -> Effect {
@@ -209,5 +233,11 @@ fn watch(active: Option<IpAddr>) -> Effect {
 }
 
 fn transition(from: State, to: State, cause: Cause, at: KernelTime) -> Effect {
-    Effect::Transition { id: ID, from, to, cause, at }
+    Effect::Transition {
+        id: ID,
+        from,
+        to,
+        cause,
+        at,
+    }
 }

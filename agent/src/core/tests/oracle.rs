@@ -51,7 +51,12 @@ pub struct Local {
 }
 
 fn expect(next: OracleState, sends: Option<u8>, timer: TimerChange) -> Expected {
-    Expected { next, sends, timer, learns: false }
+    Expected {
+        next,
+        sends,
+        timer,
+        learns: false,
+    }
 }
 
 pub fn oracle(state: OracleState, event: Event, local: Local) -> Expected {
@@ -74,7 +79,10 @@ pub fn oracle(state: OracleState, event: Event, local: Local) -> Expected {
         (Backup, Event::Advert(p, _))
             if (!local.preempt && local.priority != 255) || p >= local.priority =>
         {
-            Expected { learns: true, ..expect(Backup, None, Down) }
+            Expected {
+                learns: true,
+                ..expect(Backup, None, Down)
+            }
         }
         // S-19
         (Backup, Event::Advert(..)) => expect(Backup, None, Keep),
@@ -90,7 +98,10 @@ pub fn oracle(state: OracleState, event: Event, local: Local) -> Expected {
         (Active, Event::Advert(p, address))
             if p > local.priority || (p == local.priority && address == Ordering::Greater) =>
         {
-            Expected { learns: true, ..expect(Backup, None, Down) }
+            Expected {
+                learns: true,
+                ..expect(Backup, None, Down)
+            }
         }
         // S-45
         (Active, Event::Advert(p, Ordering::Equal)) if p == local.priority => {

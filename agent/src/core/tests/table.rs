@@ -36,7 +36,13 @@ fn observe(state: State) -> OracleState {
 
 fn apply(rig: &mut Rig, event: Event, now: KernelTime) -> Vec<Effect> {
     match event {
-        Event::Startup => rig.input(Input::Up { id: ID, source: OWN }, now),
+        Event::Startup => rig.input(
+            Input::Up {
+                id: ID,
+                source: OWN,
+            },
+            now,
+        ),
         Event::Shutdown => rig.input(Input::Shutdown { id: ID }, now),
         Event::ActiveDownTimer | Event::AdverTimer => rig.timeout(now),
         Event::Advert(priority, address) => {
@@ -46,7 +52,10 @@ fn apply(rig: &mut Rig, event: Event, now: KernelTime) -> Vec<Effect> {
                 Ordering::Greater => ip(101),
             };
             let interval = cs(THEIRS);
-            rig.hear(Advert { interval, ..advert(source, priority, now) })
+            rig.hear(Advert {
+                interval,
+                ..advert(source, priority, now)
+            })
         }
     }
 }
@@ -76,7 +85,12 @@ fn check(rig: &Rig, version: Version, since: KernelTime, event: Event, local: Lo
 
     assert_eq!(observe(after.state), want.next, "{}", what());
     assert_eq!(sent(&effects), Vec::from_iter(want.sends), "{}", what());
-    assert_eq!(transitions(&effects).len(), usize::from(state != want.next), "{}", what());
+    assert_eq!(
+        transitions(&effects).len(),
+        usize::from(state != want.next),
+        "{}",
+        what()
+    );
 
     let priority = before.priority;
     let learned = match (want.learns, version) {
@@ -100,14 +114,29 @@ fn check(rig: &Rig, version: Version, since: KernelTime, event: Event, local: Lo
 fn cells(version: Version, asserts: bool) {
     for priority in 1..=255u8 {
         for preempt in [true, false] {
-            let local = Local { priority, preempt, asserts };
-            let config =
-                InstanceConfig { version, preempt, assert_on_lower: asserts, ..config(priority) };
-            for state in [OracleState::Initialize, OracleState::Backup, OracleState::Active] {
+            let local = Local {
+                priority,
+                preempt,
+                asserts,
+            };
+            let config = InstanceConfig {
+                version,
+                preempt,
+                assert_on_lower: asserts,
+                ..config(priority)
+            };
+            for state in [
+                OracleState::Initialize,
+                OracleState::Backup,
+                OracleState::Active,
+            ] {
                 let (rig, since) = start(state, config);
-                for event in
-                    [Event::Startup, Event::Shutdown, Event::ActiveDownTimer, Event::AdverTimer]
-                {
+                for event in [
+                    Event::Startup,
+                    Event::Shutdown,
+                    Event::ActiveDownTimer,
+                    Event::AdverTimer,
+                ] {
                     check(&rig, version, since, event, local);
                 }
                 for heard in 0..=255u8 {
