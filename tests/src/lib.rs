@@ -17,6 +17,7 @@ pub mod decode;
 pub mod frr;
 pub mod keepalived;
 pub mod netns;
+pub mod pair;
 pub mod privilege;
 pub mod probe;
 pub mod process;

@@ -113,10 +113,9 @@ impl Probe {
         if spacing < Duration::from_micros(50) {
             bail!("a probe each {spacing:?} is a flood");
         }
-        let interface = &client.port.interface;
         let socket = client
             .ns
-            .enter(|| PacketSocket::open(interface, protocol).context("packet socket"))
+            .packet_socket(&client.port.interface, protocol)
             .context("probe")?;
         let shared = Arc::new(Shared {
             requests: Mutex::default(),
