@@ -163,6 +163,35 @@ impl Router for Agent {
     }
 }
 
+/// Runs the agent to its end, in a namespace or outside of all: for exit codes
+/// and messages. Ended with SIGKILL, and an error, after `within`.
+///
+/// # Errors
+/// When there is no binary, or it does not end.
+pub fn call(ns: Option<&Netns>, arguments: &[&str], within: Duration) -> Result<Ended> {
+    let binary = binary()?;
+    let mut command = match ns {
+        Some(ns) => ns.command(&binary.to_string_lossy()),
+        None => Command::new(&binary),
+    };
+    let mut process = Process::start("failoverd", command.args(arguments).env("NO_COLOR", "1"))?;
+    let status = process.wait(within)?;
+    let output = process.finish().into_iter().map(|line| line.text).collect();
+    Ok(Ended {
+        code: status.code(),
+        output,
+    })
+}
+
+/// How a [`call`] ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output and error.
+    pub output: Vec<String>,
+}
+
 fn directory() -> Result<TempDir> {
     tempfile::Builder::new()
         .prefix("lab-failoverd")

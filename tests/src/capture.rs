@@ -110,9 +110,7 @@ impl Capture {
     /// # Errors
     /// When the interface does not exist.
     pub fn start(ns: &Netns, interface: &str) -> Result<Self> {
-        let socket = ns
-            .enter(|| PacketSocket::open(interface, ETH_P_ALL).context("packet socket"))
-            .with_context(|| format!("capture on {interface}"))?;
+        let socket = ns.packet_socket(interface, ETH_P_ALL).context("capture")?;
         let shared = Arc::new(Shared::default());
         let worker = std::thread::spawn({
             let shared = Arc::clone(&shared);

@@ -19,6 +19,7 @@ pub mod frr;
 pub mod keepalived;
 pub mod netns;
 pub mod packet;
+pub mod pair;
 pub mod privilege;
 pub mod probe;
 pub mod process;

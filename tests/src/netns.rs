@@ -13,7 +13,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{process::Process, sys, wait};
+use crate::{
+    process::Process,
+    sys::{self, PacketSocket},
+    wait,
+};
 
 /// Where iproute2 keeps the named namespaces.
 const DIRECTORY: &str = "/run/netns";
@@ -114,6 +118,15 @@ impl Netns {
         joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
+    /// A packet socket on one of its interfaces; `protocol` in host order.
+    ///
+    /// # Errors
+    /// When the interface does not exist.
+    pub fn packet_socket(&self, interface: &str, protocol: u16) -> Result<PacketSocket> {
+        self.enter(|| PacketSocket::open(interface, protocol).context("packet socket"))
+            .with_context(|| format!("{interface} in {}", self.name))
+    }
+
     /// Writes a setting below /proc/sys; `key` with slashes.
     ///
     /// # Errors
@@ -191,6 +204,16 @@ pub fn ours() -> Vec<String> {
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| owner(name) == Some(own)).collect()
+}
+
+/// Ends and removes everything that this process made: for the moment before an
+/// exit that runs no destructors.
+pub fn remove_ours() {
+    for name in ours() {
+        if let Err(error) = remove(&name) {
+            eprintln!("lab: namespace {name} is left behind: {error:#}");
+        }
+    }
 }
 
 /// Runs to the end; standard output, or an error with the error output.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Requests after which a probe ends by itself.
-const MAX_REQUESTS: u32 = 600_000;
+const MAX_REQUESTS: usize = 600_000;
 /// First bytes of the sender hardware address of our ARP probes: locally
 /// administered, unicast.
 const ARP_MARK: [u8; 2] = [0x02, 0xfe];
@@ -113,10 +113,9 @@ impl Probe {
         if spacing < Duration::from_micros(50) {
             bail!("a probe each {spacing:?} is a flood");
         }
-        let interface = &client.port.interface;
         let socket = client
             .ns
-            .enter(|| PacketSocket::open(interface, protocol).context("packet socket"))
+            .packet_socket(&client.port.interface, protocol)
             .context("probe")?;
         let shared = Arc::new(Shared {
             requests: Mutex::default(),
@@ -130,6 +129,9 @@ impl Probe {
             vip,
             spacing: nanos(spacing),
             offset: realtime_to_monotonic(),
+            sent: Vec::with_capacity(1 << 16),
+            booked: 0,
+            answers: Vec::new(),
         };
         let worker = std::thread::spawn(move || prober.run());
         Ok(Self {
@@ -207,7 +209,8 @@ impl Drop for Probe {
     }
 }
 
-/// The thread's side.
+/// The thread's side. It never waits for a lock: whoever reads the books may
+/// have been put aside by the scheduler while holding it.
 struct Prober {
     shared: Arc<Shared>,
     socket: PacketSocket,
@@ -216,29 +219,22 @@ struct Prober {
     vip: IpAddr,
     spacing: u64,
     offset: i128,
+    /// When each request was sent, by number.
+    sent: Vec<u64>,
+    /// How many of these are in the books.
+    booked: usize,
+    /// Answers that are not in the books: number of the request, who, when.
+    answers: Vec<(usize, Mac, u64)>,
 }
 
 impl Prober {
     fn run(&mut self) {
         prefer_this_thread();
         let mut next = monotonic();
-        let mut number = 0;
-        while number < MAX_REQUESTS && !self.shared.end.load(Ordering::Relaxed) {
+        while self.sent.len() < MAX_REQUESTS && !self.shared.end.load(Ordering::Relaxed) {
             let now = monotonic();
             if now >= next {
-                let frame = match self.vip {
-                    IpAddr::V4(vip) => arp_probe(self.own, number, vip).to_vec(),
-                    IpAddr::V6(vip) => solicitation(self.own, self.own_address, vip),
-                };
-                if let Ok(mut requests) = self.shared.requests.lock() {
-                    requests.push(Request {
-                        sent: now,
-                        answers: Vec::new(),
-                    });
-                }
-                // A refused frame (cable pulled) is a lost request like any other.
-                drop(self.socket.send(&frame));
-                number += 1;
+                self.ask(now);
                 // A prober that was late does not catch up with a burst.
                 next = (next + self.spacing).max(now + self.spacing / 2);
             }
@@ -246,10 +242,28 @@ impl Prober {
             if wait_readable(self.socket.as_fd(), wait).unwrap_or(false) {
                 self.drain();
             }
+            let shared = Arc::clone(&self.shared);
+            if let Ok(mut books) = shared.requests.try_lock() {
+                self.write(&mut books);
+            }
+        }
+        let shared = Arc::clone(&self.shared);
+        if let Ok(mut books) = shared.requests.lock() {
+            self.write(&mut books);
         }
     }
 
-    fn drain(&self) {
+    fn ask(&mut self, now: u64) {
+        let frame = match self.vip {
+            IpAddr::V4(vip) => arp_probe(self.own, self.sent.len() as u32, vip).to_vec(),
+            IpAddr::V6(vip) => solicitation(self.own, self.own_address, vip),
+        };
+        self.sent.push(now);
+        // A refused frame (cable pulled) is a lost request like any other.
+        drop(self.socket.send(&frame));
+    }
+
+    fn drain(&mut self) {
         let mut buffer = [0; 2048];
         while let Ok(Some(received)) = self.socket.receive(&mut buffer) {
             if received.outgoing {
@@ -259,18 +273,29 @@ impl Prober {
                 continue;
             };
             let arrived = u64::try_from(i128::from(received.realtime) + self.offset).unwrap_or(0);
-            let Ok(mut requests) = self.shared.requests.lock() else {
-                return;
-            };
             let found = match self.vip {
                 IpAddr::V4(vip) => arp_answer(frame, vip),
                 IpAddr::V6(vip) => neighbour_answer(frame, vip).map(|mac| {
-                    let before = requests.partition_point(|request| request.sent <= arrived);
+                    let before = self.sent.partition_point(|sent| *sent <= arrived);
                     (before.saturating_sub(1), mac)
                 }),
             };
-            let Some((number, mac)) = found else { continue };
-            if let Some(request) = requests.get_mut(number) {
+            if let Some((number, mac)) = found {
+                self.answers.push((number, mac, arrived));
+            }
+        }
+    }
+
+    /// Enters what is new into the books.
+    fn write(&mut self, books: &mut Vec<Request>) {
+        let fresh = self.sent.get(self.booked..).unwrap_or_default();
+        books.extend(fresh.iter().map(|sent| Request {
+            sent: *sent,
+            answers: Vec::new(),
+        }));
+        self.booked = self.sent.len();
+        for (number, mac, arrived) in self.answers.drain(..) {
+            if let Some(request) = books.get_mut(number) {
                 request.answers.push((mac, arrived));
             }
         }

@@ -4,7 +4,10 @@ use std::{
     io::{BufRead, BufReader, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -34,6 +37,8 @@ pub struct Line {
 #[derive(Debug, Default)]
 struct Output {
     lines: Mutex<Vec<Line>>,
+    /// Streams that are still read; at 0 no line can come any more.
+    open: AtomicUsize,
     arrived: Condvar,
 }
 
@@ -57,6 +62,8 @@ impl Output {
             drop(lines);
             self.arrived.notify_all();
         }
+        self.open.fetch_sub(1, Ordering::Release);
+        self.arrived.notify_all();
     }
 }
 
@@ -85,6 +92,7 @@ impl Process {
             .spawn()
             .with_context(|| format!("start of {name}: {command:?}"))?;
         let output = Arc::new(Output::default());
+        output.open.store(2, Ordering::Release);
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
             let output = Arc::clone(&output);
@@ -153,15 +161,19 @@ impl Process {
         let deadline = Deadline::after(within);
         let mut lines = self.output.lines();
         loop {
+            // Before the lines: whatever was written until then is among them.
+            let ended = self.output.open.load(Ordering::Acquire) == 0;
             if let Some(found) = found(&lines) {
                 return Ok(found);
             }
-            if deadline.expired() || stopped() {
+            if ended || deadline.expired() || stopped() {
                 let tail = tail(&lines);
-                bail!(
-                    "{}: {what}: not within {within:?}; its output ends:\n{tail}",
-                    self.name
-                );
+                let why = if ended {
+                    "it has ended".to_owned()
+                } else {
+                    format!("not within {within:?}")
+                };
+                bail!("{}: {what}: {why}; its output ends:\n{tail}", self.name);
             }
             // Short, because a signal that stops the lab notifies nobody.
             let span = deadline.remaining().min(Duration::from_millis(50));
@@ -215,6 +227,13 @@ impl Process {
     pub fn kill(&mut self) -> Result<ExitStatus> {
         self.signal(libc::SIGKILL)?;
         self.wait(GRACE)
+    }
+
+    /// Everything that it wrote, once it has ended and all of it was read.
+    pub fn finish(self) -> Vec<Line> {
+        let output = Arc::clone(&self.output);
+        drop(self);
+        output.lines().clone()
     }
 
     /// Ends the process and what is left of its group.

@@ -3,11 +3,15 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 
-use crate::netns::Netns;
+use crate::{netns::Netns, wait::eventually};
+
+/// For a carrier to come back.
+const CARRIER: Duration = Duration::from_secs(5);
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,7 +164,11 @@ impl Switch {
     pub fn mend(&self, port: &Port) -> Result<()> {
         self.ns
             .sh(&format!("ip link set {} up", port.switch_side))?;
-        self.set_forwarding(port, true)
+        // The carrier comes back a little after this, and a port without
+        // carrier cannot forward.
+        eventually(CARRIER, "carrier on the switch", || {
+            self.set_forwarding(port, true).ok()
+        })
     }
 
     /// Loses every frame of the cable both ways while the carrier stays, as a

@@ -7,9 +7,11 @@ use anyhow::Result;
 use failoverd_tests::{
     capture::{Capture, Frame},
     clock::monotonic,
+    daemon::Daemon,
     frr::{self, Frr},
     keepalived::Keepalived,
     netns::{self, Netns},
+    pair::Pair,
     privilege,
     probe::Probe,
     require_root,
@@ -27,24 +29,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A priority of 200 and of 100: Active_Down_Interval of the latter 3.61 A.
 const TAKE_OVER: Duration = Duration::from_millis(361);
 
-/// Two keepalived on hosts 0 (to be Active) and 1, host 2 for the client.
-struct Pair {
-    active: Keepalived,
-    backup: Keepalived,
-    lan: Lan,
-}
-
 fn pair() -> Result<Pair> {
-    let lan = Lan::new(3)?;
-    let router = |priority| VirtualRouter::new(priority, lan.vip()).every(INTERVAL);
-    let active = Keepalived::start(&lan.host(0).ns, &router(200))?;
-    active.wait_state(State::Active, 10 * SECOND)?;
-    let backup = Keepalived::start(&lan.host(1).ns, &router(100))?;
-    backup.wait_state(State::Backup, 10 * SECOND)?;
-    Ok(Pair {
-        active,
-        backup,
-        lan,
+    Pair::start([Daemon::Keepalived; 2], |_lan, _index, router| {
+        router.interval = INTERVAL
     })
 }
 
@@ -224,7 +211,11 @@ fn a_line_that_does_not_come_is_an_error_with_the_output() -> Result<()> {
     let error = process
         .wait_line("Entering", SPACING * 50)
         .expect_err("no such line");
-    assert!(error.to_string().contains("something else"), "{error}");
+    let error = error.to_string();
+    assert!(
+        error.contains("something else") && error.contains("has ended"),
+        "{error}"
+    );
     Ok(())
 }
 

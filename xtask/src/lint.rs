@@ -18,6 +18,7 @@ const LONGER: [(&str, &str); 0] = [];
 const NOTE_DISTANCE: usize = 8;
 
 pub fn main() -> Result<()> {
+    components();
     let mut failed = Vec::new();
     let mut check = |name: &str, result: Result<()>| match result {
         Ok(()) => println!("ok      {name}"),
@@ -60,11 +61,31 @@ pub fn main() -> Result<()> {
     Ok(())
 }
 
+/// A minimal rustup comes without the two.
+fn components() {
+    for component in ["rustfmt", "clippy"] {
+        let program = if component == "rustfmt" {
+            "fmt"
+        } else {
+            component
+        };
+        if !shell::succeeds(shell::cargo().args([program, "--version"])) {
+            println!("installing {component}");
+            let mut add = Command::new("rustup");
+            if let Err(error) = shell::quiet(add.args(["component", "add", component])) {
+                eprintln!("{error:#}");
+            }
+        }
+    }
+}
+
 /// For the host's target: clippy has no `core` for BPF, and needs only types.
 fn clippy_of_the_kernel_side(directory: &Path) -> Command {
     let mut clippy = shell::cargo();
     clippy.current_dir(directory);
     clippy.args(["clippy", "--quiet", "--", "-D", "warnings"]);
+    // The kernel side uses what only nightly compilers allow by themselves.
+    clippy.env("RUSTC_BOOTSTRAP", "1");
     // Its own configuration asks for the BPF target and its linker.
     let host = env!("HOST");
     clippy.args(["--target", host]);

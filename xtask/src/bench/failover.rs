@@ -58,11 +58,8 @@ struct Side {
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
-    let sides: &[Daemon] = if arguments.keepalived {
-        &[Daemon::Keepalived]
-    } else {
-        &SIDES
-    };
+    let mut sides = SIDES.to_vec();
+    sides.retain(|daemon| !arguments.keepalived || *daemon == Daemon::Keepalived);
     if !arguments.keepalived {
         let binary = build::agent()?;
         if !sys::is_root() {
@@ -77,10 +74,12 @@ pub fn main(arguments: &Arguments) -> Result<()> {
     let mut done = 0;
     while done < arguments.rounds {
         let rounds = usize::from(arguments.block).min(arguments.rounds - done);
-        for daemon in sides {
+        for daemon in &sides {
             let side = results.entry(daemon.to_string()).or_default();
             block(*daemon, rounds, arguments, side).with_context(|| daemon.to_string())?;
         }
+        // Neither is always the one that comes after a pause.
+        sides.reverse();
         done += rounds;
         eprintln!("{done} of {} cuts per side", arguments.rounds);
     }

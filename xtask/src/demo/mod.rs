@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// What is left then for the guards to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
+/// Of that, what is left for ending it by force.
+const LAST_RESORT: Duration = Duration::from_secs(1);
+
 #[derive(clap::Args, Default)]
 pub struct Arguments {
     /// Play it with keepalived instead of the agent, for comparison
@@ -71,7 +74,10 @@ pub fn limited<T>(limit: Duration, work: impl FnOnce() -> Result<T>) -> Result<T
         let _nothing = wait::regardless(limit.saturating_sub(CLEAN_UP), passed);
         eprintln!("not done after {limit:?}: stopping");
         wait::stop_all();
-        let _nothing = wait::regardless(CLEAN_UP, passed);
+        let _nothing = wait::regardless(CLEAN_UP - LAST_RESORT, passed);
+        // Whoever should have cleaned up hangs. On a thread: this may hang too.
+        std::thread::spawn(netns::remove_ours);
+        let _nothing = wait::regardless(LAST_RESORT, passed);
         std::process::exit(1);
     });
     work()

@@ -107,8 +107,8 @@ impl Scene {
         self.wait_state(1, State::Backup)?;
         let answered = self.wait_answer(0, start)?;
         let span = Duration::from_nanos(answered - start);
-        let conclusion = format!("election: answered {} after the start", milliseconds(span));
-        self.conclude(start, &conclusion)
+        let measured = format!("answered {} after the start", milliseconds(span));
+        self.conclude(start, "election", Some(measured))
     }
 
     fn cable_cut(&mut self) -> Result<()> {
@@ -117,8 +117,7 @@ impl Scene {
         self.lan.cut_cable(0)?;
         self.wait_state(1, State::Active)?;
         self.wait_answer(1, start)?;
-        let blackout = self.blackout_since(start);
-        self.conclude(start, &format!("take-over: {blackout}"))
+        self.conclude(start, "take-over", None)
     }
 
     fn recovery(&mut self) -> Result<()> {
@@ -128,8 +127,7 @@ impl Scene {
         self.wait_state(0, State::Active)?;
         self.wait_state(1, State::Backup)?;
         self.wait_answer(0, start)?;
-        let blackout = self.blackout_since(start);
-        self.conclude(start, &format!("hand-back: {blackout}"))
+        self.conclude(start, "hand-back", None)
     }
 
     fn hand_over(&mut self) -> Result<()> {
@@ -148,8 +146,7 @@ impl Scene {
         if self.lan.host(0).has_address(self.vip)? {
             bail!("a has left {} behind", self.vip);
         }
-        let blackout = self.blackout_since(start);
-        self.conclude(start, &format!("planned hand-over: {blackout}"))
+        self.conclude(start, "planned hand-over", None)
     }
 
     fn end(mut self) -> Result<()> {
@@ -191,8 +188,10 @@ impl Scene {
         }
     }
 
-    /// Shows what the logs and the client saw since `start`, then rests.
-    fn conclude(&mut self, start: u64, conclusion: &str) -> Result<()> {
+    /// Rests, then shows what the logs and the client saw since `start`. What
+    /// was not `measured` already is the blackout.
+    fn conclude(&mut self, start: u64, step: &str, measured: Option<String>) -> Result<()> {
+        let_pass(self.pace.rest)?;
         for (index, router) in self.routers.iter().enumerate() {
             let transitions = router.transitions();
             for transition in transitions.iter().skip(self.shown[index]) {
@@ -215,7 +214,8 @@ impl Scene {
             self.timeline
                 .event(time, format!("the client is answered by {who}"));
         }
-        self.timeline.print(conclusion);
-        let_pass(self.pace.rest)
+        let measured = measured.unwrap_or_else(|| self.blackout_since(start));
+        self.timeline.print(&format!("{step}: {measured}"));
+        Ok(())
     }
 }

@@ -48,6 +48,22 @@ pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
         .collect()
 }
 
+/// Whether this release carries a package: older ones and relatives of Debian
+/// may not. With `change` the lists are refreshed first.
+pub fn offers(package: &str, change: bool) -> bool {
+    if !is_debian() {
+        return false;
+    }
+    if change && let Err(error) = update() {
+        eprintln!("{error:#}");
+    }
+    let policy = shell::quiet(Command::new("apt-cache").args(["policy", package]));
+    // Without lists the answer is empty, and then nothing is known yet.
+    policy.is_ok_and(|text| {
+        !text.contains("Candidate: (none)") && (!change || !text.trim().is_empty())
+    })
+}
+
 /// Programs of the test group that are missing: packages on Debian, programs elsewhere.
 pub fn missing_tests() -> Vec<&'static str> {
     if is_debian() {

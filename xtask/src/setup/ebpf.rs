@@ -50,10 +50,15 @@ fn has_debian_core() -> bool {
     names.any(|name| name.to_string_lossy().starts_with("libcore-"))
 }
 
+/// The nightly that the build script of the agent takes.
+fn nightly() -> String {
+    env::var("FAILOVERD_EBPF_NIGHTLY").unwrap_or_else(|_unset| "nightly".to_owned())
+}
+
 /// Whether rustup has a nightly that can build `core` itself.
 fn has_nightly_source() -> bool {
     let mut ask = Command::new("rustup");
-    ask.args(["run", "nightly", "rustc", "--print", "sysroot"]);
+    ask.args(["run", &nightly(), "rustc", "--print", "sysroot"]);
     let Ok(sysroot) = shell::quiet(&mut ask) else {
         return false;
     };
@@ -71,7 +76,7 @@ pub fn install(change: bool) -> Vec<Item> {
             "core for BPF (rustup nightly with rust-src)",
             Outcome::Present,
         ));
-    } else if debian::is_debian() && has_candidate() {
+    } else if debian::offers(PACKAGES[1], change) {
         items.extend(debian::install(&PACKAGES, change));
     } else {
         items.push(install_nightly(change));
@@ -80,17 +85,10 @@ pub fn install(change: bool) -> Vec<Item> {
     items
 }
 
-/// Older releases of Debian and Ubuntu do not carry these packages.
-fn has_candidate() -> bool {
-    let policy = shell::quiet(Command::new("apt-cache").args(["policy", PACKAGES[1]]));
-    // Without lists the answer is empty: then apt-get update has to come first.
-    policy.is_ok_and(|text| text.trim().is_empty() || !text.contains("Candidate: (none)"))
-}
-
 fn install_nightly(change: bool) -> Item {
     let name = "rustup nightly with rust-src";
     let mut command = Command::new("rustup");
-    command.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+    command.args(["toolchain", "install", &nightly(), "--profile", "minimal"]);
     command.args(["--component", "rust-src"]);
     attempt(name, change, &mut command, has_nightly_source)
 }
