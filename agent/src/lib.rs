@@ -2,5 +2,9 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod core;
 pub mod io;
+pub mod logging;
+pub mod service;
+pub mod supervise;

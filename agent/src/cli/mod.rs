@@ -1,1 +1,66 @@
+//! The command line.
+
+pub mod run;
 pub mod run_args;
+pub mod status;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Exit codes, as `--help` and the manual list them.
+pub mod exit {
+    /// Something failed while running.
+    pub const FAILURE: u8 = 1;
+    /// The command line or the configuration is wrong.
+    pub const USAGE: u8 = 2;
+    /// No agent is running there, or it does not answer.
+    pub const NO_AGENT: u8 = 3;
+    /// A permission is missing.
+    pub const PERMISSION: u8 = 4;
+    /// `--require-xdp` is set and XDP is not to be had.
+    pub const NO_XDP: u8 = 5;
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed while running
+  2  the command line or the configuration is wrong; nothing was changed
+  3  status: no agent is running there, or it does not answer
+  4  a permission is missing
+  5  --require-xdp is set and XDP cannot be attached
+
+Environment:
+  FAILOVERD_LOG  level or filter of the log: error, warn, info (default), debug, trace";
+
+/// Keeps a virtual IP address on exactly one live machine.
+#[derive(Parser, Debug)]
+#[command(name = "failoverd", version, long_version = long_version(), after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(Box<run_args::RunArgs>),
+    Status(status::StatusArgs),
+}
+
+fn long_version() -> &'static str {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\neBPF object built with: ",
+        env!("FAILOVERD_EBPF_TOOLCHAIN")
+    )
+}
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match Cli::parse().command {
+        Command::Run(run) => run::run(*run, &arguments),
+        Command::Status(status) => status::run(&status),
+    }
+}

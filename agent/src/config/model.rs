@@ -113,6 +113,16 @@ pub struct Instance {
     pub track_interfaces: Vec<IfName>,
 }
 
+impl Instance {
+    /// The addresses that adverts carry, in configured order (F-24).
+    pub fn advertised(&self) -> impl Iterator<Item = IpAddr> {
+        self.vips
+            .iter()
+            .filter(|vip| vip.advertised)
+            .map(|vip| vip.address)
+    }
+}
+
 /// A whole configuration. Instances are unique by (interface, family, VRID)
 /// and by name; there are at most 510.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -1,3 +1,13 @@
-//! Everything that touches the machine.
+//! The edges: sockets, netlink, BPF, clocks, and the thread that drives the core.
 
+pub mod advert;
+pub mod announce;
 pub mod bpf;
+pub mod clock;
+pub mod driver;
+pub mod lane;
+pub mod netlink;
+pub mod plan;
+pub mod receive;
+pub mod sched;
+pub mod sys;

@@ -27,7 +27,7 @@ fn t9_s38_a_late_active_sends_one_advert_and_no_burst() {
         let effects = rig.timeout(now);
         assert_eq!(sent(&effects), [100]);
         assert_eq!(rig.deadline(), now.after(INTERVAL));
-        assert_eq!(sent(&rig.timeout(now)), []);
+        assert!(sent(&rig.timeout(now)).is_empty());
         let late = Notice::AdvertLate {
             late_by: INTERVAL * intervals,
         };

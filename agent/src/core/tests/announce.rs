@@ -170,7 +170,7 @@ fn s47_after_our_own_gap_hosts_are_told_again() {
         ..config(100)
     });
     let short = since.after(Duration::from_nanos(3_609_375_000));
-    assert_eq!(announced(&rig.clone().timeout(short)), []);
+    assert!(announced(&rig.clone().timeout(short)).is_empty());
     let effects = rig.timeout(KernelTime(short.0 + 1));
     assert_eq!(
         effects[..2],

@@ -1,0 +1,102 @@
+//! `failoverd run`.
+
+use std::{ffi::OsString, io::IsTerminal, process::ExitCode};
+
+use tracing::{info, warn};
+
+use super::{
+    exit,
+    run_args::{self, Plan, RunArgs, UsageErrors},
+};
+use crate::{
+    config::{Config, Diagnostic, Severity},
+    io::bpf::Backend,
+    logging,
+    service::{self, BackendPolicy, Options},
+    supervise,
+};
+
+/// Checks everything first, then runs: under a supervisor unless told not to.
+pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
+    let options = Options {
+        control: arguments.control.clone(),
+        policy: policy(&arguments),
+        guard: None,
+    };
+    let supervise_me = !arguments.no_supervisor && !supervise::is_supervised();
+    match arguments.into_config() {
+        Err(errors) => {
+            complain(&errors);
+            ExitCode::from(exit::USAGE)
+        }
+        Ok((Plan::Monitor(interface), _)) => {
+            eprintln!(
+                "failoverd: no --vip and no --config: monitoring {interface}, taking no part"
+            );
+            {
+                let _ = interface;
+                ExitCode::FAILURE
+            }
+        }
+        Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("failoverd: cannot start the agent: {error}");
+                ExitCode::from(exit::FAILURE)
+            }
+        },
+        Ok((Plan::Run(config), diagnostics)) => serve(config, &diagnostics, options),
+    }
+}
+
+fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
+    logging::start();
+    for diagnostic in diagnostics {
+        match diagnostic.severity {
+            Severity::Error | Severity::Warning => warn!("{diagnostic}"),
+            Severity::Note => info!("{diagnostic}"),
+        }
+    }
+    let guard = supervise::connect();
+    match service::run(config, Options { guard, ..options }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("failoverd: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn complain(errors: &UsageErrors) {
+    match errors {
+        UsageErrors::CommandLine(errors) => {
+            for error in errors {
+                eprintln!("failoverd: {error}");
+            }
+        }
+        UsageErrors::File(diagnostics) => {
+            let rich = std::io::stderr().is_terminal();
+            for diagnostic in diagnostics {
+                if rich {
+                    eprintln!("{}", diagnostic.rich());
+                } else {
+                    eprintln!("{diagnostic}");
+                }
+            }
+        }
+    }
+}
+
+fn policy(arguments: &RunArgs) -> BackendPolicy {
+    let order = match arguments.backend {
+        None => BackendPolicy::default().order,
+        Some(run_args::Backend::Native) => vec![Backend::XdpNative],
+        Some(run_args::Backend::Generic) => vec![Backend::XdpGeneric],
+        Some(run_args::Backend::Tcx) => vec![Backend::Tcx],
+        Some(run_args::Backend::Raw) => vec![Backend::RawSocket],
+    };
+    BackendPolicy {
+        order,
+        require_xdp: arguments.require_xdp,
+    }
+}

@@ -1,0 +1,69 @@
+//! Asks a running agent.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use super::{Refusal, Request, status::Status};
+
+/// An answer that takes longer than this does not come.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// 510 instances with thousands of VIPs stay well below.
+const MAX_ANSWER: u64 = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(
+        "no agent is listening on {path} ({source}); is failoverd running, and is --control the same?"
+    )]
+    NotRunning { path: String, source: io::Error },
+    #[error("not permitted to connect to {path}: run it as root")]
+    Permission { path: String },
+    #[error("the agent did not answer on {path}: {source}")]
+    Broken { path: String, source: io::Error },
+    #[error("the agent answered: {0}")]
+    Refused(String),
+}
+
+/// Asks for the status.
+///
+/// # Errors
+///
+/// See [`ClientError`].
+pub fn status(path: &Path) -> Result<Status, ClientError> {
+    let name = || path.display().to_string();
+    let stream = UnixStream::connect(path).map_err(|source| match source.kind() {
+        io::ErrorKind::PermissionDenied => ClientError::Permission { path: name() },
+        _ => ClientError::NotRunning {
+            path: name(),
+            source,
+        },
+    })?;
+    let broken = |source| ClientError::Broken {
+        path: name(),
+        source,
+    };
+    let line = exchange(stream, Request::Status).map_err(broken)?;
+    match serde_json::from_str(&line) {
+        Ok(status) => Ok(status),
+        Err(error) => match serde_json::from_str::<Refusal>(&line) {
+            Ok(refusal) => Err(ClientError::Refused(refusal.error)),
+            Err(_) => Err(broken(io::Error::new(io::ErrorKind::InvalidData, error))),
+        },
+    }
+}
+
+fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut line = serde_json::to_string(&request)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(MAX_ANSWER)).read_line(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,125 @@
+//! The agent's end of the control socket.
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{MAX_REQUEST, Refusal, Request, status::Status};
+
+/// A client that is slower than this is not served.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Clients served at a time; the next ones wait in the listen queue.
+const CLIENTS: usize = 16;
+
+/// A question to the agent's main loop.
+#[derive(Debug)]
+pub struct Question {
+    pub request: Request,
+    /// Answered with the reason when it cannot be had.
+    pub answer: oneshot::Sender<Result<Box<Status>, String>>,
+}
+
+/// A bound control socket, removed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Server {
+    /// Binds the socket, mode 0660. A socket that a dead agent left is
+    /// replaced; one that answers, or a file that is no socket, is not.
+    ///
+    /// # Errors
+    ///
+    /// When somebody listens there, or the path cannot be used.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        if let Ok(metadata) = fs::symlink_metadata(path) {
+            if !metadata.file_type().is_socket() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "exists and is no socket",
+                ));
+            }
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    "another failoverd is listening there",
+                ));
+            }
+            fs::remove_file(path)?;
+        }
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Serves clients for ever; their questions go to `questions`.
+    pub async fn serve(&self, questions: mpsc::Sender<Question>) {
+        let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(CLIENTS));
+        loop {
+            let Ok(permit) = permits.clone().acquire_owned().await else {
+                return;
+            };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let questions = questions.clone();
+                    tokio::spawn(async move {
+                        // A client that breaks off harms only itself.
+                        let _ = timeout(PATIENCE, client(stream, questions)).await;
+                        drop(permit);
+                    });
+                }
+                // Out of descriptors, most likely: others may come free.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn client(stream: UnixStream, questions: mpsc::Sender<Question>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(MAX_REQUEST as u64))
+        .read_line(&mut line)
+        .await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(request) => ask(request, &questions).await,
+        Err(error) => Err(format!("not a request: {error}")),
+    };
+    let mut text = match answer {
+        Ok(status) => serde_json::to_string(&*status)?,
+        Err(error) => serde_json::to_string(&Refusal { error })?,
+    };
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
+}
+
+async fn ask(request: Request, questions: &mpsc::Sender<Question>) -> Result<Box<Status>, String> {
+    let gone = || "the agent is shutting down".to_owned();
+    let (answer, result) = oneshot::channel();
+    questions
+        .send(Question { request, answer })
+        .await
+        .map_err(|_| gone())?;
+    result.await.map_err(|_| gone())?
+}

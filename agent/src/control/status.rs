@@ -1,0 +1,173 @@
+//! What `failoverd status` says. The JSON form is an interface: fields are
+//! added, never renamed.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub router_id: Option<String>,
+    pub fast_lane: FastLane,
+    pub links: Vec<Link>,
+    pub instances: Vec<Instance>,
+    /// Frames of protocol 112 that belong to no instance here, by outcome.
+    pub unclaimed: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FastLane {
+    /// SCHED_FIFO was granted.
+    pub realtime: bool,
+    pub memory_locked: bool,
+    pub wakeups: u64,
+    pub adverts: u64,
+    pub from_latest: u64,
+    pub adverts_failed: u64,
+    pub announce_failed: u64,
+    pub addresses_refused: u64,
+    pub receive_errors: u64,
+    pub watch_errors: u64,
+    /// Reports that the slow lane did not read in time.
+    pub reports_dropped: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Link {
+    pub name: String,
+    pub ifindex: u32,
+    /// `xdp-native`, `xdp-generic`, `tcx` or `raw-socket`.
+    pub backend: String,
+    /// Better backends, and why they are not in use.
+    pub refused: Vec<Refused>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    pub backend: String,
+    pub reason: String,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    pub name: String,
+    pub interface: String,
+    pub vrid: u8,
+    pub family: String,
+    pub vrrp_version: u8,
+    /// `active`, `backup`, `initialize` or `fault`.
+    pub state: String,
+    pub fault: Option<String>,
+    /// Milliseconds in this state.
+    pub since_ms: u64,
+    pub priority: u8,
+    pub source: Option<IpAddr>,
+    pub active: Option<IpAddr>,
+    pub advert_interval_ms: u64,
+    pub active_advert_interval_ms: u64,
+    pub skew_time_ms: f64,
+    pub active_down_interval_ms: f64,
+    /// Until Active_Down_Timer (Backup) or Adver_Timer (Active); negative when
+    /// it has passed.
+    pub deadline_in_ms: Option<f64>,
+    pub last_advert_ms_ago: Option<f64>,
+    pub vips: Vec<Vip>,
+    pub counters: BTreeMap<String, u64>,
+    /// Verdicts on adverts of this instance that are not zero.
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Vip {
+    pub address: String,
+    pub interface: String,
+    /// Whether the kernel has it at this moment.
+    pub present: bool,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lane = &self.fast_lane;
+        let yes_no = |yes: bool| if yes { "yes" } else { "no" };
+        writeln!(
+            f,
+            "failoverd {} (pid {}), realtime {}, memory locked {}",
+            self.version,
+            self.pid,
+            yes_no(lane.realtime),
+            yes_no(lane.memory_locked)
+        )?;
+        for link in &self.links {
+            writeln!(f, "link {} ({}): {}", link.name, link.ifindex, link.backend)?;
+            for refused in &link.refused {
+                writeln!(f, "  not {}: {}", refused.backend, refused.reason)?;
+            }
+        }
+        for instance in &self.instances {
+            instance.fmt(f)?;
+        }
+        counters(f, "unclaimed", &self.unclaimed)
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "({}) {} for {:.1} s: VRID {} on {}, {}, VRRPv{}, priority {}",
+            self.name,
+            self.state.to_uppercase(),
+            self.since_ms as f64 / 1000.0,
+            self.vrid,
+            self.interface,
+            self.family,
+            self.vrrp_version,
+            self.priority
+        )?;
+        if let Some(fault) = &self.fault {
+            writeln!(f, "  fault: {fault}")?;
+        }
+        if let Some(active) = self.active {
+            let heard = self
+                .last_advert_ms_ago
+                .filter(|_| Some(active) != self.source);
+            match heard {
+                Some(ago) => writeln!(f, "  Active: {active}, heard {ago:.1} ms ago")?,
+                None => writeln!(f, "  Active: {active}")?,
+            }
+        }
+        writeln!(
+            f,
+            "  timers: advert interval {} ms (Active's {} ms), Skew_Time {:.3} ms, \
+             Active_Down_Interval {:.3} ms",
+            self.advert_interval_ms,
+            self.active_advert_interval_ms,
+            self.skew_time_ms,
+            self.active_down_interval_ms
+        )?;
+        for vip in &self.vips {
+            let present = if vip.present { "on" } else { "not on" };
+            writeln!(f, "  VIP {} {present} {}", vip.address, vip.interface)?;
+        }
+        counters(f, "counters", &self.counters)?;
+        counters(f, "adverts", &self.outcomes)
+    }
+}
+
+fn counters(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    counters: &BTreeMap<String, u64>,
+) -> fmt::Result {
+    let mut any = counters.iter().filter(|(_, count)| **count > 0).peekable();
+    if any.peek().is_none() {
+        return Ok(());
+    }
+    write!(f, "  {title}:")?;
+    for (label, count) in any {
+        write!(f, " {label} {count}")?;
+    }
+    writeln!(f)
+}

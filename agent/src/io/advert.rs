@@ -1,0 +1,175 @@
+//! Adverts on their way out: the sockets, and one message per destination.
+
+use std::{
+    io,
+    net::IpAddr,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use agent_common::{
+    AdvertInterval, Family, Priority, Version, Vrid,
+    wire::vrrp::{self, ChecksumForm},
+};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::sys;
+use crate::config::{Instance, model::V3Checksum};
+
+/// IP protocol number and next header of VRRP (RFC 9568 5.1.1.4).
+const PROTOCOL: i32 = 112;
+/// Internet control, as keepalived and FRR send (F-30).
+const TOS: u32 = 0xC0;
+/// 255 IPv6 addresses and a header.
+const LONGEST: usize = 8 + 255 * 16;
+
+/// Raw sockets that send adverts of every instance.
+///
+/// They also make the kernel consider protocol 112 as served, so that it does
+/// not answer adverts with ICMP protocol unreachable; a filter keeps them from
+/// receiving any.
+#[derive(Debug)]
+pub struct Transmitters {
+    v4: Option<Socket>,
+    v6: Option<Socket>,
+}
+
+impl Transmitters {
+    /// Opens what the families in use need.
+    ///
+    /// # Errors
+    ///
+    /// Without CAP_NET_RAW; or for IPv6 where the kernel has none.
+    pub fn open(v4: bool, v6: bool) -> io::Result<Self> {
+        Ok(Self {
+            v4: v4.then(|| raw_socket(Family::V4)).transpose()?,
+            v6: v6.then(|| raw_socket(Family::V6)).transpose()?,
+        })
+    }
+
+    fn get(&self, family: Family) -> Option<BorrowedFd<'_>> {
+        match family {
+            Family::V4 => self.v4.as_ref().map(|socket| socket.as_fd()),
+            Family::V6 => self.v6.as_ref().map(|socket| socket.as_fd()),
+        }
+    }
+}
+
+/// A raw VRRP socket that sends as RFC 9568 5.1 asks and receives nothing.
+pub fn raw_socket(family: Family) -> io::Result<Socket> {
+    let domain = match family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    };
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL)))?;
+    socket.attach_filter(&[SockFilter::new(libc::BPF_RET as u16, 0, 0, 0)])?;
+    socket.set_nonblocking(true)?;
+    match family {
+        Family::V4 => {
+            socket.set_multicast_ttl_v4(255)?;
+            socket.set_ttl_v4(255)?;
+            socket.set_tos_v4(TOS)?;
+            socket.set_multicast_loop_v4(false)?;
+            let no_df = libc::IP_PMTUDISC_DONT;
+            sys::set_option(
+                socket.as_fd(),
+                libc::IPPROTO_IP,
+                libc::IP_MTU_DISCOVER,
+                &no_df,
+            )?;
+        }
+        Family::V6 => {
+            socket.set_multicast_hops_v6(255)?;
+            socket.set_unicast_hops_v6(255)?;
+            socket.set_tclass_v6(TOS)?;
+            socket.set_multicast_loop_v6(false)?;
+        }
+    }
+    Ok(socket)
+}
+
+/// Everything that the adverts of one instance say, and where they go.
+#[derive(Debug)]
+pub struct AdvertPlan {
+    version: Version,
+    family: Family,
+    vrid: Vrid,
+    interval: AdvertInterval,
+    auth: Option<[u8; 8]>,
+    checksum: V3Checksum,
+    addresses: Vec<IpAddr>,
+    destinations: Vec<IpAddr>,
+    source: IpAddr,
+    ifindex: u32,
+    buffer: Vec<u8>,
+}
+
+impl AdvertPlan {
+    pub fn new(
+        instance: &Instance,
+        source: IpAddr,
+        ifindex: u32,
+        destinations: Vec<IpAddr>,
+    ) -> Self {
+        Self {
+            version: instance.version,
+            family: instance.family,
+            vrid: instance.vrid,
+            interval: instance.interval,
+            auth: instance.password.map(|password| password.0),
+            checksum: instance.v3_checksum,
+            addresses: instance.advertised().collect(),
+            destinations,
+            source,
+            ifindex,
+            buffer: vec![0; LONGEST],
+        }
+    }
+
+    /// Sends one advert to every destination.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; the remaining destinations are tried all the same
+    /// what was not sent is never taken as sent).
+    pub fn send(&mut self, sockets: &Transmitters, priority: Priority) -> io::Result<()> {
+        let fd = sockets
+            .get(self.family)
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let mut first_error = None;
+        for destination in &self.destinations {
+            let checksum = match (self.version, self.family, self.checksum) {
+                (Version::V2, _, _) | (Version::V3, Family::V4, V3Checksum::MessageOnly) => {
+                    ChecksumForm::MessageOnly
+                }
+                (Version::V3, Family::V6, _)
+                | (Version::V3, Family::V4, V3Checksum::PseudoHeader) => {
+                    ChecksumForm::PseudoHeader {
+                        source: self.source,
+                        destination: *destination,
+                    }
+                }
+            };
+            let message = vrrp::Advert {
+                version: self.version,
+                vrid: self.vrid,
+                priority,
+                interval: self.interval,
+                auth: self.auth,
+                addresses: &self.addresses,
+                family: self.family,
+                checksum,
+            };
+            let sent = match vrrp::build(&mut self.buffer, &message) {
+                Some(len) => {
+                    let bytes = self.buffer.get(..len).unwrap_or_default();
+                    sys::send_message(fd, bytes, self.source, *destination, self.ifindex)
+                }
+                None => Err(io::ErrorKind::InvalidInput.into()),
+            };
+            if let Err(error) = sent {
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,386 @@
+//! The fast lane: wait, drain, core, effects, flush.
+//!
+//! One thread that waits for nothing but its own descriptors and allocates
+//! nothing after [`Driver::new`]. It decides nothing itself: what happened goes
+//! into the core, what the core asks for is carried out in order.
+
+mod effects;
+mod surroundings;
+mod wait;
+
+use std::io;
+
+use agent_common::{
+    KernelTime, Outcome,
+    outcome::OutcomeCounters,
+    record::{AdvertRecord, InstanceFilter, InstanceKey, SLOTS},
+};
+
+use self::wait::{Ready, Waiter};
+use super::{
+    advert::Transmitters,
+    announce::Announcer,
+    bpf::FastMaps,
+    clock,
+    lane::{Command, FastEnd, LaneCounters, Picture, Report, Returned},
+    netlink::{batch::CommandSocket, monitor::Monitor},
+    plan::Port,
+    receive::{Filters, Verdict, raw::RawReceiver, slow::SlowReceiver},
+    sched,
+};
+use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
+
+/// Links whose adverts can come through raw sockets.
+const MAX_RECEIVERS: usize = 64;
+
+/// Batches read from one raw socket before the others get their turn.
+const ROUNDS: usize = 128;
+
+/// Descriptors that the fast lane is given.
+#[derive(Debug)]
+pub struct Sockets {
+    pub transmitters: Transmitters,
+    pub announcer: Announcer,
+    pub command: CommandSocket,
+    pub monitor: Monitor,
+    pub slow: Vec<SlowReceiver>,
+    /// Where a BPF program can be attached.
+    pub maps: Option<FastMaps>,
+}
+
+/// The fast lane's whole state.
+#[derive(Debug)]
+pub struct Driver {
+    machine: Machine,
+    ports: Ports,
+    sockets: Sockets,
+    #[expect(clippy::vec_box, reason = "boxes travel between the lanes whole")]
+    receivers: Vec<Box<RawReceiver>>,
+    lane: FastEnd,
+    waiter: Waiter,
+    counters: LaneCounters,
+    outcomes: Vec<OutcomeCounters>,
+    finished: bool,
+}
+
+/// What an instance has on the machine.
+#[derive(Debug, Default)]
+struct Seat {
+    port: Option<Box<Port>>,
+    /// In a fault, so that a new port is wanted.
+    down: bool,
+    /// Newest stamp that came out of the ring buffer.
+    ring_stamp: u64,
+}
+
+/// The seats of all instances; instance N has number N - 1.
+#[derive(Debug)]
+struct Ports(Vec<Seat>);
+
+impl Ports {
+    fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
+        self.0.get_mut(usize::from(id.0).checked_sub(1)?)
+    }
+
+    fn port(&mut self, id: InstanceId) -> Option<&mut Port> {
+        self.seat(id)?.port.as_deref_mut()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Port> {
+        self.0.iter().filter_map(|seat| seat.port.as_deref())
+    }
+}
+
+impl Filters for Ports {
+    fn filter(&self, key: &InstanceKey) -> Option<&InstanceFilter> {
+        self.all()
+            .find(|port| port.key == *key)
+            .map(|port| &port.filter)
+    }
+}
+
+impl Driver {
+    /// # Errors
+    ///
+    /// When a descriptor to wait on cannot be had.
+    pub fn new(
+        instances: Vec<InstanceConfig>,
+        sockets: Sockets,
+        lane: FastEnd,
+    ) -> io::Result<Self> {
+        let waiter = Waiter::new(&sockets, &lane)?;
+        Ok(Self {
+            ports: Ports(instances.iter().map(|_| Seat::default()).collect()),
+            machine: Machine::new(instances),
+            sockets,
+            receivers: Vec::with_capacity(MAX_RECEIVERS),
+            lane,
+            waiter,
+            counters: LaneCounters::default(),
+            outcomes: vec![[0; Outcome::COUNT]; SLOTS],
+            finished: false,
+        })
+    }
+
+    /// Runs until told to shut down.
+    pub fn run(mut self) {
+        let (fifo_errno, lock_errno) = sched::enter_fast_lane();
+        self.lane.report(Report::Privileges {
+            fifo_errno,
+            lock_errno,
+        });
+        while !self.finished {
+            let ready = self.waiter.wait(self.machine.poll_timeout());
+            self.counters.wakeups += 1;
+            self.round(ready);
+        }
+    }
+
+    /// Everything that has happened until now, then every deadline until now.
+    fn round(&mut self, ready: Ready) {
+        // Read before the drain: an advert that came before `now` is seen
+        // before a deadline at `now` may fire.
+        let now = clock::now();
+        if ready.commands {
+            self.lane.clear_wake();
+            while let Some(command) = self.lane.command() {
+                self.command(command, now);
+            }
+        }
+        if ready.monitor {
+            self.watch_surroundings(now);
+        }
+        self.drain_adverts(now);
+        if self
+            .machine
+            .poll_timeout()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.read_latest(now);
+            self.feed(Input::Timeout, now);
+        }
+    }
+
+    fn feed(&mut self, input: Input, now: KernelTime) {
+        self.machine.handle(input, now);
+        while let Some(effect) = self.machine.poll_effect() {
+            self.carry_out(effect);
+        }
+    }
+
+    fn drain_adverts(&mut self, now: KernelTime) {
+        while let Some(record) = self.sockets.maps.as_mut().and_then(FastMaps::next_event) {
+            if let Some(seat) = slot(&record).and_then(|id| self.ports.seat(id)) {
+                seat.ring_stamp = seat.ring_stamp.max(record.stamp_ns);
+            }
+            self.advert(&record, now);
+        }
+        self.drain_sockets(now);
+    }
+
+    /// The sockets are taken out while their verdicts are handled, because
+    /// handling needs the whole driver; moving a vector allocates nothing.
+    fn drain_sockets(&mut self, now: KernelTime) {
+        let mut receivers = std::mem::take(&mut self.receivers);
+        for receiver in &mut receivers {
+            // Bounded: a flood that no BPF program stops must not keep our own
+            // adverts waiting.
+            for _ in 0..ROUNDS {
+                let mut batch = Batch::default();
+                let drained = receiver.drain(&self.ports, batch.room(), |v| batch.push(v));
+                self.handle_batch(&batch, now);
+                match drained {
+                    Ok(more) if more => {}
+                    Ok(_) => break,
+                    Err(_) => {
+                        self.counters.receive_errors += 1;
+                        break;
+                    }
+                }
+            }
+        }
+        self.receivers = receivers;
+        let mut slow = std::mem::take(&mut self.sockets.slow);
+        for receiver in &mut slow {
+            let mut batch = Batch::default();
+            if receiver
+                .drain(&self.ports, batch.room(), |v| batch.push(v))
+                .is_err()
+            {
+                self.counters.receive_errors += 1;
+            }
+            self.handle_batch(&batch, now);
+        }
+        self.sockets.slow = slow;
+    }
+
+    fn handle_batch(&mut self, batch: &Batch, now: KernelTime) {
+        for verdict in batch.verdicts() {
+            let outcome = verdict.outcome.index() as usize;
+            let slot = self.outcomes.get_mut(verdict.slot as usize);
+            if let Some(count) = slot.and_then(|counters| counters.get_mut(outcome)) {
+                *count = count.saturating_add(1);
+            }
+            if let Some(record) = &verdict.advert {
+                self.advert(record, now);
+            }
+        }
+    }
+
+    /// Before a Backup's deadline may fire: what XDP saw last, should the ring
+    /// have been full.
+    fn read_latest(&mut self, now: KernelTime) {
+        let Some(maps) = self.sockets.maps.take() else {
+            return;
+        };
+        let mut due = [InstanceId(0); SLOTS];
+        let mut count = 0;
+        for (slot, id) in due.iter_mut().zip(self.machine.expiring(now)) {
+            *slot = id;
+            count += 1;
+        }
+        for id in due.into_iter().take(count) {
+            let Some(record) = maps.latest(u32::from(id.0)) else {
+                continue;
+            };
+            let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
+            if record.stamp_ns > known {
+                self.counters.from_latest += 1;
+                self.advert(&record, now);
+            }
+        }
+        self.sockets.maps = Some(maps);
+    }
+
+    fn advert(&mut self, record: &AdvertRecord, now: KernelTime) {
+        let (Some(id), Some(advert)) = (slot(record), Advert::from_record(record)) else {
+            return;
+        };
+        if self.ports.port(id).is_none() {
+            return;
+        }
+        self.counters.adverts += 1;
+        self.feed(Input::Advert { id, advert }, now);
+    }
+
+    fn command(&mut self, command: Command, now: KernelTime) {
+        match command {
+            Command::Install(port) => self.install(port, now),
+            Command::Fault { id, fault } => self.fault(id, fault, now),
+            Command::AddReceiver(receiver) => {
+                if self.receivers.len() < MAX_RECEIVERS && self.waiter.add(&*receiver).is_ok() {
+                    self.receivers.push(receiver);
+                    self.sockets.slow.iter().for_each(SlowReceiver::unfilter);
+                } else {
+                    self.lane.give_back(Returned::Receiver(receiver));
+                }
+            }
+            Command::RemoveReceiver { ifindex } => {
+                while let Some(at) = self.receivers.iter().position(|r| r.ifindex() == ifindex) {
+                    let receiver = self.receivers.swap_remove(at);
+                    self.waiter.remove(&*receiver);
+                    self.lane.give_back(Returned::Receiver(receiver));
+                }
+            }
+            Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
+            Command::AddressPresent { id } => self.remove_stray(id),
+            Command::Inspect(picture) => self.inspect(picture, now),
+            Command::Shutdown => {
+                for index in 1..=self.ports.0.len() {
+                    self.feed(
+                        Input::Shutdown {
+                            id: InstanceId(index as u16),
+                        },
+                        now,
+                    );
+                }
+                self.finished = true;
+            }
+        }
+    }
+
+    fn install(&mut self, port: Box<Port>, now: KernelTime) {
+        let (id, source) = (port.id, port.source);
+        let Some(seat) = self.ports.seat(id) else {
+            self.lane.give_back(Returned::Port(port));
+            return;
+        };
+        seat.down = false;
+        if let Some(old) = seat.port.replace(port) {
+            self.lane.give_back(Returned::Port(old));
+        }
+        self.feed(Input::Up { id, source }, now);
+    }
+
+    fn fault(&mut self, id: InstanceId, fault: Fault, now: KernelTime) {
+        if let Some(seat) = self.ports.seat(id) {
+            seat.down = true;
+        }
+        self.feed(Input::Down { id, fault }, now);
+    }
+
+    fn inspect(&mut self, mut picture: Box<Picture>, now: KernelTime) {
+        let Picture {
+            at,
+            instances,
+            outcomes,
+            lane,
+        } = &mut *picture;
+        *at = now;
+        *lane = self.counters;
+        instances.clear();
+        for index in 1..=self.ports.0.len() {
+            let snapshot = self.machine.snapshot(InstanceId(index as u16));
+            // Never beyond what the asker made room for.
+            if let Some(snapshot) = snapshot.filter(|_| instances.len() < instances.capacity()) {
+                instances.push(snapshot);
+            }
+        }
+        for (copy, counters) in outcomes.iter_mut().zip(&self.outcomes) {
+            *copy = *counters;
+        }
+        self.lane.give_back(Returned::Picture(picture));
+    }
+}
+
+/// The instance of a record that the kernel side or the parser made.
+fn slot(record: &AdvertRecord) -> Option<InstanceId> {
+    u16::try_from(record.slot)
+        .ok()
+        .filter(|slot| *slot > 0)
+        .map(InstanceId)
+}
+
+/// Verdicts of one go at a socket, on the stack.
+struct Batch {
+    verdicts: [Option<Verdict>; Self::SIZE],
+    len: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            verdicts: [None; Self::SIZE],
+            len: 0,
+        }
+    }
+}
+
+impl Batch {
+    const SIZE: usize = 64;
+
+    fn room(&self) -> usize {
+        Self::SIZE - self.len
+    }
+
+    fn push(&mut self, verdict: Verdict) {
+        if let Some(slot) = self.verdicts.get_mut(self.len) {
+            *slot = Some(verdict);
+            self.len += 1;
+        }
+    }
+
+    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.verdicts.iter().take(self.len).copied().flatten()
+    }
+}

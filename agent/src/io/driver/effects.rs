@@ -1,0 +1,131 @@
+//! Carries out what the core asks for.
+
+use std::{io, net::IpAddr};
+
+use agent_common::{Priority, record::WatchSlot, wire::frame::wire_address};
+
+use super::Driver;
+use crate::{
+    core::{Effect, InstanceId, State},
+    io::{lane::Report, netlink::batch::BatchResult},
+};
+
+/// Announcements of a single VIP that was put back.
+const RESTORED_REPEAT: u8 = 3;
+
+impl Driver {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::SendAdvert { id, priority } => self.send_advert(id, priority),
+            Effect::AddAddresses { id } => {
+                let Some(port) = self.ports.port(id) else {
+                    return;
+                };
+                let result = self.sockets.command.add_all(&mut port.addresses);
+                self.addresses_changed(id, result);
+            }
+            Effect::RemoveAddresses { id } => {
+                let Some(port) = self.ports.port(id) else {
+                    return;
+                };
+                let result = self.sockets.command.remove_all(&mut port.addresses);
+                self.addresses_changed(id, result);
+            }
+            Effect::RestoreAddress { id, vip } => {
+                let Some(port) = self.ports.port(id) else {
+                    return;
+                };
+                let result = self.sockets.command.add_one(&mut port.addresses, vip);
+                self.addresses_changed(id, result);
+                self.announce(id, Some(vip), RESTORED_REPEAT);
+            }
+            Effect::Announce { id, repeat } => self.announce(id, None, repeat),
+            Effect::Watch { id, active } => self.watch(id, active),
+            Effect::Transition {
+                id,
+                from,
+                to,
+                cause,
+                at,
+            } => {
+                self.lane.report(Report::Transition {
+                    id,
+                    from,
+                    to,
+                    cause,
+                    at,
+                });
+            }
+            Effect::Notice { id, notice } => self.lane.report(Report::Notice { id, notice }),
+        }
+    }
+
+    fn send_advert(&mut self, id: InstanceId, priority: Priority) {
+        let Some(port) = self.ports.port(id) else {
+            return;
+        };
+        match port.advert.send(&self.sockets.transmitters, priority) {
+            Ok(()) if priority.is_release() => self.lane.report(Report::Released { id }),
+            Ok(()) => {}
+            Err(error) => {
+                self.counters.adverts_failed += 1;
+                let errno = error.raw_os_error().unwrap_or(0);
+                self.lane.report(Report::AdvertFailed {
+                    id,
+                    priority,
+                    errno,
+                });
+            }
+        }
+    }
+
+    fn addresses_changed(&mut self, id: InstanceId, result: io::Result<BatchResult>) {
+        let (failed, errno) = match result {
+            Ok(result) => (result.failed, result.first_errno),
+            Err(error) => (u32::MAX, error.raw_os_error().unwrap_or(0)),
+        };
+        if failed > 0 {
+            self.counters.addresses_refused += 1;
+            self.lane
+                .report(Report::AddressesRefused { id, failed, errno });
+        }
+    }
+
+    fn announce(&mut self, id: InstanceId, vip: Option<u16>, repeat: u8) {
+        let Some(port) = self.ports.port(id) else {
+            return;
+        };
+        if let Err(error) = port.announce.send(&self.sockets.announcer, vip, repeat) {
+            self.counters.announce_failed += 1;
+            let errno = error.raw_os_error().unwrap_or(0);
+            self.lane.report(Report::AnnounceFailed { id, errno });
+        }
+    }
+
+    fn watch(&mut self, id: InstanceId, active: Option<IpAddr>) {
+        let Some(maps) = &self.sockets.maps else {
+            return;
+        };
+        let watch = match active {
+            Some(active) => WatchSlot {
+                active: wire_address(active),
+                ..WatchSlot::default()
+            },
+            None => WatchSlot {
+                wake_always: 1,
+                ..WatchSlot::default()
+            },
+        };
+        if maps.watch(u32::from(id.0), &watch).is_err() {
+            self.counters.watch_errors += 1;
+        }
+    }
+
+    /// The kernel has VIPs of this instance: right only when it is Active.
+    pub(super) fn remove_stray(&mut self, id: InstanceId) {
+        let state = self.machine.snapshot(id).map(|snapshot| snapshot.state);
+        if state != Some(State::Active) {
+            self.carry_out(Effect::RemoveAddresses { id });
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Links and addresses as the kernel announces them, turned into inputs.
+//!
+//! What cannot wait is decided here: a link that went, a VIP that vanished.
+//! Everything else is only passed on, and comes back from the slow lane as a
+//! new port.
+
+use std::net::IpAddr;
+
+use agent_common::KernelTime;
+
+use super::Driver;
+use crate::{
+    core::{Fault, Input, InstanceId},
+    io::{lane::Report, netlink::monitor::Event, plan::Needed},
+};
+
+/// Events taken per datagram; the kernel sends one or a few in each.
+const EVENTS: usize = 64;
+/// Datagrams read in one round, so that a storm of links does not keep
+/// deadlines waiting.
+const DATAGRAMS: usize = 256;
+
+impl Driver {
+    pub(super) fn watch_surroundings(&mut self, now: KernelTime) {
+        for _ in 0..DATAGRAMS {
+            let mut events = [None; EVENTS];
+            let mut count = 0;
+            let read = self.sockets.monitor.read(|event| {
+                // More than fits is as good as an overrun: ask for everything.
+                match events.get_mut(count) {
+                    Some(slot) => *slot = Some(event),
+                    None => events[EVENTS - 1] = Some(Event::Overrun),
+                }
+                count += 1;
+            });
+            for event in events.into_iter().flatten() {
+                self.surrounding(event, now);
+            }
+            match read {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    self.counters.receive_errors += 1;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn surrounding(&mut self, event: Event, now: KernelTime) {
+        match event {
+            Event::Link { ifindex, usable } => {
+                if !usable {
+                    self.lose(
+                        now,
+                        |needed| needed.ifindex == ifindex && needed.usable,
+                        None,
+                    );
+                }
+                self.pass_on(ifindex);
+            }
+            Event::LinkGone { ifindex } => {
+                let fault = Fault::InterfaceGone;
+                self.lose(
+                    now,
+                    |needed| needed.ifindex == ifindex,
+                    Some((ifindex, fault)),
+                );
+                self.pass_on(ifindex);
+            }
+            Event::Address { port, .. } if port == self.sockets.command.port() => {}
+            Event::Address {
+                ifindex,
+                address,
+                gone,
+                port: _,
+            } => {
+                if gone {
+                    self.address_gone(ifindex, address, now);
+                }
+                self.pass_on(ifindex);
+            }
+            Event::Overrun => {
+                self.lane.report(Report::Overrun);
+                self.lane.surroundings_changed();
+            }
+        }
+    }
+
+    /// Every instance that needs what was lost gives up at once. `own` names
+    /// the fault of instances whose own link it is.
+    fn lose(&mut self, now: KernelTime, lost: impl Fn(&Needed) -> bool, own: Option<(u32, Fault)>) {
+        for index in 1..=self.ports.0.len() {
+            let id = InstanceId(index as u16);
+            let Some(seat) = self.ports.seat(id).filter(|seat| !seat.down) else {
+                continue;
+            };
+            let Some(port) = &seat.port else { continue };
+            let Some(needed) = port.needed.iter().find(|needed| lost(needed)) else {
+                continue;
+            };
+            let fault = match own {
+                Some((ifindex, fault)) if ifindex == port.ifindex => fault,
+                Some(_) | None => needed.fault,
+            };
+            self.fault(id, fault, now);
+            self.lane.report(Report::WentDown { id, fault });
+        }
+    }
+
+    fn address_gone(&mut self, ifindex: u32, address: IpAddr, now: KernelTime) {
+        for index in 1..=self.ports.0.len() {
+            let id = InstanceId(index as u16);
+            let vip = self
+                .ports
+                .port(id)
+                .and_then(|port| port.vips.iter().position(|vip| *vip == (ifindex, address)));
+            if let Some(vip) = vip.and_then(|vip| u16::try_from(vip).ok()) {
+                self.feed(Input::AddressLost { id, vip }, now);
+            }
+        }
+    }
+
+    /// The slow lane looks again when a link matters to an instance, and
+    /// whenever an instance waits for its links.
+    fn pass_on(&mut self, ifindex: u32) {
+        let matters = self.ports.0.iter().any(|seat| match &seat.port {
+            Some(port) if !seat.down => port.needed.iter().any(|n| n.ifindex == ifindex),
+            Some(_) | None => true,
+        });
+        if matters {
+            self.lane.surroundings_changed();
+        }
+    }
+}

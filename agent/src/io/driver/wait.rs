@@ -1,0 +1,128 @@
+//! What wakes the fast lane: a timer on kernel time, and its descriptors.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use agent_common::KernelTime;
+use rustix::{
+    event::epoll::{self, CreateFlags, EventData, EventFlags},
+    time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    },
+};
+
+use super::Sockets;
+use crate::io::lane::FastEnd;
+
+const TIMER: u64 = 1;
+const COMMANDS: u64 = 2;
+const MONITOR: u64 = 3;
+const ADVERTS: u64 = 4;
+
+/// What has something to read. Adverts and deadlines are looked at always.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ready {
+    pub commands: bool,
+    pub monitor: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Waiter {
+    epoll: OwnedFd,
+    timer: OwnedFd,
+    armed: Option<KernelTime>,
+}
+
+impl Waiter {
+    pub(super) fn new(sockets: &Sockets, lane: &FastEnd) -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+        )?;
+        let add = |fd: &dyn AsFd, data, flags| {
+            epoll::add(&epoll, fd.as_fd(), EventData::new_u64(data), flags)
+        };
+        add(&timer, TIMER, EventFlags::IN)?;
+        add(&lane.wake_fd(), COMMANDS, EventFlags::IN)?;
+        add(&sockets.monitor, MONITOR, EventFlags::IN)?;
+        if let Some(maps) = &sockets.maps {
+            // By edge: only a submission that asks for a wake-up counts. By
+            // level, a steady advert that came during a round would end the
+            // next wait.
+            add(&maps.ring_fd(), ADVERTS, EventFlags::IN | EventFlags::ET)?;
+        }
+        for receiver in &sockets.slow {
+            add(receiver, ADVERTS, EventFlags::IN)?;
+        }
+        Ok(Self {
+            epoll,
+            timer,
+            armed: None,
+        })
+    }
+
+    pub(super) fn add(&self, fd: &impl AsFd) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.epoll,
+            fd.as_fd(),
+            EventData::new_u64(ADVERTS),
+            EventFlags::IN,
+        )?)
+    }
+
+    pub(super) fn remove(&self, fd: &impl AsFd) {
+        // Fails only for a descriptor that was never added.
+        let _ = epoll::delete(&self.epoll, fd.as_fd());
+    }
+
+    /// Waits until something is to be read or `deadline` has come.
+    pub(super) fn wait(&mut self, deadline: Option<KernelTime>) -> Ready {
+        self.arm(deadline);
+        let mut events = [epoll::Event {
+            flags: EventFlags::empty(),
+            data: EventData::new_u64(0),
+        }; 16];
+        // An error can only be EINTR: look around and wait again.
+        let count = epoll::wait(&self.epoll, &mut events[..], None).unwrap_or(0);
+        let mut ready = Ready::default();
+        for event in events.iter().take(count) {
+            match event.data.u64() {
+                // Expired: setting it again, even to the same time, is needed.
+                TIMER => self.armed = None,
+                COMMANDS => ready.commands = true,
+                MONITOR => ready.monitor = true,
+                _ => {}
+            }
+        }
+        ready
+    }
+
+    fn arm(&mut self, deadline: Option<KernelTime>) {
+        if deadline == self.armed {
+            return;
+        }
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // Zero would disarm: a deadline at boot is one nanosecond later.
+        let it_value = deadline.map_or(zero, |deadline| {
+            let nanos = deadline.nanos().max(1);
+            Timespec {
+                tv_sec: (nanos / 1_000_000_000).min(i64::MAX as u64) as i64,
+                tv_nsec: (nanos % 1_000_000_000) as i64,
+            }
+        });
+        let value = Itimerspec {
+            it_interval: zero,
+            it_value,
+        };
+        // The arguments are valid by construction.
+        let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &value);
+        self.armed = deadline;
+    }
+}

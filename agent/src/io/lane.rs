@@ -1,0 +1,263 @@
+//! Between the lanes: what the slow lane asks of the fast one, and what it hears back.
+//!
+//! Bounded queues made at start; the shape of each states its policy. Commands
+//! are few and never lost (the sender waits). Reports are dropped and counted
+//! when the slow lane does not keep up: the fast lane never waits. Boxes that
+//! the fast lane has no more use for travel back, so that it neither allocates
+//! nor frees.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
+use crossbeam_queue::ArrayQueue;
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::{plan::Port, receive::raw::RawReceiver};
+use crate::core::{Cause, Fault, InstanceId, Notice, Snapshot, State};
+
+/// One for each instance and some to spare.
+const COMMANDS: usize = 2048;
+const REPORTS: usize = 8192;
+
+/// What the slow lane asks of the fast lane.
+#[derive(Debug)]
+pub enum Command {
+    /// The instance can take part, on these links; replaces an earlier port.
+    Install(Box<Port>),
+    /// The instance cannot take part.
+    Fault {
+        id: InstanceId,
+        fault: Fault,
+    },
+    /// Read adverts of a link through a raw socket.
+    AddReceiver(Box<RawReceiver>),
+    RemoveReceiver {
+        ifindex: u32,
+    },
+    /// A resync found a VIP of the instance missing in the kernel.
+    AddressMissing {
+        id: InstanceId,
+        vip: u16,
+    },
+    /// A resync found a VIP in the kernel; wrong unless Active.
+    AddressPresent {
+        id: InstanceId,
+    },
+    /// Fill in the picture and send it back.
+    Inspect(Box<Picture>),
+    /// Leave: release what is Active, then end the thread.
+    Shutdown,
+}
+
+/// What the fast lane tells, for logs, notifications and status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Report {
+    Transition {
+        id: InstanceId,
+        from: State,
+        to: State,
+        cause: Cause,
+        at: KernelTime,
+    },
+    Notice {
+        id: InstanceId,
+        notice: Notice,
+    },
+    /// A fault that the fast lane saw itself: a new port is wanted when it ends.
+    WentDown {
+        id: InstanceId,
+        fault: Fault,
+    },
+    /// An advert could not be sent. Positive errno, 0 without one.
+    AdvertFailed {
+        id: InstanceId,
+        priority: Priority,
+        errno: i32,
+    },
+    /// The kernel refused address changes.
+    AddressesRefused {
+        id: InstanceId,
+        failed: u32,
+        errno: i32,
+    },
+    /// GARP or NA could not be sent.
+    AnnounceFailed {
+        id: InstanceId,
+        errno: i32,
+    },
+    /// What the machine allows the fast lane, as errno: 0 is granted.
+    Privileges {
+        fifo_errno: i32,
+        lock_errno: i32,
+    },
+    /// Priority 0 went out.
+    Released {
+        id: InstanceId,
+    },
+    /// Announcements were lost: ask the kernel for everything.
+    Overrun,
+}
+
+/// Boxes on their way home.
+#[derive(Debug)]
+pub enum Returned {
+    Port(Box<Port>),
+    Receiver(Box<RawReceiver>),
+    Picture(Box<Picture>),
+}
+
+/// What the fast lane knows, copied for the status command.
+#[derive(Debug, Default)]
+pub struct Picture {
+    pub at: KernelTime,
+    /// By instance id, 1-based: entry 0 is instance 1. Capacity set by the asker.
+    pub instances: Vec<Snapshot>,
+    /// Verdicts of the raw-socket backend and the slow path, by slot.
+    pub outcomes: Vec<OutcomeCounters>,
+    pub lane: LaneCounters,
+}
+
+/// What the fast lane counts of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct LaneCounters {
+    /// Returns from the wait, for whatever reason.
+    pub wakeups: u64,
+    /// Adverts handed to the core.
+    pub adverts: u64,
+    /// Adverts that only LATEST had: the ring was full.
+    pub from_latest: u64,
+    pub adverts_failed: u64,
+    pub announce_failed: u64,
+    pub addresses_refused: u64,
+    pub receive_errors: u64,
+    /// The kernel side could not be told whom to watch: more wake-ups, no harm.
+    pub watch_errors: u64,
+}
+
+/// What both ends share.
+#[derive(Debug)]
+struct Shared {
+    commands: ArrayQueue<Command>,
+    reports: ArrayQueue<Report>,
+    returned: ArrayQueue<Returned>,
+    dropped: AtomicU64,
+    surroundings: AtomicBool,
+    wake_fast: OwnedFd,
+    wake_slow: OwnedFd,
+}
+
+/// The slow lane's end.
+#[derive(Clone, Debug)]
+pub struct SlowEnd(Arc<Shared>);
+
+/// The fast lane's end.
+#[derive(Debug)]
+pub struct FastEnd(Arc<Shared>);
+
+/// Makes both ends.
+///
+/// # Errors
+///
+/// When no descriptor can be had.
+pub fn pair() -> io::Result<(SlowEnd, FastEnd)> {
+    let wake = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+    let shared = Arc::new(Shared {
+        commands: ArrayQueue::new(COMMANDS),
+        reports: ArrayQueue::new(REPORTS),
+        returned: ArrayQueue::new(COMMANDS),
+        dropped: AtomicU64::new(0),
+        surroundings: AtomicBool::new(false),
+        wake_fast: wake()?,
+        wake_slow: wake()?,
+    });
+    Ok((SlowEnd(shared.clone()), FastEnd(shared)))
+}
+
+fn signal(fd: &OwnedFd) {
+    // EAGAIN means that the counter is full, so a wake-up is pending anyway.
+    let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
+}
+
+fn clear(fd: &OwnedFd) {
+    let _ = rustix::io::read(fd, &mut [0; 8]);
+}
+
+impl SlowEnd {
+    /// Hands a command over; gives it back when the fast lane is so far
+    /// behind that the queue is full.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        let result = self.0.commands.push(command);
+        signal(&self.0.wake_fast);
+        result
+    }
+
+    pub fn report(&self) -> Option<Report> {
+        self.0.reports.pop()
+    }
+
+    pub fn returned(&self) -> Option<Returned> {
+        self.0.returned.pop()
+    }
+
+    /// Whether links or addresses changed since the last call.
+    pub fn surroundings_changed(&self) -> bool {
+        self.0.surroundings.swap(false, Ordering::AcqRel)
+    }
+
+    /// Reports that were dropped because nobody read them.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Readable when there is something to take.
+    pub fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.0.wake_slow.as_fd()
+    }
+
+    pub fn clear_wake(&self) {
+        clear(&self.0.wake_slow);
+    }
+}
+
+impl FastEnd {
+    pub fn command(&self) -> Option<Command> {
+        self.0.commands.pop()
+    }
+
+    /// Never waits: a report that finds no room is counted instead.
+    pub fn report(&self, report: Report) {
+        if self.0.reports.push(report).is_err() {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        signal(&self.0.wake_slow);
+    }
+
+    /// Sends a box home. There is room for every box that can be under way;
+    /// should there not be, it is freed here.
+    pub fn give_back(&self, returned: Returned) {
+        drop(self.0.returned.push(returned));
+        signal(&self.0.wake_slow);
+    }
+
+    /// Links or addresses changed; many changes are one wake-up.
+    pub fn surroundings_changed(&self) {
+        if !self.0.surroundings.swap(true, Ordering::AcqRel) {
+            signal(&self.0.wake_slow);
+        }
+    }
+
+    pub fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.0.wake_fast.as_fd()
+    }
+
+    pub fn clear_wake(&self) {
+        clear(&self.0.wake_fast);
+    }
+}

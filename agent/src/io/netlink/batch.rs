@@ -1,0 +1,231 @@
+//! Address changes, serialised beforehand and sent as one buffer.
+//!
+//! rtnetlink handles a buffer inside `send`, so when it returns the addresses
+//! are there. Only the last message asks for an ACK: a batch with one on each
+//! stalls from a few hundred addresses.
+
+use std::{io, net::IpAddr, os::fd::AsFd};
+
+use rtnetlink::{
+    packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage},
+    packet_route::{
+        AddressFamily, RouteNetlinkMessage,
+        address::{
+            AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope,
+            CacheInfo,
+        },
+    },
+    sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE},
+};
+
+use crate::{config::Vip, io::sys};
+
+const INFINITE: u32 = u32::MAX;
+
+/// Offset of the flags and of the sequence number in a netlink header.
+const FLAGS_AT: usize = 6;
+const SEQUENCE_AT: usize = 8;
+
+/// All addresses of one instance, ready to be added or removed at once.
+#[derive(Clone, Debug, Default)]
+pub struct AddressPlan {
+    add: Batch,
+    remove: Batch,
+    singles: Vec<Batch>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    last: usize,
+}
+
+impl AddressPlan {
+    /// `vips` with the interface that each goes to.
+    pub fn new<'a>(vips: impl Iterator<Item = (&'a Vip, u32)> + Clone) -> Self {
+        let adds = || vips.clone().map(|(vip, ifindex)| message(vip, ifindex));
+        Self {
+            add: Batch::new(
+                adds().map(RouteNetlinkMessage::NewAddress),
+                NLM_F_CREATE | NLM_F_REPLACE,
+            ),
+            remove: Batch::new(adds().map(RouteNetlinkMessage::DelAddress), 0),
+            singles: adds()
+                .map(|vip| {
+                    let vip = std::iter::once(RouteNetlinkMessage::NewAddress(vip));
+                    Batch::new(vip, NLM_F_CREATE | NLM_F_REPLACE)
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Batch {
+    fn new(messages: impl Iterator<Item = RouteNetlinkMessage>, flags: u16) -> Self {
+        let mut batch = Self::default();
+        for message in messages {
+            let mut message = NetlinkMessage::from(message);
+            message.header.flags = NLM_F_REQUEST | flags;
+            message.finalize();
+            batch.last = batch.bytes.len();
+            batch.bytes.resize(batch.last + message.buffer_len(), 0);
+            message.serialize(&mut batch.bytes[batch.last..]);
+        }
+        if let Some(field) = batch
+            .bytes
+            .get_mut(batch.last + FLAGS_AT..batch.last + SEQUENCE_AT)
+        {
+            field.copy_from_slice(&(NLM_F_REQUEST | flags | NLM_F_ACK).to_ne_bytes());
+        }
+        batch
+    }
+
+    fn set_sequence(&mut self, sequence: u32) {
+        if let Some(field) = self
+            .bytes
+            .get_mut(self.last + SEQUENCE_AT..self.last + SEQUENCE_AT + 4)
+        {
+            field.copy_from_slice(&sequence.to_ne_bytes());
+        }
+    }
+}
+
+fn message(vip: &Vip, ifindex: u32) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.index = ifindex;
+    message.header.prefix_len = vip.prefix;
+    message.header.scope = AddressScope::from(vip.scope);
+    let attributes = &mut message.attributes;
+    attributes.push(AddressAttribute::Address(vip.address));
+    attributes.push(AddressAttribute::Local(vip.address));
+    match vip.address {
+        IpAddr::V4(_) => {
+            message.header.family = AddressFamily::Inet;
+            if let Some(broadcast) = vip.broadcast {
+                attributes.push(AddressAttribute::Broadcast(broadcast));
+            }
+            if let Some(label) = &vip.label {
+                attributes.push(AddressAttribute::Label(label.clone()));
+            }
+        }
+        IpAddr::V6(_) => {
+            message.header.family = AddressFamily::Inet6;
+            // The Backup may still answer while we take over: a VIP never
+            // waits for duplicate address detection (RFC 9568 8.2.2).
+            message.header.flags = AddressHeaderFlags::Nodad;
+            attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+            if vip.prefix == 128 {
+                // Deprecated, as keepalived does: the host must not choose
+                // the VIP as source of connections of its own.
+                let mut lifetime = CacheInfo::default();
+                lifetime.ifa_preferred = 0;
+                lifetime.ifa_valid = INFINITE;
+                attributes.push(AddressAttribute::CacheInfo(lifetime));
+            }
+        }
+    }
+    message
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BatchResult {
+    /// Messages that the kernel refused.
+    pub failed: u32,
+    /// errno of the first refusal, positive.
+    pub first_errno: i32,
+}
+
+/// The socket that changes addresses. Not blocking: an answer that is not
+/// there when `send` returns is read with the next batch.
+#[derive(Debug)]
+pub struct CommandSocket {
+    socket: Socket,
+    port: u32,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl CommandSocket {
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        let port = socket.bind_auto()?.port_number();
+        socket.connect(&SocketAddr::new(0, 0))?;
+        socket.set_non_blocking(true)?;
+        // Thousands of addresses must fit in one send. The forced form needs
+        // CAP_NET_ADMIN, which we have whenever we may change addresses.
+        let size: u32 = 8 << 20;
+        let fd = socket.as_fd();
+        let _ = sys::set_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &size);
+        let _ = sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size);
+        // Refusals come back without the request: they stay small.
+        socket.set_cap_ack(true)?;
+        Ok(Self {
+            socket,
+            port,
+            sequence: 0,
+            buffer: vec![0; 64 << 10],
+        })
+    }
+
+    /// Our netlink port: the monitor knows our own changes by it.
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
+    pub fn add_all(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
+        self.submit(&mut plan.add, libc::EEXIST)
+    }
+
+    pub fn remove_all(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
+        self.submit(&mut plan.remove, libc::EADDRNOTAVAIL)
+    }
+
+    /// Adds VIP number `vip`; one that the plan does not have is refused.
+    pub fn add_one(&mut self, plan: &mut AddressPlan, vip: u16) -> io::Result<BatchResult> {
+        match plan.singles.get_mut(usize::from(vip)) {
+            Some(batch) => self.submit(batch, libc::EEXIST),
+            None => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// `harmless`: the errno that says the wish was already fulfilled.
+    fn submit(&mut self, batch: &mut Batch, harmless: i32) -> io::Result<BatchResult> {
+        if batch.bytes.is_empty() {
+            return Ok(BatchResult::default());
+        }
+        self.sequence = self.sequence.wrapping_add(1).max(1);
+        batch.set_sequence(self.sequence);
+        self.socket.send(&batch.bytes, 0)?;
+        self.collect(harmless)
+    }
+
+    fn collect(&mut self, harmless: i32) -> io::Result<BatchResult> {
+        let mut result = BatchResult::default();
+        loop {
+            let len = match self
+                .socket
+                .recv(&mut &mut self.buffer[..], libc::MSG_DONTWAIT)
+            {
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(result),
+                Err(error) => return Err(error),
+            };
+            for answer in super::monitor::messages(self.buffer.get(..len).unwrap_or_default()) {
+                if answer.kind != libc::NLMSG_ERROR as u16 {
+                    continue;
+                }
+                let errno = answer.i32_at(0).unwrap_or(0).saturating_neg();
+                if errno != 0 && errno != harmless {
+                    result.failed += 1;
+                    if result.first_errno == 0 {
+                        result.first_errno = errno;
+                    }
+                }
+                if answer.sequence == self.sequence {
+                    return Ok(result);
+                }
+            }
+        }
+    }
+}

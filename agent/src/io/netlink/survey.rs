@@ -1,0 +1,121 @@
+//! A picture of all links and addresses, asked for in the slow lane.
+
+use std::net::IpAddr;
+
+use futures_util::TryStreamExt;
+use rtnetlink::{
+    Handle,
+    packet_route::{
+        address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
+        link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+    },
+};
+
+use super::monitor;
+
+/// One link as the kernel has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub ifindex: u32,
+    pub name: String,
+    /// Up and with a carrier.
+    pub usable: bool,
+    /// All zero where the link has no Ethernet address.
+    pub mac: [u8; 6],
+    pub mtu: u32,
+    /// For a VLAN device: the link it is on.
+    pub vlan_of: Option<u32>,
+}
+
+/// One address as the kernel has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    pub ifindex: u32,
+    pub address: IpAddr,
+    pub prefix: u8,
+    pub secondary: bool,
+    /// Not usable as a source yet, or never: tentative or failed detection.
+    pub tentative: bool,
+}
+
+/// Links and addresses at one time.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct World {
+    pub links: Vec<Link>,
+    pub addresses: Vec<Address>,
+    /// net.ipv6.conf.all.forwarding: the R flag of our NAs (D-21).
+    pub forwards_v6: bool,
+}
+
+impl World {
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// Addresses of a link in the kernel's order: the primary one comes first.
+    pub fn addresses_on(&self, ifindex: u32) -> impl Iterator<Item = &Address> {
+        self.addresses
+            .iter()
+            .filter(move |address| address.ifindex == ifindex)
+    }
+}
+
+/// Asks the kernel; a dump that was disturbed by a change is asked for again.
+pub async fn survey(handle: &Handle) -> Result<World, rtnetlink::Error> {
+    let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+    let addresses: Vec<AddressMessage> = handle.address().get().execute().try_collect().await?;
+    Ok(World {
+        links: links.into_iter().map(link).collect(),
+        addresses: addresses.into_iter().filter_map(address).collect(),
+        forwards_v6: std::fs::read("/proc/sys/net/ipv6/conf/all/forwarding")
+            .is_ok_and(|value| value.trim_ascii() == b"1"),
+    })
+}
+
+fn link(message: LinkMessage) -> Link {
+    let mut link = Link {
+        ifindex: message.header.index,
+        name: String::new(),
+        usable: monitor::usable(message.header.flags.bits()),
+        mac: [0; 6],
+        mtu: 0,
+        vlan_of: None,
+    };
+    let (mut below, mut is_vlan) = (None, false);
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Link(ifindex) => below = Some(ifindex),
+            LinkAttribute::LinkInfo(infos) => {
+                is_vlan = infos
+                    .iter()
+                    .any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
+            }
+            _ => {}
+        }
+    }
+    link.vlan_of = below.filter(|_| is_vlan);
+    link
+}
+
+fn address(message: AddressMessage) -> Option<Address> {
+    let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
+    let (mut local, mut other) = (None, None);
+    for attribute in message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => local = Some(address),
+            AddressAttribute::Address(address) => other = Some(address),
+            AddressAttribute::Flags(all) => flags = all,
+            _ => {}
+        }
+    }
+    Some(Address {
+        ifindex: message.header.index,
+        address: local.or(other)?,
+        prefix: message.header.prefix_len,
+        secondary: message.header.flags.contains(AddressHeaderFlags::Secondary),
+        tentative: flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed),
+    })
+}

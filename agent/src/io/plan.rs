@@ -1,0 +1,244 @@
+//! From an instance and a picture of the machine to everything the fast lane needs.
+//!
+//! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
+//! a later picture allows a plan.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use agent_common::{
+    Family, Version,
+    record::{InstanceFilter, InstanceKey, MAX_PEERS, filter_flags},
+    wire::{frame::wire_address, vrrp::address_digest},
+};
+use bytemuck::Zeroable;
+
+use super::{
+    advert::AdvertPlan,
+    announce::{AnnouncePlan, Announced},
+    netlink::{
+        batch::AddressPlan,
+        survey::{Address, Link, World},
+    },
+};
+use crate::{
+    config::{Instance, model::Transport},
+    core::{Fault, InstanceConfig, InstanceId},
+};
+
+/// The VRRP groups (RFC 9568 5.1.1.2, 5.1.2.2).
+pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// A link that the instance depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Needed {
+    pub ifindex: u32,
+    /// Without this the link need only exist.
+    pub usable: bool,
+    /// What its loss is.
+    pub fault: Fault,
+}
+
+/// An instance on the links that it has now.
+#[derive(Debug)]
+pub struct Port {
+    pub id: InstanceId,
+    pub ifindex: u32,
+    pub source: IpAddr,
+    pub key: InstanceKey,
+    pub filter: InstanceFilter,
+    pub advert: AdvertPlan,
+    pub addresses: AddressPlan,
+    pub announce: AnnouncePlan,
+    pub needed: Vec<Needed>,
+    /// Each VIP and its link, in configured order.
+    pub vips: Vec<(u32, IpAddr)>,
+    /// The group to be a member of; `None` in unicast mode.
+    pub group: Option<IpAddr>,
+}
+
+/// What makes two ports of one instance differ for the fast lane.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Essence {
+    ifindex: u32,
+    source: IpAddr,
+    mac: [u8; 6],
+    vips: Vec<(u32, IpAddr)>,
+}
+
+impl Port {
+    pub fn essence(&self) -> Essence {
+        Essence {
+            ifindex: self.ifindex,
+            source: self.source,
+            mac: self.filter.mac,
+            vips: self.vips.clone(),
+        }
+    }
+}
+
+/// The static half: what the core must know of an instance.
+pub fn core_config(id: InstanceId, instance: &Instance) -> InstanceConfig {
+    InstanceConfig {
+        id,
+        version: instance.version,
+        family: instance.family,
+        priority: instance.priority,
+        interval: instance.interval,
+        preempt: instance.preempt,
+        preempt_delay: instance.preempt_delay,
+        down_factor: instance.down_factor,
+        assert_on_lower: instance.assert_on_lower,
+        higher_prio_send_advert: instance.higher_prio_send_advert,
+        announce: instance.announce,
+        vip_count: u16::try_from(instance.vips.len()).unwrap_or(u16::MAX),
+        address_count: u8::try_from(instance.advertised().count()).unwrap_or(u8::MAX),
+        addresses_digest: address_digest(instance.advertised()),
+    }
+}
+
+/// Plans an instance on the machine as it is.
+///
+/// # Errors
+///
+/// What keeps the instance from taking part.
+pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, Fault> {
+    let link = world
+        .link(instance.interface.as_str())
+        .ok_or(Fault::InterfaceGone)?;
+    if !link.usable {
+        return Err(Fault::LinkDown);
+    }
+    let mut needed = vec![Needed {
+        ifindex: link.ifindex,
+        usable: true,
+        fault: Fault::LinkDown,
+    }];
+    for name in &instance.track_interfaces {
+        let tracked = world.link(name.as_str()).filter(|link| link.usable);
+        let ifindex = tracked.ok_or(Fault::TrackedDown)?.ifindex;
+        needed.push(Needed {
+            ifindex,
+            usable: true,
+            fault: Fault::TrackedDown,
+        });
+    }
+    let mut homes = Vec::with_capacity(instance.vips.len());
+    for vip in &instance.vips {
+        let home = match &vip.device {
+            Some(name) => world.link(name.as_str()).ok_or(Fault::InterfaceGone)?,
+            None => link,
+        };
+        if needed.iter().all(|needed| needed.ifindex != home.ifindex) {
+            let fault = Fault::InterfaceGone;
+            needed.push(Needed {
+                ifindex: home.ifindex,
+                usable: false,
+                fault,
+            });
+        }
+        homes.push(home);
+    }
+    let source = source_address(instance, link, world).ok_or(Fault::NoSourceAddress)?;
+    let filter = filter(id, instance, link, source);
+    let placed = || instance.vips.iter().zip(&homes);
+    let (group, destinations) = match (&instance.transport, instance.family) {
+        (Transport::Unicast { peers, .. }, _) => (None, peers.clone()),
+        (Transport::Multicast { .. }, Family::V4) => (Some(GROUP_V4.into()), vec![GROUP_V4.into()]),
+        (Transport::Multicast { .. }, Family::V6) => (Some(GROUP_V6.into()), vec![GROUP_V6.into()]),
+    };
+    Ok(Port {
+        id,
+        ifindex: link.ifindex,
+        source,
+        key: InstanceKey {
+            ifindex: link.ifindex,
+            vlan: 0,
+            family: instance.family as u8,
+            vrid: instance.vrid.get(),
+        },
+        filter,
+        advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
+        addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
+        announce: AnnouncePlan::new(placed().map(|(vip, home)| Announced {
+            address: vip.address,
+            ifindex: home.ifindex,
+            mac: home.mac,
+            router: world.forwards_v6,
+        })),
+        needed,
+        vips: placed()
+            .map(|(vip, home)| (home.ifindex, vip.address))
+            .collect(),
+        group,
+    })
+}
+
+/// The address that adverts come from (F-01, F-02).
+fn source_address(instance: &Instance, link: &Link, world: &World) -> Option<IpAddr> {
+    let wanted = match &instance.transport {
+        Transport::Multicast { source } | Transport::Unicast { source, .. } => *source,
+    };
+    let usable = |address: &&Address| !address.tentative;
+    if let Some(wanted) = wanted {
+        let found = world
+            .addresses
+            .iter()
+            .filter(usable)
+            .find(|found| found.address == wanted);
+        return found.map(|found| found.address);
+    }
+    let is_vip = |address: IpAddr| instance.vips.iter().any(|vip| vip.address == address);
+    world
+        .addresses_on(link.ifindex)
+        .filter(usable)
+        .filter(|found| !is_vip(found.address))
+        .find(|found| match (instance.family, found.address) {
+            (Family::V4, IpAddr::V4(_)) => !found.secondary,
+            (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
+            (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => false,
+        })
+        .map(|found| found.address)
+}
+
+fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> InstanceFilter {
+    let mut filter = InstanceFilter::zeroed();
+    filter.slot = u32::from(id.0);
+    filter.version = instance.version as u8;
+    filter.own = wire_address(source);
+    filter.mac = link.mac;
+    if instance.version == Version::V2 {
+        filter.v2_seconds = u8::try_from(instance.interval.centis() / 100).unwrap_or(u8::MAX);
+    }
+    if let Some(password) = instance.password {
+        filter.flags |= filter_flags::AUTH_PASS;
+        filter.auth = password.0;
+    }
+    if instance.owner_ignores && instance.priority.is_owner() {
+        filter.flags |= filter_flags::OWNER_IGNORES;
+    }
+    match &instance.transport {
+        Transport::Multicast { .. } => {
+            filter.destination = match instance.family {
+                Family::V4 => wire_address(GROUP_V4.into()),
+                Family::V6 => wire_address(GROUP_V6.into()),
+            };
+        }
+        Transport::Unicast {
+            peers,
+            check_source,
+            ..
+        } => {
+            filter.flags |= filter_flags::UNICAST;
+            if *check_source {
+                filter.flags |= filter_flags::CHECK_SOURCE;
+            }
+            filter.destination = wire_address(source);
+            for (slot, peer) in filter.peers.iter_mut().zip(peers) {
+                *slot = wire_address(*peer);
+            }
+            filter.peer_count = peers.len().min(MAX_PEERS) as u8;
+        }
+    }
+    filter
+}

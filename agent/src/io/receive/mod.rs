@@ -1,0 +1,65 @@
+//! Adverts that reach the agent through sockets instead of the ring buffer.
+//!
+//! `raw` is the backend where no BPF program could be attached; `slow` reads
+//! what the kernel had to reassemble first. Both use the parser and the
+//! verdict of agent-common, so they decide as XDP does.
+
+pub mod membership;
+pub mod raw;
+pub mod slow;
+
+use agent_common::{
+    Outcome,
+    record::{AdvertRecord, InstanceFilter, InstanceKey, NO_SLOT},
+};
+
+/// Room for the longest advert: 255 IPv6 addresses with their headers.
+pub(crate) const BUFFER: usize = 8192;
+
+/// Finds the filter of a key, as XDP does in its map.
+pub trait Filters {
+    fn filter(&self, key: &InstanceKey) -> Option<&InstanceFilter>;
+}
+
+/// What became of one packet, and which slot counts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    pub slot: u32,
+    pub outcome: Outcome,
+    /// With [`Outcome::Accepted`] only.
+    pub advert: Option<AdvertRecord>,
+}
+
+impl Verdict {
+    fn rejected(slot: u32, outcome: Outcome) -> Self {
+        Self {
+            slot,
+            outcome,
+            advert: None,
+        }
+    }
+
+    /// The verdict on a located message.
+    fn judge(
+        frame: &[u8],
+        located: Result<agent_common::wire::Located, Outcome>,
+        filters: &impl Filters,
+        stamp_ns: u64,
+    ) -> Self {
+        let located = match located {
+            Ok(located) => located,
+            Err(outcome) => return Self::rejected(NO_SLOT, outcome),
+        };
+        let Some(filter) = filters.filter(&located.key) else {
+            return Self::rejected(NO_SLOT, Outcome::UnknownVrid);
+        };
+        match agent_common::wire::judge(frame, &located, filter, stamp_ns) {
+            Ok(record) => Self {
+                slot: filter.slot,
+                outcome: Outcome::Accepted,
+                advert: Some(record),
+            },
+            Err(outcome) => Self::rejected(filter.slot, outcome),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The raw-socket backend: whole frames from AF_PACKET.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use agent_common::wire::{Link, locate};
+use socket2::{SockFilter, Socket};
+
+use super::{BUFFER, Filters, Verdict};
+use crate::io::{clock::StampConverter, sys};
+
+/// linux/if_packet.h
+const PACKET_IGNORE_OUTGOING: i32 = 23;
+/// Adverts wait here while the fast lane does not run.
+const RECEIVE_BUFFER: u32 = 4 << 20;
+
+/// Receives every frame of one link that may hold an advert.
+#[derive(Debug)]
+pub struct RawReceiver {
+    socket: Socket,
+    ifindex: u32,
+    stamps: StampConverter,
+    buffer: Vec<u8>,
+}
+
+impl RawReceiver {
+    /// # Errors
+    ///
+    /// Without CAP_NET_RAW, or when the link is gone.
+    pub fn open(ifindex: u32) -> io::Result<Self> {
+        let socket = Socket::from(sys::packet_receiver()?);
+        let on: i32 = 1;
+        socket.attach_filter(&filter())?;
+        let fd = socket.as_fd();
+        sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
+        sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &on)?;
+        // Linux 4.20; without it our own adverts come back and are known by
+        // their source address.
+        let _ = sys::set_option(fd, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &on);
+        let _ = sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &RECEIVE_BUFFER);
+        sys::bind_packet(fd, ifindex)?;
+        let stamps = StampConverter::new();
+        Ok(Self {
+            socket,
+            ifindex,
+            stamps,
+            buffer: vec![0; BUFFER],
+        })
+    }
+
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Reads at most `limit` packets and calls `each` with every verdict; true
+    /// when there may be more.
+    ///
+    /// # Errors
+    ///
+    /// What the socket reports, ENETDOWN for one; it can be read on later.
+    pub fn drain(
+        &mut self,
+        filters: &impl Filters,
+        limit: usize,
+        mut each: impl FnMut(Verdict),
+    ) -> io::Result<bool> {
+        self.stamps.begin();
+        for _ in 0..limit {
+            let Some(received) = sys::receive(self.socket.as_fd(), &mut self.buffer)? else {
+                self.stamps.emptied();
+                return Ok(false);
+            };
+            let frame = self.buffer.get(..received.len).unwrap_or_default();
+            let stamp = self.stamps.convert(received.wall);
+            let link = Link {
+                ifindex: self.ifindex,
+                vlan: received.vlan,
+            };
+            each(Verdict::judge(
+                frame,
+                locate(frame, link),
+                filters,
+                stamp.nanos(),
+            ));
+        }
+        Ok(true)
+    }
+}
+
+impl AsFd for RawReceiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Passes protocol 112 over IPv4 and IPv6, IPv6 with an extension header that
+/// may hide it, and frames that still carry a VLAN tag; the parser decides.
+fn filter() -> Vec<SockFilter> {
+    const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+    const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    vec![
+        /* 0 */ SockFilter::new(LOAD_HALF, 0, 0, 12),
+        /* 1 */ SockFilter::new(EQUAL, 4, 0, 0x0800),
+        /* 2 */ SockFilter::new(EQUAL, 5, 0, 0x86DD),
+        /* 3 */ SockFilter::new(EQUAL, 10, 0, 0x8100),
+        /* 4 */ SockFilter::new(EQUAL, 9, 0, 0x88A8),
+        /* 5 */ SockFilter::new(RETURN, 0, 0, 0),
+        // IPv4: the protocol.
+        /* 6 */ SockFilter::new(LOAD_BYTE, 0, 0, 23),
+        /* 7 */ SockFilter::new(EQUAL, 6, 7, 112),
+        // IPv6: the next header, or one that leads on.
+        /* 8 */
+        SockFilter::new(LOAD_BYTE, 0, 0, 20),
+        /* 9 */ SockFilter::new(EQUAL, 4, 0, 112),
+        /* 10 */ SockFilter::new(EQUAL, 3, 0, 0),
+        /* 11 */ SockFilter::new(EQUAL, 2, 0, 43),
+        /* 12 */ SockFilter::new(EQUAL, 1, 0, 44),
+        /* 13 */ SockFilter::new(EQUAL, 0, 1, 60),
+        /* 14 */ SockFilter::new(RETURN, 0, 0, u32::MAX),
+        /* 15 */ SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}

@@ -1,0 +1,54 @@
+//! Why the agent did not start, and the exit code that says so.
+
+use std::io;
+
+/// One clear sentence each: what, where, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("interface {name} does not exist; this machine has: {existing}")]
+    UnknownInterface { name: String, existing: String },
+    #[error(
+        "({instance}) another failoverd already runs this virtual router on this machine; \
+         stop it first"
+    )]
+    AlreadyRunning { instance: String },
+    #[error(
+        "not permitted to {what}: failoverd needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF; run it as root"
+    )]
+    Permission { what: String },
+    #[error("--require-xdp is set, but {0}")]
+    XdpRequired(String),
+    #[error("cannot use {path} as control socket: {source}; choose another with --control")]
+    Control { path: String, source: io::Error },
+    #[error("{what}: {source}")]
+    Runtime { what: String, source: io::Error },
+}
+
+impl Failure {
+    /// Documented in the manual: 1 runtime, 2 usage and configuration,
+    /// 4 permission, 5 XDP required and not to be had.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::UnknownInterface { .. } | Self::AlreadyRunning { .. } => 2,
+            Self::Permission { .. } => 4,
+            Self::XdpRequired(_) => 5,
+            Self::Control { source, .. } | Self::Runtime { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => 4,
+                _ => 1,
+            },
+        }
+    }
+
+    /// For `map_err`: a missing permission is said as such, whatever failed.
+    pub fn runtime(what: &str) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission {
+                what: what.replace("cannot ", ""),
+            },
+            _ => Self::Runtime {
+                what: what.to_owned(),
+                source,
+            },
+        }
+    }
+}

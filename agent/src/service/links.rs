@@ -1,0 +1,178 @@
+//! What the agent holds on each link: a BPF attachment or a raw receiver, and
+//! group memberships.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io,
+    net::IpAddr,
+};
+
+use tracing::{info, warn};
+
+use crate::io::{
+    bpf::{Backend, Kernel},
+    lane::{Command, SlowEnd},
+    netlink::survey::World,
+    plan::Port,
+    receive::{membership::Membership, raw::RawReceiver},
+};
+
+/// How adverts of one link reach the agent.
+#[derive(Debug)]
+pub struct LinkState {
+    pub name: String,
+    pub backend: Backend,
+    /// Better backends and why they are not in use.
+    pub refused: Vec<(Backend, String)>,
+    groups: BTreeMap<IpAddr, Membership>,
+}
+
+/// The links in use, by interface index.
+#[derive(Debug, Default)]
+pub struct Links(pub BTreeMap<u32, LinkState>);
+
+/// Why a link cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error("{interface}: --require-xdp is set and XDP cannot be attached: {reasons}")]
+    XdpRequired { interface: String, reasons: String },
+    #[error("{interface}: cannot receive adverts: {source}")]
+    NoBackend {
+        interface: String,
+        source: io::Error,
+    },
+    #[error("{interface}: cannot join {group}: {source}")]
+    Group {
+        interface: String,
+        group: IpAddr,
+        source: io::Error,
+    },
+}
+
+/// What the operator wants of backends.
+#[derive(Clone, Debug)]
+pub struct BackendPolicy {
+    /// In the order they are tried.
+    pub order: Vec<Backend>,
+    pub require_xdp: bool,
+}
+
+impl Default for BackendPolicy {
+    fn default() -> Self {
+        let order = vec![
+            Backend::XdpNative,
+            Backend::XdpGeneric,
+            Backend::Tcx,
+            Backend::RawSocket,
+        ];
+        Self {
+            order,
+            require_xdp: false,
+        }
+    }
+}
+
+impl Links {
+    /// Makes sure that adverts for `port` are received on its link.
+    pub fn prepare(
+        &mut self,
+        port: &Port,
+        interface: &str,
+        kernel: &mut Option<Kernel>,
+        policy: &BackendPolicy,
+        lane: &SlowEnd,
+    ) -> Result<(), LinkError> {
+        let state = match self.0.entry(port.ifindex) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(attach(port.ifindex, interface, kernel, policy, lane)?)
+            }
+        };
+        if let Some(group) = port.group.filter(|group| !state.groups.contains_key(group)) {
+            let membership =
+                Membership::join(group, port.ifindex).map_err(|source| LinkError::Group {
+                    interface: interface.to_owned(),
+                    group,
+                    source,
+                })?;
+            state.groups.insert(group, membership);
+        }
+        Ok(())
+    }
+
+    /// Lets go of links that no longer exist.
+    pub fn forget_gone(&mut self, world: &World, kernel: &mut Option<Kernel>, lane: &SlowEnd) {
+        let exists = |ifindex: u32| world.links.iter().any(|link| link.ifindex == ifindex);
+        let gone: Vec<u32> = self
+            .0
+            .keys()
+            .copied()
+            .filter(|ifindex| !exists(*ifindex))
+            .collect();
+        for ifindex in gone {
+            let Some(state) = self.0.remove(&ifindex) else {
+                continue;
+            };
+            info!("Interface {} ({ifindex}) is gone", state.name);
+            if let Some(kernel) = kernel {
+                kernel.detach(ifindex);
+            }
+            if state.backend == Backend::RawSocket {
+                let _ = lane.send(Command::RemoveReceiver { ifindex });
+            }
+        }
+    }
+}
+
+fn attach(
+    ifindex: u32,
+    interface: &str,
+    kernel: &mut Option<Kernel>,
+    policy: &BackendPolicy,
+    lane: &SlowEnd,
+) -> Result<LinkState, LinkError> {
+    let (mut backend, mut refused) = (None, Vec::new());
+    if let Some(kernel) = kernel {
+        let report = kernel.attach(ifindex, interface, &policy.order);
+        backend = report.backend;
+        refused = report.refused;
+    }
+    let is_xdp = matches!(backend, Some(Backend::XdpNative | Backend::XdpGeneric));
+    if policy.require_xdp && !is_xdp {
+        if let Some(kernel) = kernel {
+            kernel.detach(ifindex);
+        }
+        let reasons: Vec<_> = refused
+            .iter()
+            .map(|(backend, reason)| format!("{backend}: {reason}"))
+            .collect();
+        let reasons = reasons.join("; ");
+        return Err(LinkError::XdpRequired {
+            interface: interface.to_owned(),
+            reasons,
+        });
+    }
+    let backend = match backend {
+        Some(backend) => backend,
+        None => {
+            let no_backend = |source| LinkError::NoBackend {
+                interface: interface.to_owned(),
+                source,
+            };
+            let receiver = RawReceiver::open(ifindex).map_err(no_backend)?;
+            lane.send(Command::AddReceiver(Box::new(receiver)))
+                .map_err(|_| no_backend(io::ErrorKind::ResourceBusy.into()))?;
+            Backend::RawSocket
+        }
+    };
+    for (backend, reason) in &refused {
+        warn!("{interface}: backend {backend} not used: {reason}");
+    }
+    info!("{interface}: receiving adverts through {backend}");
+    Ok(LinkState {
+        name: interface.to_owned(),
+        backend,
+        refused,
+        groups: BTreeMap::new(),
+    })
+}

@@ -1,0 +1,356 @@
+//! The slow lane: starts the fast one, gives it its links, and does everything
+//! that may take its time.
+
+mod failure;
+mod links;
+mod lock;
+mod picture;
+mod reports;
+mod start;
+
+use std::{io, os::fd::OwnedFd, path::PathBuf, thread::JoinHandle, time::Duration};
+
+use rtnetlink::Handle;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{error, info, warn};
+
+pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
+use self::{links::Links, lock::InstanceLock, picture::Pending, reports::Reporter};
+use crate::{
+    config::Config,
+    control::server::{Question, Server},
+    core::{Fault, InstanceId},
+    io::{
+        bpf::Kernel,
+        clock,
+        lane::{Command, Report, Returned, SlowEnd},
+        netlink::survey::{World, survey},
+        plan::{self, Essence},
+    },
+    supervise::guard::GuardPipe,
+};
+
+/// Changes of links and addresses come in bursts: look once for all of them.
+const SETTLE: Duration = Duration::from_millis(5);
+/// A link that could not be prepared is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
+/// What the fast lane has to release everything when it shuts down.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the agent is to run.
+#[derive(Debug)]
+pub struct Options {
+    pub control: PathBuf,
+    pub policy: BackendPolicy,
+    /// Where the supervisor hears which addresses to remove should we die.
+    pub guard: Option<GuardPipe>,
+}
+
+/// The running agent.
+#[derive(Debug)]
+struct Service {
+    config: Config,
+    policy: BackendPolicy,
+    guard: Option<GuardPipe>,
+    handle: Handle,
+    kernel: Option<Kernel>,
+    links: Links,
+    lane: SlowEnd,
+    fast: Option<JoinHandle<()>>,
+    seats: Vec<Seat>,
+    reporter: Reporter,
+    pending: Pending,
+    privileges: (i32, i32),
+    _locks: Vec<InstanceLock>,
+}
+
+/// What the slow lane believes of an instance.
+#[derive(Clone, Debug, Default)]
+struct Seat {
+    installed: Option<Essence>,
+    fault: Option<Fault>,
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+///
+/// Why it could not start; then nothing was changed on the machine.
+pub fn run(config: Config, options: Options) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::runtime("cannot start the runtime"))?;
+    runtime.block_on(async {
+        let server = Server::bind(&options.control).map_err(|source| Failure::Control {
+            path: options.control.display().to_string(),
+            source,
+        })?;
+        let mut service = Service::start(config, options).await?;
+        let result = service.serve(&server).await;
+        service.shut_down().await;
+        result
+    })
+}
+
+impl Service {
+    async fn serve(&mut self, server: &Server) -> Result<(), Failure> {
+        let mut stop = Stop::new().map_err(Failure::runtime("cannot catch signals"))?;
+        let wake = self.lane.wake_fd().try_clone_to_owned();
+        let wake = wake
+            .and_then(readable)
+            .map_err(Failure::runtime("cannot wait for the fast lane"))?;
+        let (questions, mut asked) = mpsc::channel::<Question>(16);
+        let serving = server.serve(questions);
+        tokio::pin!(serving);
+        let mut watchdog = self.pending.watchdog();
+        let mut look_at = self.look_around().await?;
+        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                ready = wake.readable() => {
+                    if let Ok(mut guard) = ready {
+                        guard.clear_ready();
+                    }
+                    self.lane.clear_wake();
+                    if self.hear().await {
+                        look_at = Some(Instant::from_std(clock::instant()) + SETTLE);
+                    }
+                }
+                () = sleep_until(look_at.unwrap_or_else(far_away)), if look_at.is_some() => {
+                    look_at = self.look_around().await?;
+                }
+                Some(question) = asked.recv() => self.pending.ask(question, &self.lane),
+                () = self.pending.expired() => self.pending.give_up(),
+                _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
+                () = &mut serving => {}
+            }
+        }
+    }
+
+    /// Takes what the fast lane has for us; true when links or addresses
+    /// changed.
+    async fn hear(&mut self) -> bool {
+        let mut look = self.lane.surroundings_changed();
+        while let Some(report) = self.lane.report() {
+            match report {
+                Report::WentDown { id, fault } => {
+                    if let Some(seat) = self.seat(id) {
+                        *seat = Seat {
+                            installed: None,
+                            fault: Some(fault),
+                        };
+                    }
+                    look = true;
+                }
+                Report::Overrun => look = true,
+                Report::Privileges {
+                    fifo_errno,
+                    lock_errno,
+                } => {
+                    self.privileges = (fifo_errno, lock_errno);
+                }
+                Report::Transition { .. }
+                | Report::Notice { .. }
+                | Report::AdvertFailed { .. }
+                | Report::AddressesRefused { .. }
+                | Report::AnnounceFailed { .. }
+                | Report::Released { .. } => {}
+            }
+            if report == Report::Overrun {
+                self.resync().await;
+            }
+            self.reporter.log(&report, clock::now());
+        }
+        while let Some(returned) = self.lane.returned() {
+            match returned {
+                // Freed here, where it may take its time.
+                Returned::Port(_) | Returned::Receiver(_) => {}
+                Returned::Picture(picture) => self.answer(*picture).await,
+            }
+        }
+        look
+    }
+
+    fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
+        self.seats.get_mut(usize::from(id.0).checked_sub(1)?)
+    }
+
+    /// Looks at the machine and gives every instance a port or a fault.
+    /// Returns when to look again, if something could not be done now.
+    async fn look_around(&mut self) -> Result<Option<Instant>, Failure> {
+        let world = match survey(&self.handle).await {
+            Ok(world) => world,
+            Err(error) => {
+                warn!("cannot ask the kernel for links and addresses: {error}");
+                return Ok(Some(again()));
+            }
+        };
+        self.links.forget_gone(&world, &mut self.kernel, &self.lane);
+        let mut retry = None;
+        for index in 0..self.config.instances.len() {
+            if !self.settle(index, &world)? {
+                retry = Some(again());
+            }
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.tell(&self.config, &world);
+        }
+        Ok(retry)
+    }
+
+    /// One instance on the machine as it is; false when it should be tried again.
+    fn settle(&mut self, index: usize, world: &World) -> Result<bool, Failure> {
+        let (Some(instance), Some(seat)) =
+            (self.config.instances.get(index), self.seats.get_mut(index))
+        else {
+            return Ok(true);
+        };
+        let id = InstanceId(index as u16 + 1);
+        let port = match plan::plan(id, instance, world) {
+            Ok(port) => port,
+            Err(fault) => {
+                if seat.fault != Some(fault) {
+                    *seat = Seat {
+                        installed: None,
+                        fault: Some(fault),
+                    };
+                    let _ = self.lane.send(Command::Fault { id, fault });
+                }
+                return Ok(true);
+            }
+        };
+        let essence = port.essence();
+        if seat.installed.as_ref() == Some(&essence) {
+            return Ok(true);
+        }
+        // Before its link is attached: no advert is to be taken for a stranger's.
+        if let Some(kernel) = &mut self.kernel
+            && let Err(error) = kernel.set_instance(&port.key, &port.filter)
+        {
+            error!(
+                "({}) cannot tell the XDP program of the instance: {error}",
+                instance.name
+            );
+            return Ok(false);
+        }
+        let interface = instance.interface.as_str();
+        let prepared =
+            self.links
+                .prepare(&port, interface, &mut self.kernel, &self.policy, &self.lane);
+        match prepared {
+            Ok(()) => {}
+            Err(error @ links::LinkError::XdpRequired { .. }) => {
+                return Err(Failure::XdpRequired(error.to_string()));
+            }
+            Err(error) => {
+                error!("({}) {error}", instance.name);
+                return Ok(false);
+            }
+        }
+        // A full queue means that the fast lane does not run: try again.
+        if self.lane.send(Command::Install(Box::new(port))).is_err() {
+            return Ok(false);
+        }
+        *seat = Seat {
+            installed: Some(essence),
+            fault: None,
+        };
+        Ok(true)
+    }
+
+    /// After lost announcements: compares the VIPs that the kernel has with
+    /// those that instances should have, and tells the fast lane.
+    async fn resync(&mut self) {
+        let Ok(world) = survey(&self.handle).await else {
+            return;
+        };
+        for (index, instance) in self.config.instances.iter().enumerate() {
+            let id = InstanceId(index as u16 + 1);
+            for (number, vip) in instance.vips.iter().enumerate() {
+                let home = vip.device.as_ref().unwrap_or(&instance.interface);
+                let Some(link) = world.link(home.as_str()) else {
+                    continue;
+                };
+                let present = world
+                    .addresses_on(link.ifindex)
+                    .any(|found| found.address == vip.address);
+                let _ = self.lane.send(if present {
+                    Command::AddressPresent { id }
+                } else {
+                    Command::AddressMissing {
+                        id,
+                        vip: number as u16,
+                    }
+                });
+            }
+        }
+    }
+
+    async fn shut_down(&mut self) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        info!("Stopping");
+        let _ = self.lane.send(Command::Shutdown);
+        if let Some(fast) = self.fast.take() {
+            let joined = tokio::task::spawn_blocking(move || fast.join());
+            if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
+                error!("the fast lane did not end in time");
+            }
+        }
+        self.hear().await;
+        info!("Stopped failoverd");
+    }
+}
+
+fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is open for as long as it lives, always gives the
+    // same number, and is owned by the AsyncFd from here on.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    registered.map_err(io::Error::from)
+}
+
+fn again() -> Instant {
+    Instant::from_std(clock::instant()) + RETRY
+}
+
+/// Never waited for: the branch that uses it is switched off.
+fn far_away() -> Instant {
+    Instant::from_std(clock::instant()) + Duration::from_secs(3600)
+}
+
+/// The signals that end the agent.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn requested(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    warn!("SIGHUP: this version cannot reload its configuration, restart it instead");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Questions that only the fast lane can answer: the status, and the proof
+//! that it is alive, which is what the watchdog of systemd is fed with.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+    time::Duration,
+};
+
+use agent_common::{
+    Family, KernelTime, Outcome,
+    outcome::OutcomeCounters,
+    record::{NO_SLOT, SLOTS},
+};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::{Service, reports::fault_text};
+use crate::{
+    config,
+    control::{server::Question, status},
+    core::{Snapshot, State, snapshot::Counters},
+    io::{
+        clock,
+        lane::{Command, LaneCounters, Picture, SlowEnd},
+        netlink::survey::{World, survey},
+    },
+};
+
+/// The fast lane answers within microseconds, or it does not run.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Without systemd's watchdog there is nobody to prove anything to.
+const NO_WATCHDOG: Duration = Duration::from_secs(3600);
+
+/// What was asked of the fast lane and has not been answered.
+#[derive(Debug)]
+pub(super) struct Pending {
+    questions: VecDeque<(Question, Instant)>,
+    instances: usize,
+}
+
+impl Pending {
+    pub(super) fn new(instances: usize) -> Self {
+        Self {
+            questions: VecDeque::new(),
+            instances,
+        }
+    }
+
+    fn inspect(&self, lane: &SlowEnd) -> bool {
+        let picture = Picture {
+            instances: Vec::with_capacity(self.instances),
+            outcomes: vec![[0; Outcome::COUNT]; SLOTS],
+            ..Picture::default()
+        };
+        lane.send(Command::Inspect(Box::new(picture))).is_ok()
+    }
+
+    pub(super) fn ask(&mut self, question: Question, lane: &SlowEnd) {
+        if self.inspect(lane) {
+            let until = Instant::from_std(clock::instant()) + PATIENCE;
+            self.questions.push_back((question, until));
+        } else {
+            refuse(question);
+        }
+    }
+
+    /// When the oldest question has waited too long; never without one.
+    pub(super) async fn expired(&self) {
+        match self.questions.front() {
+            Some((_, until)) => sleep_until(*until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn give_up(&mut self) {
+        if let Some((question, _)) = self.questions.pop_front() {
+            refuse(question);
+        }
+    }
+
+    /// Twice per watchdog period of systemd.
+    pub(super) fn watchdog(&self) -> Interval {
+        let period = sd_notify::watchdog_enabled().map_or(NO_WATCHDOG, |period| period / 2);
+        let mut interval = interval(period.max(Duration::from_millis(10)));
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    }
+
+    /// Asks for a picture that nobody wants to see: its arrival feeds the
+    /// watchdog.
+    pub(super) fn prove_alive(&self, lane: &SlowEnd) {
+        if sd_notify::watchdog_enabled().is_some() {
+            self.inspect(lane);
+        }
+    }
+}
+
+fn refuse(question: Question) {
+    let reason = "the fast lane does not answer: the process was stopped or is starved".to_owned();
+    // A client that has gone does not mind.
+    let _ = question.answer.send(Err(reason));
+}
+
+impl Service {
+    /// A picture came back: alive, and perhaps somebody waits for it.
+    pub(super) async fn answer(&mut self, picture: Picture) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        let Some((question, _)) = self.pending.questions.pop_front() else {
+            return;
+        };
+        let answer = match survey(&self.handle).await {
+            Ok(world) => Ok(Box::new(self.status(&picture, &world))),
+            Err(error) => Err(format!("cannot ask the kernel for its addresses: {error}")),
+        };
+        let _ = question.answer.send(answer);
+    }
+
+    fn status(&self, picture: &Picture, world: &World) -> status::Status {
+        let instances = self.config.instances.iter().zip(&picture.instances);
+        status::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            router_id: self.config.router_id.clone(),
+            fast_lane: self.lane_status(&picture.lane),
+            links: self
+                .links
+                .0
+                .iter()
+                .map(|(ifindex, link)| link_status(*ifindex, link))
+                .collect(),
+            instances: instances
+                .map(|(instance, snapshot)| {
+                    let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
+                    instance_status(instance, snapshot, picture.at, world, outcomes)
+                })
+                .collect(),
+            unclaimed: self.outcomes(picture, NO_SLOT),
+        }
+    }
+
+    fn lane_status(&self, lane: &LaneCounters) -> status::FastLane {
+        let LaneCounters {
+            wakeups,
+            adverts,
+            from_latest,
+            adverts_failed,
+            announce_failed,
+            addresses_refused,
+            receive_errors,
+            watch_errors,
+        } = *lane;
+        status::FastLane {
+            realtime: self.privileges.0 == 0,
+            memory_locked: self.privileges.1 == 0,
+            wakeups,
+            adverts,
+            from_latest,
+            adverts_failed,
+            announce_failed,
+            addresses_refused,
+            receive_errors,
+            watch_errors,
+            reports_dropped: self.lane.dropped(),
+        }
+    }
+
+    /// Verdicts of both sides on the frames of one slot.
+    fn outcomes(&self, picture: &Picture, slot: u32) -> BTreeMap<String, u64> {
+        let mut sum: OutcomeCounters = picture
+            .outcomes
+            .get(slot as usize)
+            .copied()
+            .unwrap_or([0; Outcome::COUNT]);
+        if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
+            for (sum, count) in sum.iter_mut().zip(counters) {
+                *sum = sum.saturating_add(count);
+            }
+        }
+        let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
+        labelled
+            .map(|(outcome, count)| (outcome.label().to_owned(), count))
+            .collect()
+    }
+}
+
+fn link_status(ifindex: u32, link: &super::links::LinkState) -> status::Link {
+    status::Link {
+        name: link.name.clone(),
+        ifindex,
+        backend: link.backend.to_string(),
+        refused: link
+            .refused
+            .iter()
+            .map(|(backend, reason)| status::Refused {
+                backend: backend.to_string(),
+                reason: reason.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn instance_status(
+    instance: &config::Instance,
+    snapshot: &Snapshot,
+    at: KernelTime,
+    world: &World,
+    outcomes: BTreeMap<String, u64>,
+) -> status::Instance {
+    let state = match (snapshot.state, snapshot.fault) {
+        (State::Active, _) => "active",
+        (State::Backup, _) => "backup",
+        (State::Initialize, Some(_)) => "fault",
+        (State::Initialize, None) => "initialize",
+    };
+    status::Instance {
+        name: instance.name.clone(),
+        interface: instance.interface.to_string(),
+        vrid: instance.vrid.get(),
+        family: match instance.family {
+            Family::V4 => "ipv4".to_owned(),
+            Family::V6 => "ipv6".to_owned(),
+        },
+        vrrp_version: instance.version as u8,
+        state: state.to_owned(),
+        fault: snapshot.fault.map(|fault| fault_text(fault).to_owned()),
+        since_ms: at.since(snapshot.since).as_millis() as u64,
+        priority: snapshot.priority.get(),
+        source: snapshot.source,
+        active: snapshot.active,
+        advert_interval_ms: snapshot.interval.duration().as_millis() as u64,
+        active_advert_interval_ms: snapshot.learned_interval.duration().as_millis() as u64,
+        skew_time_ms: millis(snapshot.skew),
+        active_down_interval_ms: millis(snapshot.active_down_interval),
+        deadline_in_ms: snapshot.deadline.map(|deadline| {
+            if deadline >= at {
+                millis(deadline.since(at))
+            } else {
+                -millis(at.since(deadline))
+            }
+        }),
+        last_advert_ms_ago: snapshot.last_advert.map(|stamp| millis(at.since(stamp))),
+        vips: instance
+            .vips
+            .iter()
+            .map(|vip| vip_status(instance, vip, world))
+            .collect(),
+        counters: counters(&snapshot.counters),
+        outcomes,
+    }
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}
+
+fn vip_status(instance: &config::Instance, vip: &config::Vip, world: &World) -> status::Vip {
+    let home = vip.device.as_ref().unwrap_or(&instance.interface);
+    let has = |address: IpAddr| {
+        let link = world.link(home.as_str());
+        link.is_some_and(|link| {
+            world
+                .addresses_on(link.ifindex)
+                .any(|a| a.address == address)
+        })
+    };
+    status::Vip {
+        address: format!("{}/{}", vip.address, vip.prefix),
+        interface: home.to_string(),
+        present: has(vip.address),
+    }
+}
+
+fn counters(counters: &Counters) -> BTreeMap<String, u64> {
+    let Counters {
+        adverts_sent,
+        adverts_received,
+        adverts_stale,
+        adverts_discarded,
+        asserts_limited,
+        became_active,
+        left_active,
+        priority_zero_sent,
+        priority_zero_received,
+        priority_zero_not_active,
+        own_address_heard,
+        overslept,
+        adverts_late,
+        addresses_restored,
+        notices_suppressed,
+    } = *counters;
+    [
+        ("adverts_sent", adverts_sent),
+        ("adverts_received", adverts_received),
+        ("adverts_stale", adverts_stale),
+        ("adverts_discarded", adverts_discarded),
+        ("asserts_limited", asserts_limited),
+        ("became_active", became_active),
+        ("left_active", left_active),
+        ("priority_zero_sent", priority_zero_sent),
+        ("priority_zero_received", priority_zero_received),
+        ("priority_zero_not_active", priority_zero_not_active),
+        ("own_address_heard", own_address_heard),
+        ("overslept", overslept),
+        ("adverts_late", adverts_late),
+        ("addresses_restored", addresses_restored),
+        ("notices_suppressed", notices_suppressed),
+    ]
+    .into_iter()
+    .map(|(label, count)| (label.to_owned(), count))
+    .collect()
+}

@@ -1,0 +1,205 @@
+//! Reports of the fast lane as log lines, in the words that people grep for.
+//!
+//! State changes are worded as keepalived words them.
+
+use std::io;
+
+use agent_common::KernelTime;
+use tracing::{error, info, warn};
+
+use crate::{
+    config::Instance,
+    core::{Cause, Fault, InstanceId, Notice, State},
+    io::lane::Report,
+};
+
+/// Adverts that fail come at the pace of adverts: one line per instance in
+/// this many seconds.
+const FAILURE_PAUSE_SECONDS: u64 = 10;
+
+/// Writes reports to the log.
+#[derive(Debug)]
+pub struct Reporter {
+    names: Vec<String>,
+    last_failure: Vec<Option<KernelTime>>,
+}
+
+impl Reporter {
+    pub fn new(instances: &[Instance]) -> Self {
+        Self {
+            names: instances
+                .iter()
+                .map(|instance| instance.name.clone())
+                .collect(),
+            last_failure: vec![None; instances.len()],
+        }
+    }
+
+    fn name(&self, id: InstanceId) -> &str {
+        let index = usize::from(id.0).wrapping_sub(1);
+        self.names.get(index).map_or("?", String::as_str)
+    }
+
+    /// Logs one report; `now` only limits repeated failures.
+    pub fn log(&mut self, report: &Report, now: KernelTime) {
+        match report {
+            Report::Transition {
+                id,
+                from,
+                to,
+                cause,
+                at: _,
+            } => {
+                transition(self.name(*id), *from, *to, cause);
+            }
+            Report::Notice { id, notice } => notice_line(self.name(*id), notice),
+            Report::WentDown { .. } => {}
+            Report::AdvertFailed {
+                id,
+                priority,
+                errno,
+            } => {
+                if self.may_log_failure(*id, now) {
+                    let reason = os_error(*errno);
+                    warn!(
+                        "({}) cannot send advert with priority {priority}: {reason}",
+                        self.name(*id)
+                    );
+                }
+            }
+            Report::AddressesRefused { id, failed, errno } => {
+                let what = match *failed {
+                    u32::MAX => "address changes".to_owned(),
+                    count => format!("{count} address changes"),
+                };
+                error!(
+                    "({}) the kernel refused {what}: {}",
+                    self.name(*id),
+                    os_error(*errno)
+                );
+            }
+            Report::AnnounceFailed { id, errno } => {
+                if self.may_log_failure(*id, now) {
+                    warn!(
+                        "({}) cannot send GARP or NA: {}",
+                        self.name(*id),
+                        os_error(*errno)
+                    );
+                }
+            }
+            Report::Privileges {
+                fifo_errno,
+                lock_errno,
+            } => {
+                if *fifo_errno != 0 {
+                    warn!(
+                        "fast lane runs at ordinary priority, SCHED_FIFO was refused: {}; \
+                         a busy machine will be slower to notice",
+                        os_error(*fifo_errno)
+                    );
+                }
+                if *lock_errno != 0 {
+                    warn!("memory is not locked: {}", os_error(*lock_errno));
+                }
+            }
+            Report::Released { id } => info!("({}) sent 0 priority", self.name(*id)),
+            Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
+        }
+    }
+
+    fn may_log_failure(&mut self, id: InstanceId, now: KernelTime) -> bool {
+        let index = usize::from(id.0).wrapping_sub(1);
+        let Some(last) = self.last_failure.get_mut(index) else {
+            return true;
+        };
+        let due = last.is_none_or(|last| now.since(last).as_secs() >= FAILURE_PAUSE_SECONDS);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+fn os_error(errno: i32) -> String {
+    match errno {
+        0 => "no reason given".to_owned(),
+        errno => io::Error::from_raw_os_error(errno).to_string(),
+    }
+}
+
+fn transition(name: &str, from: State, to: State, cause: &Cause) {
+    match cause {
+        Cause::Started | Cause::Owner | Cause::Shutdown => {}
+        Cause::ActiveSilent { .. } => info!("({name}) Receive advertisement timeout"),
+        Cause::ActiveReleased { by } => {
+            info!("({name}) Backup received priority 0 advertisement from {by}");
+        }
+        Cause::Outranked { by, priority } => {
+            info!("({name}) Master received advert from {by} with higher priority {priority}");
+        }
+        Cause::AddressesTaken => {
+            error!("({name}) VIPs are removed faster than they are put back: giving up for now");
+        }
+        Cause::Fault(fault) => warn!("({name}) {}", fault_text(*fault)),
+    }
+    match (from, to) {
+        (_, State::Active) => info!("({name}) Entering MASTER STATE"),
+        (State::Initialize, State::Backup) => info!("({name}) Entering BACKUP STATE (init)"),
+        (_, State::Backup) => info!("({name}) Entering BACKUP STATE"),
+        (_, State::Initialize) => match cause {
+            Cause::Shutdown => info!("({name}) Stopped"),
+            _ => info!("({name}) Entering FAULT STATE"),
+        },
+    }
+}
+
+/// What is wrong, in words for an operator.
+pub fn fault_text(fault: Fault) -> &'static str {
+    match fault {
+        Fault::InterfaceGone => "an interface it needs does not exist",
+        Fault::LinkDown => "its interface is down or has no carrier",
+        Fault::NoSourceAddress => "no address on the interface to send adverts from",
+        Fault::TrackedDown => "a tracked interface is down",
+    }
+}
+
+fn notice_line(name: &str, notice: &Notice) {
+    match notice {
+        Notice::LowerPriorityDiscarded { from, priority } => {
+            info!("({name}) received lower priority ({priority}) advert from {from} - discarding");
+        }
+        Notice::LowerPriorityAsserted { from, priority } => warn!(
+            "({name}) Received advert from {from} with lower priority {priority}, \
+             forcing new election"
+        ),
+        Notice::OwnAddressHeard { from } => error!(
+            "({name}) received an equal priority advert from our own address {from}: \
+             a cloned machine or a loop"
+        ),
+        Notice::ReleaseHeard { from } => {
+            info!("({name}) received priority 0 advertisement from {from}");
+        }
+        Notice::IntervalDiffers { from, theirs, ours } => warn!(
+            "({name}) advertisement interval of {from} is {} ms, ours {} ms",
+            theirs.duration().as_millis(),
+            ours.duration().as_millis()
+        ),
+        Notice::AddressesDiffer { from, theirs, ours } => warn!(
+            "({name}) {from} advertises other addresses than ours ({theirs} of them, ours {ours})"
+        ),
+        Notice::Overslept { late_by } => warn!(
+            "({name}) woke {} ms late and cannot know whether the Active was alive: \
+             it gets one more Active_Down_Interval",
+            late_by.as_millis()
+        ),
+        Notice::AdvertLate { late_by } => {
+            warn!("({name}) our advert was {} ms late", late_by.as_millis());
+        }
+        Notice::AddressRestored { vip } => {
+            warn!("({name}) VIP number {vip} was removed by somebody: put back and announced");
+        }
+        Notice::TwoOwners { other } => {
+            error!("({name}) {other} also sends priority 255: two address owners");
+        }
+    }
+}

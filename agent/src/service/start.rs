@@ -1,0 +1,221 @@
+//! From a configuration to a running fast lane, in an order that leaves the
+//! machine untouched when something is missing.
+
+use std::{io, os::fd::AsFd};
+
+use agent_common::Family;
+use tracing::{info, warn};
+
+use super::{
+    Failure, Options, Seat, Service, links::Links, lock, picture::Pending, reports::Reporter,
+};
+use crate::{
+    config::Config,
+    core::InstanceId,
+    io::{
+        advert::Transmitters,
+        announce::Announcer,
+        bpf::{Backend, Kernel},
+        driver::{Driver, Sockets},
+        lane,
+        netlink::{
+            batch::{AddressPlan, CommandSocket},
+            monitor::Monitor,
+            survey::{World, survey},
+        },
+        plan,
+        receive::slow::SlowReceiver,
+    },
+};
+
+impl Service {
+    pub(super) async fn start(config: Config, options: Options) -> Result<Self, Failure> {
+        let families = |family| {
+            config
+                .instances
+                .iter()
+                .any(|instance| instance.family == family)
+        };
+        let (v4, v6) = (families(Family::V4), families(Family::V6));
+        let transmitters =
+            Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
+        let locks =
+            lock::take(&config.instances).map_err(|(instance, source)| match source.kind() {
+                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance },
+                _ => Failure::Runtime {
+                    what: "cannot lock the instance".to_owned(),
+                    source,
+                },
+            })?;
+        let (connection, handle, _) = rtnetlink::new_connection()
+            .map_err(Failure::runtime("cannot open a netlink socket"))?;
+        tokio::spawn(connection);
+        let world = survey(&handle).await.map_err(|error| Failure::Runtime {
+            what: "cannot ask the kernel for links and addresses".to_owned(),
+            source: io::Error::other(error.to_string()),
+        })?;
+        check_interfaces(&config, &world)?;
+        let mut kernel = load_kernel(&options)?;
+        let maps = match &mut kernel {
+            Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
+                what: "cannot use the BPF maps".to_owned(),
+                source: io::Error::other(error.to_string()),
+            })?),
+            None => None,
+        };
+        let mut command =
+            CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
+        remove_strays(&mut command, &config, &world)?;
+        let sockets = Sockets {
+            transmitters,
+            announcer: Announcer::open()
+                .map_err(Failure::runtime("cannot open a packet socket"))?,
+            command,
+            monitor: Monitor::open().map_err(Failure::runtime(
+                "cannot listen to the kernel's announcements",
+            ))?,
+            slow: slow_receivers(v4, v6, &kernel)
+                .map_err(Failure::runtime("cannot open raw sockets"))?,
+            maps,
+        };
+        let (slow_end, fast_end) =
+            lane::pair().map_err(Failure::runtime("cannot connect the lanes"))?;
+        let cores = config
+            .instances
+            .iter()
+            .enumerate()
+            .map(|(index, instance)| plan::core_config(InstanceId(index as u16 + 1), instance))
+            .collect();
+        let driver = Driver::new(cores, sockets, fast_end)
+            .map_err(Failure::runtime("cannot set up the fast lane"))?;
+        let fast = std::thread::Builder::new()
+            .name("failoverd-fast".to_owned())
+            .spawn(move || driver.run())
+            .map_err(Failure::runtime("cannot start the fast lane"))?;
+        Ok(Self {
+            reporter: Reporter::new(&config.instances),
+            pending: Pending::new(config.instances.len()),
+            seats: vec![Seat::default(); config.instances.len()],
+            policy: options.policy,
+            guard: options.guard,
+            handle,
+            kernel,
+            links: Links::default(),
+            lane: slow_end,
+            fast: Some(fast),
+            privileges: (0, 0),
+            config,
+            _locks: locks,
+        })
+    }
+}
+
+fn check_interfaces(config: &Config, world: &World) -> Result<(), Failure> {
+    let exists = |name: &str| world.link(name).is_some();
+    let missing = config
+        .instances
+        .iter()
+        .map(|i| i.interface.as_str())
+        .find(|name| !exists(name));
+    match missing {
+        None => Ok(()),
+        Some(name) => {
+            let names: Vec<_> = world.links.iter().map(|link| link.name.as_str()).collect();
+            Err(Failure::UnknownInterface {
+                name: name.to_owned(),
+                existing: names.join(", "),
+            })
+        }
+    }
+}
+
+/// `None` where BPF cannot be used and need not be.
+fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
+    if options
+        .policy
+        .order
+        .iter()
+        .all(|backend| *backend == Backend::RawSocket)
+    {
+        return Ok(None);
+    }
+    match Kernel::load() {
+        Ok(mut kernel) => {
+            match kernel.log_task() {
+                Ok(task) => drop(tokio::spawn(task)),
+                Err(error) => warn!("the XDP program's log lines cannot be read: {error}"),
+            }
+            Ok(Some(kernel))
+        }
+        Err(error) if options.policy.require_xdp => Err(Failure::XdpRequired(error.to_string())),
+        Err(error) => {
+            warn!("BPF cannot be used, adverts are read through raw sockets: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// A crash may have left VIPs behind. This is also the first change that we
+/// ask of the kernel, so a missing permission shows here.
+fn remove_strays(
+    command: &mut CommandSocket,
+    config: &Config,
+    world: &World,
+) -> Result<(), Failure> {
+    for instance in &config.instances {
+        let home = |vip: &crate::config::Vip| {
+            let name = vip.device.as_ref().unwrap_or(&instance.interface);
+            world.link(name.as_str()).map(|link| link.ifindex)
+        };
+        let placed = instance
+            .vips
+            .iter()
+            .filter_map(|vip| Some((vip, home(vip)?)));
+        for (vip, ifindex) in placed.clone() {
+            if world
+                .addresses_on(ifindex)
+                .any(|found| found.address == vip.address)
+            {
+                info!(
+                    "({}) removing VIP {} that an earlier run left",
+                    instance.name, vip.address
+                );
+            }
+        }
+        let mut plan = AddressPlan::new(placed);
+        let result = command
+            .remove_all(&mut plan)
+            .map_err(Failure::runtime("cannot remove addresses"))?;
+        match result.first_errno {
+            libc::EPERM => {
+                return Err(Failure::Permission {
+                    what: "change addresses".to_owned(),
+                });
+            }
+            0 => {}
+            errno => warn!(
+                "({}) cannot remove VIPs that an earlier run left: {}",
+                instance.name,
+                io::Error::from_raw_os_error(errno)
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// A socket filter keeps adverts that BPF decided from waking the agent a
+/// second time.
+fn slow_receivers(v4: bool, v6: bool, kernel: &Option<Kernel>) -> io::Result<Vec<SlowReceiver>> {
+    let wanted = [(v4, Family::V4), (v6, Family::V6)];
+    let mut receivers = Vec::new();
+    for (_, family) in wanted.into_iter().filter(|(wanted, _)| *wanted) {
+        let receiver = SlowReceiver::open(family)?;
+        if let Some(kernel) = kernel
+            && let Err(error) = kernel.slow_filter(receiver.as_fd())
+        {
+            warn!("steady adverts will wake the agent: {error}");
+        }
+        receivers.push(receiver);
+    }
+    Ok(receivers)
+}

@@ -1,0 +1,86 @@
+//! What the agent tells its supervisor: which addresses to remove should it die.
+//!
+//! A pipe of fixed records, written before an address can be added. The agent
+//! never waits for the supervisor: a pipe that is full is a supervisor that is
+//! gone.
+
+use std::{
+    io::{self, Write},
+    net::IpAddr,
+    os::fd::OwnedFd,
+};
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{config::Config, io::netlink::survey::World};
+
+/// Name of the environment variable that carries the descriptor number.
+pub const GUARD_FD: &str = "FAILOVERD_GUARD_FD";
+
+/// One address, or with family 0 the start of a new list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct GuardRecord {
+    pub ifindex: u32,
+    /// 4 or 6; 0 forgets everything told before.
+    pub family: u8,
+    pub prefix: u8,
+    pub _pad: [u8; 2],
+    /// Network order; an IPv4 address in the first four bytes.
+    pub address: [u8; 16],
+}
+
+const _: () = assert!(size_of::<GuardRecord>() == 24);
+
+impl GuardRecord {
+    /// `None` for the start of a list, and for what no agent writes.
+    pub fn ip(&self) -> Option<IpAddr> {
+        let [a, b, c, d, ..] = self.address;
+        match self.family {
+            4 => Some(IpAddr::from([a, b, c, d])),
+            6 => Some(IpAddr::from(self.address)),
+            _ => None,
+        }
+    }
+}
+
+/// The agent's end.
+#[derive(Debug)]
+pub struct GuardPipe {
+    pipe: std::fs::File,
+    told: Vec<GuardRecord>,
+}
+
+impl GuardPipe {
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+        Ok(Self {
+            pipe: fd.into(),
+            told: Vec::new(),
+        })
+    }
+
+    /// Tells all addresses that the configuration may put on links that exist.
+    pub fn tell(&mut self, config: &Config, world: &World) {
+        let mut records = vec![GuardRecord::zeroed()];
+        for instance in &config.instances {
+            for vip in &instance.vips {
+                let home = vip.device.as_ref().unwrap_or(&instance.interface);
+                let Some(link) = world.link(home.as_str()) else {
+                    continue;
+                };
+                records.push(GuardRecord {
+                    ifindex: link.ifindex,
+                    family: if vip.address.is_ipv4() { 4 } else { 6 },
+                    prefix: vip.prefix,
+                    _pad: [0; 2],
+                    address: agent_common::wire::frame::wire_address(vip.address),
+                });
+            }
+        }
+        if records != self.told && self.pipe.write_all(bytemuck::cast_slice(&records)).is_ok() {
+            self.told = records;
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The parent of the agent: takes the VIPs off when the agent dies, and starts
+//! it again.
+//!
+//! It does nothing else, so that there is nothing for it to hang on: it waits
+//! for its child, for the child's list of addresses and for signals, and holds
+//! no lock, no log and no network connection. It carries another name than the
+//! agent, so that ending every process of that name leaves it standing. Should
+//! it die itself, the kernel tells the agent, which then leaves in good order.
+
+pub mod guard;
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read},
+    net::IpAddr,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    os::unix::process::CommandExt,
+    process::{Child, Command, ExitCode, ExitStatus},
+    time::Duration,
+};
+
+use agent_common::KernelTime;
+use bytemuck::Zeroable;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
+
+use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
+use crate::{
+    config::Vip,
+    io::{
+        clock,
+        netlink::batch::{AddressPlan, CommandSocket},
+        sched, sys,
+    },
+};
+
+/// Pause before a new start after a crash; doubled with every crash.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// An agent that lived this long did not fail at start.
+const STEADY: Duration = Duration::from_secs(60);
+/// 510 instances with 255 addresses each.
+const MAX_RECORDS: usize = 131_072;
+
+/// The agent's side, at its start: the pipe to the supervisor, if it has one.
+/// From here on the agent ends when its supervisor does.
+pub fn connect() -> Option<GuardPipe> {
+    let number: i32 = std::env::var(GUARD_FD)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|fd| *fd > 2)?;
+    sys::unblock_signals();
+    sys::set_name(c"failoverd");
+    let parent = rustix::process::getppid();
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).ok()?;
+    if rustix::process::getppid() != parent {
+        // It died before we asked to be told.
+        std::process::exit(1);
+    }
+    // SAFETY: the supervisor made this descriptor for us and passed its
+    // number; nothing else in this process knows it.
+    GuardPipe::new(unsafe { OwnedFd::from_raw_fd(number) }).ok()
+}
+
+/// Whether this process was started by a supervisor.
+pub fn is_supervised() -> bool {
+    std::env::var_os(GUARD_FD).is_some()
+}
+
+/// Runs the agent with `arguments` as a child until it ends by itself or a
+/// signal ends both.
+///
+/// # Errors
+///
+/// When the child cannot be started at all.
+pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
+    let signals = sys::block_signals(&[
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+    ])?;
+    sys::set_name(c"fo-guard");
+    // Both help to act at once when it matters, and neither is needed.
+    let _ = sched::lock_memory();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut ward = Ward::start(arguments)?;
+        let started = clock::now();
+        let status = ward.watch(&signals)?;
+        if let Some(code) = finished(status) {
+            return Ok(code);
+        }
+        ward.remove_addresses();
+        if ward.stopping {
+            return Ok(ExitCode::FAILURE);
+        }
+        if clock::now().since(started) >= STEADY {
+            pause = FIRST_PAUSE;
+        }
+        eprintln!(
+            "failoverd: the agent died ({status}), its VIPs were removed; starting it again in {} ms",
+            pause.as_millis()
+        );
+        if wait_unless_stopped(&signals, clock::now().after(pause)) {
+            return Ok(ExitCode::FAILURE);
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// An exit of its own is the agent's decision; a signal is a crash, unless the
+/// agent was asked to end.
+fn finished(status: ExitStatus) -> Option<ExitCode> {
+    let code = status.code()?;
+    Some(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// A running agent and what it told us.
+struct Ward {
+    child: Child,
+    pidfd: OwnedFd,
+    pipe: File,
+    addresses: Vec<GuardRecord>,
+    partial: Vec<u8>,
+    /// The pipe hangs up when the child ends; polled on, it would only spin.
+    pipe_open: bool,
+    stopping: bool,
+}
+
+impl Ward {
+    fn start(arguments: &[OsString]) -> io::Result<Self> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&read, true)?;
+        // The child's end must survive the exec.
+        rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty())?;
+        let child = Command::new("/proc/self/exe")
+            .arg0("failoverd")
+            .args(arguments)
+            .env(GUARD_FD, write.as_raw_fd().to_string())
+            .process_group(0)
+            .spawn()?;
+        let pid = Pid::from_child(&child);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Self {
+            child,
+            pidfd,
+            pipe: read.into(),
+            addresses: Vec::new(),
+            partial: Vec::new(),
+            pipe_open: true,
+            stopping: false,
+        })
+    }
+
+    fn watch(&mut self, signals: &OwnedFd) -> io::Result<ExitStatus> {
+        loop {
+            let mut fds = [
+                PollFd::new(&self.pidfd, PollFlags::IN),
+                PollFd::new(signals, PollFlags::IN),
+                PollFd::new(&self.pipe, PollFlags::IN),
+            ];
+            let count = if self.pipe_open { 3 } else { 2 };
+            match poll(&mut fds[..count], None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let [ended, signalled, told] = fds.map(|fd| fd.revents());
+            let (ended, signalled) = (!ended.is_empty(), !signalled.is_empty());
+            if !told.is_empty() {
+                self.listen();
+                self.pipe_open = !told.contains(PollFlags::HUP);
+            }
+            if signalled {
+                self.pass_on(signals);
+            }
+            if ended {
+                self.listen();
+                return self.child.wait();
+            }
+        }
+    }
+
+    fn pass_on(&mut self, signals: &OwnedFd) {
+        while let Some(number) = sys::next_signal(signals.as_fd()) {
+            self.stopping |= matches!(number, libc::SIGTERM | libc::SIGINT);
+            if let Some(signal) = Signal::from_named_raw(number) {
+                // Fails only when the child has just ended, which is seen next.
+                let _ = kill_process(Pid::from_child(&self.child), signal);
+            }
+        }
+    }
+
+    fn listen(&mut self) {
+        let mut buffer = [0; 24 * 128];
+        while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
+            self.partial
+                .extend_from_slice(buffer.get(..len).unwrap_or_default());
+            let (records, rest) = self.partial.as_chunks::<{ size_of::<GuardRecord>() }>();
+            for bytes in records {
+                let mut record = GuardRecord::zeroed();
+                bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
+                match record.family {
+                    0 => self.addresses.clear(),
+                    _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
+                    _ => {}
+                }
+            }
+            self.partial = rest.to_vec();
+        }
+    }
+
+    fn remove_addresses(&self) {
+        let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
+        let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
+        let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
+        if let Err(error) = removed {
+            eprintln!("failoverd: cannot remove the VIPs of the dead agent: {error}");
+        }
+    }
+}
+
+fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
+    let address: IpAddr = record.ip()?;
+    let vip = Vip {
+        address,
+        prefix: record.prefix,
+        device: None,
+        broadcast: None,
+        label: None,
+        scope: 0,
+        advertised: true,
+    };
+    Some((vip, record.ifindex))
+}
+
+/// True when a signal asked to stop meanwhile.
+fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime) -> bool {
+    loop {
+        let left = until.since(clock::now());
+        if left.is_zero() {
+            return false;
+        }
+        let timeout = rustix::time::Timespec::try_from(left).ok();
+        let mut fds = [PollFd::new(signals, PollFlags::IN)];
+        let _ = poll(&mut fds, timeout.as_ref());
+        while let Some(number) = sys::next_signal(signals.as_fd()) {
+            if matches!(number, libc::SIGTERM | libc::SIGINT) {
+                return true;
+            }
+        }
+    }
+}
