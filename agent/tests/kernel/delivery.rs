@@ -112,6 +112,26 @@ fn steady_adverts_of_the_watched_router_do_not_wake() {
 }
 
 #[test]
+fn an_advert_after_a_long_gap_is_news() {
+    let Some((kernel, mut fast)) = instance() else {
+        return;
+    };
+    watch_peer(&fast, 0);
+    let wakeups = Wakeups::of(fast.ring_fd());
+    // 10 centiseconds: steady within 400 ms.
+    let packet = Packet::v4(golden::G2).with_byte(5, 10);
+    send(&kernel, &packet);
+    assert!(wakeups.came(0));
+    drain(&mut fast);
+    assert!(!wakeups.came(0));
+    send(&kernel, &packet);
+    assert!(!wakeups.came(500));
+    send(&kernel, &packet);
+    assert!(wakeups.came(0));
+    assert_eq!(drain(&mut fast), 2);
+}
+
+#[test]
 fn every_advert_wakes_when_asked_to() {
     let Some((kernel, mut fast)) = instance() else {
         return;

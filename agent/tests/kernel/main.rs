@@ -5,4 +5,5 @@ mod attach;
 mod delivery;
 mod flood;
 mod lab;
+mod logs;
 mod verdicts;

@@ -243,17 +243,21 @@ fn load_slow(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
 }
 
 fn refused(program: &'static str, error: ProgramError) -> BpfError {
-    match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } if !matches!(io_error.raw_os_error(), Some(libc::EPERM)) => BpfError::Verifier {
-            program,
-            reason: io_error,
-            log: verifier_log.to_string(),
-        },
-        other => BpfError::from_loader(&other),
+    if let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    {
+        return match io_error.raw_os_error() {
+            Some(libc::EPERM) => BpfError::NoPermission,
+            Some(_) | None => BpfError::Verifier {
+                program,
+                reason: io_error,
+                log: verifier_log.to_string(),
+            },
+        };
     }
+    BpfError::from_loader(&error)
 }
 
 fn own(fd: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {

@@ -16,15 +16,19 @@ impl Kernel {
     ///
     /// [`BpfError`] when the lines were taken before, or outside a runtime.
     pub fn log_task(&mut self) -> Result<impl Future<Output = ()> + Send + 'static, BpfError> {
+        let failed = |source| BpfError::System {
+            what: "cannot poll the log",
+            source,
+        };
+        // Registering without a runtime would panic.
+        tokio::runtime::Handle::try_current()
+            .map_err(|outside| failed(std::io::Error::other(outside)))?;
         let logger = EbpfLogger::init_with_logger(&mut self.object, Named)
             .map_err(|error| BpfError::from_loader(&error))?;
         // SAFETY: the descriptor is that of the ring, which the logger owns and
         // never closes or exchanges while it lives.
         let registered = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
-        let mut logger = registered.map_err(|refused| BpfError::System {
-            what: "cannot poll the log",
-            source: refused.into_parts().1,
-        })?;
+        let mut logger = registered.map_err(|refused| failed(refused.into_parts().1))?;
         Ok(async move {
             while let Ok(mut guard) = logger.readable_mut().await {
                 guard.get_inner_mut().flush();
