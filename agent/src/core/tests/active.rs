@@ -211,6 +211,17 @@ fn s46_s39_a_flood_of_releases_does_not_stop_the_adverts() {
     assert!(since.after(ms(10_000)).since(last) <= INTERVAL);
 }
 
+/// A release that the limit left unanswered does not move Adver_Timer either.
+#[test]
+fn s46_s39_an_unanswered_release_does_not_restart_adver_timer() {
+    let (mut rig, since) = Rig::active(config(100));
+    for step in 1..=11 {
+        let answers = sent(&rig.hear(advert(PEER, 0, since.after(ms(step * 10)))));
+        assert_eq!(answers.len(), usize::from(step <= 10));
+    }
+    assert_eq!(rig.deadline(), since.after(ms(100)).after(INTERVAL));
+}
+
 #[test]
 fn s48_two_owners_settle_by_address_and_are_reported() {
     let mut winner = Rig::up(config(255));

@@ -139,7 +139,10 @@ impl Rig {
     /// Fires the next deadline exactly when it is due.
     fn wake(&mut self) -> (KernelTime, Vec<Effect>) {
         let due = self.machine.poll_timeout().unwrap();
-        (due, self.timeout(due))
+        let effects = self.timeout(due);
+        let next = self.machine.poll_timeout();
+        assert!(next.is_none_or(|next| next > due), "a timer fired and stayed due");
+        (due, effects)
     }
 
     /// Fires everything due up to and including `end`, on time; what came out.
