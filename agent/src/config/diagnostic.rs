@@ -151,7 +151,12 @@ impl Diagnostic {
     /// The form for people at a terminal: several lines, with the source line,
     /// a caret under what is meant, and the remedy. Ends without a newline.
     pub fn rich(&self) -> String {
-        let mut out = format!("{}: {} [{}]", self.severity.word(), self.message, self.code.name());
+        let mut out = format!(
+            "{}: {} [{}]",
+            self.severity.word(),
+            self.message,
+            self.code.name()
+        );
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
         if let Some(file) = &self.file {
@@ -216,9 +221,15 @@ mod tests {
     #[test]
     fn keepalived_form() {
         assert_eq!(sample().to_string(), "(a.conf: Line 12) what is wrong");
-        let whole = Diagnostic { line: 0, ..sample() };
+        let whole = Diagnostic {
+            line: 0,
+            ..sample()
+        };
         assert_eq!(whole.to_string(), "(a.conf) what is wrong");
-        let flag = Diagnostic { file: None, ..sample() };
+        let flag = Diagnostic {
+            file: None,
+            ..sample()
+        };
         assert_eq!(flag.to_string(), "what is wrong");
     }
 

@@ -138,8 +138,12 @@ pub enum AuthKey {
     Pass,
 }
 
-static INDEX: LazyLock<HashMap<(Block, &'static str), &'static Keyword>> =
-    LazyLock::new(|| TABLE.iter().map(|keyword| ((keyword.block, keyword.name), keyword)).collect());
+static INDEX: LazyLock<HashMap<(Block, &'static str), &'static Keyword>> = LazyLock::new(|| {
+    TABLE
+        .iter()
+        .map(|keyword| ((keyword.block, keyword.name), keyword))
+        .collect()
+});
 
 pub fn find(block: Block, name: &str) -> Option<&'static Keyword> {
     INDEX.get(&(block, name)).copied()
@@ -147,9 +151,15 @@ pub fn find(block: Block, name: &str) -> Option<&'static Keyword> {
 
 /// The block that a keyword does belong to.
 pub fn home(name: &str) -> Option<Block> {
-    const BLOCKS: [Block; 4] =
-        [Block::Root, Block::GlobalDefs, Block::VrrpInstance, Block::Authentication];
-    BLOCKS.into_iter().find(|&block| find(block, name).is_some())
+    const BLOCKS: [Block; 4] = [
+        Block::Root,
+        Block::GlobalDefs,
+        Block::VrrpInstance,
+        Block::Authentication,
+    ];
+    BLOCKS
+        .into_iter()
+        .find(|&block| find(block, name).is_some())
 }
 
 #[cfg(test)]
@@ -164,7 +174,9 @@ mod tests {
     #[test]
     fn supported_keywords_stand_in_the_block_of_their_key() {
         for keyword in TABLE {
-            let Status::Supported(key, _) = keyword.status else { continue };
+            let Status::Supported(key, _) = keyword.status else {
+                continue;
+            };
             let block = match key {
                 Key::Root(_) => Block::Root,
                 Key::Global(_) => Block::GlobalDefs,

@@ -27,10 +27,17 @@ pub fn load(path: &Path) -> Loaded {
     match read(path) {
         Ok(bytes) => parse_bytes(&name, &bytes),
         Err(error) => {
-            let mut sink = Sink::new(&name, "");
-            sink.error(Code::Unreadable, Span::FILE, format!("cannot be read: {error}"))
-                .help("check the path and its permissions");
-            Loaded { config: None, diagnostics: sink.finish() }
+            let mut sink = Sink::new(&name);
+            sink.error(
+                Code::Unreadable,
+                Span::FILE,
+                format!("cannot be read: {error}"),
+            )
+            .help("check the path and its permissions");
+            Loaded {
+                config: None,
+                diagnostics: sink.finish(""),
+            }
         }
     }
 }
@@ -40,10 +47,15 @@ pub fn load(path: &Path) -> Loaded {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a FIFO would wait for its writer.
     if !path.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
     }
     let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(MAX_FILE)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -56,15 +68,22 @@ pub fn parse_str(name: &str, text: &str) -> Loaded {
 /// As [`parse_str`], for any bytes.
 pub fn parse_bytes(name: &str, bytes: &[u8]) -> Loaded {
     if bytes.len() > MAX_FILE {
-        let mut sink = Sink::new(name, "");
+        let mut sink = Sink::new(name);
         let message = format!("more than {} MiB", MAX_FILE >> 20);
-        sink.error(Code::FileTooBig, Span::FILE, message).help("is it the right file?");
-        return Loaded { config: None, diagnostics: sink.finish() };
+        sink.error(Code::FileTooBig, Span::FILE, message)
+            .help("is it the right file?");
+        return Loaded {
+            config: None,
+            diagnostics: sink.finish(""),
+        };
     }
     let text = lexer::decode(bytes);
-    let mut sink = Sink::new(name, &text);
+    let mut sink = Sink::new(name);
     let tokens = lexer::lex(&text, &mut sink);
     let tree = tree::build(tokens, &mut sink);
     let config = lower(&tree, &mut sink);
-    Loaded { config: (!sink.has_errors()).then_some(config), diagnostics: sink.finish() }
+    Loaded {
+        config: (!sink.has_errors()).then_some(config),
+        diagnostics: sink.finish(&text),
+    }
 }

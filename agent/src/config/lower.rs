@@ -5,8 +5,9 @@
 //! *warning* where keepalived's daemon reports it, takes a substitute and runs
 //! on: the same substitute is taken here, so that the pair stays a pair.
 
-mod address;
 mod across;
+mod address;
+mod advert;
 mod finish;
 mod global;
 mod instance;
@@ -15,8 +16,8 @@ mod transport;
 mod value;
 
 pub use across::MAX_INSTANCES;
+pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
-pub(crate) use finish::cut as cut_password;
 pub use transport::MAX_PEERS;
 
 use self::global::Globals;
@@ -29,7 +30,8 @@ use super::model::Config;
 use super::sink::Sink;
 use super::tree::Statement;
 
-pub(crate) use self::address::{parse_host, parse_vip_address};
+pub(crate) use self::address::{family as family_of, family_name, parse_host, parse_vip_address};
+pub(crate) use self::value::decimal_micros;
 
 /// The configuration as far as it can be understood. Only one without an error
 /// in `sink` may be used.
@@ -47,10 +49,16 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         }
     }
     if instances.is_empty() {
-        sink.warn(Code::NoInstance, Span::FILE, "no usable vrrp_instance: there is nothing to do");
+        sink.warn(
+            Code::NoInstance,
+            Span::FILE,
+            "no usable vrrp_instance: there is nothing to do",
+        );
     }
-    let drafts: Vec<Draft> =
-        instances.into_iter().map(|statement| instance::lower(statement, sink)).collect();
+    let drafts: Vec<Draft> = instances
+        .into_iter()
+        .map(|statement| instance::lower(statement, sink))
+        .collect();
     let mut seen = across::Seen::default();
     let instances = drafts
         .into_iter()
@@ -62,5 +70,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(instance)
         })
         .collect();
-    Config { router_id: globals.router_id, instances }
+    Config {
+        router_id: globals.router_id,
+        instances,
+    }
 }

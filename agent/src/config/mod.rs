@@ -23,4 +23,6 @@ pub use load::{Loaded, load, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
 
-pub(crate) use lower::{cut_password, parse_host, parse_vip_address};
+pub(crate) use lower::{
+    cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address,
+};

@@ -12,18 +12,19 @@ pub const MAX_DIAGNOSTICS: usize = 500;
 #[derive(Debug)]
 pub struct Sink {
     file: Arc<str>,
-    /// For [`Diagnostic::source`]; empty where there is no text.
-    lines: Vec<Arc<str>>,
     found: Vec<Diagnostic>,
     errors: usize,
     left_out: usize,
 }
 
 impl Sink {
-    /// `text` is what [`Span`]s point into.
-    pub fn new(file: &str, text: &str) -> Self {
-        let lines = text.split('\n').map(|line| Arc::from(line.trim_end_matches('\r'))).collect();
-        Self { file: Arc::from(visible(file)), lines, found: Vec::new(), errors: 0, left_out: 0 }
+    pub fn new(file: &str) -> Self {
+        Self {
+            file: Arc::from(visible(file)),
+            found: Vec::new(),
+            errors: 0,
+            left_out: 0,
+        }
     }
 
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) -> Hint<'_> {
@@ -60,27 +61,29 @@ impl Sink {
             line: span.line,
             column: span.column,
             width: span.width,
-            source: self.source(span.line),
             ..Diagnostic::new(severity, code, visible(&message))
         });
         Hint(self.found.last_mut())
     }
 
-    fn source(&self, line: u32) -> Option<Arc<str>> {
-        let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        let line = self.lines.get(index)?;
-        // Logs and bug reports are no place for a password. The part of the
-        // word that is tested catches the usual misspellings too.
-        let lower = line.to_ascii_lowercase();
-        let secret = lower.contains("auth_p") || lower.contains("pass") || lower.contains("key");
-        (!secret && line.len() <= MAX_LINE).then(|| Arc::clone(line))
-    }
-
-    /// In the order of the file, those of the whole file first.
-    pub fn finish(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    /// In the order of the file, those of the whole file first. `text` is what
+    /// the spans pointed into.
+    pub fn finish(mut self, text: &str) -> Vec<Diagnostic> {
+        self.found
+            .sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        let mut lines = text.split('\n').zip(1u32..).peekable();
+        for diagnostic in &mut self.found {
+            let wanted = diagnostic.line;
+            while lines.next_if(|&(_, number)| number < wanted).is_some() {}
+            let line = lines.peek().filter(|&&(_, number)| number == wanted);
+            diagnostic.source = line.and_then(|(line, _)| shown(line));
+        }
         if self.left_out > 0 {
-            let severity = if self.errors > 0 { Severity::Error } else { Severity::Warning };
+            let severity = if self.errors > 0 {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             let message = format!("{} further problems are not shown", self.left_out);
             self.found.push(Diagnostic {
                 file: Some(self.file),
@@ -89,6 +92,17 @@ impl Sink {
         }
         self.found
     }
+}
+
+/// `None` where the line may hold a password: logs and bug reports are no
+/// place for it. Usual misspellings of the keyword are caught too.
+fn shown(line: &str) -> Option<Arc<str>> {
+    let line = line.trim_end_matches('\r');
+    let lower = line.to_ascii_lowercase();
+    let secret = ["auth_p", "pass", "key"]
+        .iter()
+        .any(|word| lower.contains(word));
+    (!secret && line.len() <= MAX_LINE).then(|| Arc::from(line))
 }
 
 /// Lets the caller add the remedy to the problem that was just reported.
@@ -109,24 +123,28 @@ mod tests {
 
     #[test]
     fn keeps_a_bounded_number_and_says_how_many_more() {
-        let mut sink = Sink::new("f", "x");
+        let mut sink = Sink::new("f");
         for _ in 0..MAX_DIAGNOSTICS {
             sink.warn(Code::UnknownKeyword, Span::line(1), "w");
         }
-        sink.error(Code::NoVip, Span::line(1), "the error that does not fit").help("x");
+        sink.error(Code::NoVip, Span::line(1), "the error that does not fit")
+            .help("x");
         assert!(sink.has_errors());
-        let found = sink.finish();
+        let found = sink.finish("x");
         assert_eq!(found.len(), MAX_DIAGNOSTICS + 1);
         let last = found.last().expect("not empty");
-        assert_eq!((last.code, last.severity), (Code::TooManyProblems, Severity::Error));
+        assert_eq!(
+            (last.code, last.severity),
+            (Code::TooManyProblems, Severity::Error)
+        );
     }
 
     #[test]
     fn a_line_with_a_password_is_not_repeated() {
-        let mut sink = Sink::new("f", "auth_pas hunter2\nstate X");
+        let mut sink = Sink::new("f");
         sink.warn(Code::UnknownKeyword, Span::line(1), "m");
         sink.warn(Code::UnknownKeyword, Span::line(2), "m");
-        let found = sink.finish();
+        let found = sink.finish("auth_pas hunter2\nstate X");
         assert_eq!(found[0].source, None);
         assert_eq!(found[1].source.as_deref(), Some("state X"));
     }

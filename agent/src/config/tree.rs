@@ -36,7 +36,11 @@ impl Statement {
 
 /// Never fails; unbalanced braces are reported to `sink`.
 pub fn build(tokens: Vec<Token>, sink: &mut Sink) -> Vec<Statement> {
-    let mut builder = Builder { levels: Vec::new(), current: Level::default(), skipped: 0 };
+    let mut builder = Builder {
+        levels: Vec::new(),
+        current: Level::default(),
+        skipped: 0,
+    };
     for token in tokens {
         match token {
             Token::Word(word) => builder.words_of_line(word),
@@ -76,7 +80,8 @@ impl Builder {
 
     fn end_statement(&mut self) {
         if !self.current.words.is_empty() {
-            let words = std::mem::take(&mut self.current.words);
+            let mut words = std::mem::take(&mut self.current.words);
+            words.shrink_to_fit();
             self.current.done.push(Statement { words, block: None });
             self.current.may_open = true;
         }
@@ -98,8 +103,12 @@ impl Builder {
             self.current.done.push(Statement::default());
         }
         self.current.may_open = false;
-        let inner = Level { opened_at: span, ..Level::default() };
-        self.levels.push(std::mem::replace(&mut self.current, inner));
+        let inner = Level {
+            opened_at: span,
+            ..Level::default()
+        };
+        self.levels
+            .push(std::mem::replace(&mut self.current, inner));
     }
 
     fn close(&mut self, span: Span, sink: &mut Sink) {
@@ -117,7 +126,9 @@ impl Builder {
 
     /// False at the outermost level, where there is nothing to leave.
     fn leave(&mut self) -> bool {
-        let Some(outer) = self.levels.pop() else { return false };
+        let Some(outer) = self.levels.pop() else {
+            return false;
+        };
         let inner = std::mem::replace(&mut self.current, outer);
         if let Some(statement) = self.current.done.last_mut() {
             statement.block = Some(inner.done);
@@ -128,8 +139,12 @@ impl Builder {
     fn finish(mut self, sink: &mut Sink) -> Vec<Statement> {
         self.end_statement();
         while !self.levels.is_empty() {
-            sink.error(Code::UnclosedBlock, self.current.opened_at, "the block that starts here is never closed: missing '}'")
-                .help("close it with '}'; the indentation of the lines after it often shows where");
+            sink.error(
+                Code::UnclosedBlock,
+                self.current.opened_at,
+                "the block that starts here is never closed: missing '}'",
+            )
+            .help("close it with '}'; the indentation of the lines after it often shows where");
             self.leave();
         }
         self.current.done
@@ -142,15 +157,22 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> (String, Vec<Code>) {
-        let mut sink = Sink::new("t", text);
+        let mut sink = Sink::new("t");
         let tokens = lex(text, &mut sink);
         let tree = build(tokens, &mut sink);
-        (show(&tree), sink.finish().into_iter().map(|d| d.code).collect())
+        (
+            show(&tree),
+            sink.finish(text).into_iter().map(|d| d.code).collect(),
+        )
     }
 
     fn show(statements: &[Statement]) -> String {
         let one = |statement: &Statement| {
-            let words: Vec<_> = statement.words.iter().map(|word| word.text.as_str()).collect();
+            let words: Vec<_> = statement
+                .words
+                .iter()
+                .map(|word| word.text.as_str())
+                .collect();
             match &statement.block {
                 Some(block) => format!("{}[{}]", words.join(" "), show(block)),
                 None => words.join(" "),
@@ -161,22 +183,39 @@ mod tests {
 
     #[test]
     fn blocks_open_on_the_keyword_line_or_the_next() {
-        for text in ["a x {\nb\n}\nc", "a x\n{\nb\n}\nc", "a x\n\n# y\n{ b }\nc", "a x{b}c"] {
+        for text in [
+            "a x {\nb\n}\nc",
+            "a x\n{\nb\n}\nc",
+            "a x\n\n# y\n{ b }\nc",
+            "a x{b}c",
+        ] {
             assert_eq!(parse(text), ("a x[b];c".into(), vec![]), "{text:?}");
         }
     }
 
     #[test]
     fn several_blocks_on_one_line() {
-        assert_eq!(parse("a { b { c } d } e { } f"), ("a[b[c];d];e[];f".into(), vec![]));
+        assert_eq!(
+            parse("a { b { c } d } e { } f"),
+            ("a[b[c];d];e[];f".into(), vec![])
+        );
     }
 
     #[test]
     fn unbalanced_braces_are_repaired_and_reported() {
-        assert_eq!(parse("a {\nb {\nc"), ("a[b[c]]".into(), vec![Code::UnclosedBlock; 2]));
-        assert_eq!(parse("a {\n}\n}\nb"), ("a[];b".into(), vec![Code::StrayClose]));
+        assert_eq!(
+            parse("a {\nb {\nc"),
+            ("a[b[c]]".into(), vec![Code::UnclosedBlock; 2])
+        );
+        assert_eq!(
+            parse("a {\n}\n}\nb"),
+            ("a[];b".into(), vec![Code::StrayClose])
+        );
         assert_eq!(parse("{ x }\na"), ("[x];a".into(), vec![Code::StrayOpen]));
-        assert_eq!(parse("a { b }\n{ x }"), ("a[b];[x]".into(), vec![Code::StrayOpen]));
+        assert_eq!(
+            parse("a { b }\n{ x }"),
+            ("a[b];[x]".into(), vec![Code::StrayOpen])
+        );
     }
 
     #[test]

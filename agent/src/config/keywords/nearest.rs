@@ -15,7 +15,12 @@ pub fn nearest(block: Block, word: &str) -> Option<&'static str> {
     TABLE
         .iter()
         .filter(|keyword| keyword.block == block)
-        .map(|keyword| (distance(word.as_bytes(), keyword.name.as_bytes()), keyword.name))
+        .map(|keyword| {
+            (
+                distance(word.as_bytes(), keyword.name.as_bytes()),
+                keyword.name,
+            )
+        })
         .filter(|&(distance, _)| distance <= allowed)
         .min()
         .map(|(_, name)| name)
@@ -31,7 +36,8 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
         let mut current = vec![row + 1];
         let mut previous_b = None;
         for (column, &in_b) in b.iter().enumerate() {
-            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
+            let at =
+                |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
             let mut best = (at(&above, column) + usize::from(in_a != in_b))
                 .min(at(&above, column + 1) + 1)
                 .min(at(&current, column) + 1);
@@ -69,7 +75,10 @@ mod tests {
 
     #[test]
     fn near_misses_of_the_same_block_only() {
-        assert_eq!(nearest(Block::VrrpInstance, "virtual_ipadress"), Some("virtual_ipaddress"));
+        assert_eq!(
+            nearest(Block::VrrpInstance, "virtual_ipadress"),
+            Some("virtual_ipaddress")
+        );
         assert_eq!(nearest(Block::VrrpInstance, "prority"), Some("priority"));
         assert_eq!(nearest(Block::VrrpInstance, "satte"), Some("state"));
         assert_eq!(nearest(Block::GlobalDefs, "prority"), None);

@@ -26,7 +26,8 @@ impl Seen {
         let Some(name) = &draft.name else { return };
         if !self.names.insert(name.text.clone()) {
             let message = format!("vrrp instance {} already defined", name.text);
-            sink.error(Code::Duplicate, name.span, message).help("give it a name of its own");
+            sink.error(Code::Duplicate, name.span, message)
+                .help("give it a name of its own");
         }
     }
 
@@ -46,7 +47,8 @@ impl Seen {
                 family_name(instance.family),
                 instance.interface
             );
-            sink.error(Code::Duplicate, place, message).help("use another virtual_router_id");
+            sink.error(Code::Duplicate, place, message)
+                .help("use another virtual_router_id");
         }
     }
 }

@@ -59,9 +59,11 @@ pub fn parse_vip_address(text: &str) -> Result<(IpAddr, Result<u8, u8>), &'stati
     let most = host_prefix(address);
     let prefix = match length {
         None => Ok(most),
-        Some(length) if length.bytes().all(|b| b.is_ascii_digit()) => {
-            length.parse().ok().filter(|&length| length <= most).ok_or(most)
-        }
+        Some(length) if length.bytes().all(|b| b.is_ascii_digit()) => length
+            .parse()
+            .ok()
+            .filter(|&length| length <= most)
+            .ok_or(most),
         Some(_) => Err(most),
     };
     Ok((address, prefix))
@@ -74,18 +76,38 @@ pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(
     let (address, prefix) = match parse_vip_address(&word.text) {
         Ok(parsed) => parsed,
         Err(why) => {
-            sink.error(Code::BadAddress, word.span, format!("VIP '{}' {why}", word.text))
-                .help("write one ADDRESS or ADDRESS/LENGTH a line");
+            sink.error(
+                Code::BadAddress,
+                word.span,
+                format!("VIP '{}' {why}", word.text),
+            )
+            .help("write one ADDRESS or ADDRESS/LENGTH a line");
             return None;
         }
     };
     let prefix = prefix.unwrap_or_else(|most| {
-        let message = format!("Invalid prefix length of VIP '{}'; /{most} is used", word.text);
+        let message = format!(
+            "Invalid prefix length of VIP '{}'; /{most} is used",
+            word.text
+        );
         sink.warn(Code::OutOfRange, word.span, message);
         most
     });
-    let vip = Vip { address, prefix, device: None, broadcast: None, label: None, scope: 0, advertised };
-    let mut options = Options { vip, broadcast: None, usable: true, sink };
+    let vip = Vip {
+        address,
+        prefix,
+        device: None,
+        broadcast: None,
+        label: None,
+        scope: 0,
+        advertised,
+    };
+    let mut options = Options {
+        vip,
+        broadcast: None,
+        usable: true,
+        sink,
+    };
     let mut rest = statement.arguments().iter();
     while let Some(option) = rest.next() {
         options.option(option, &mut rest);
@@ -121,7 +143,12 @@ impl Options<'_> {
         }
     }
 
-    fn with_value(&mut self, option: &Word, value: Option<&Word>, set: impl FnOnce(&mut Self, &Word)) {
+    fn with_value(
+        &mut self,
+        option: &Word,
+        value: Option<&Word>,
+        set: impl FnOnce(&mut Self, &Word),
+    ) {
         match value {
             Some(value) => set(self, value),
             None => {
@@ -133,7 +160,10 @@ impl Options<'_> {
     }
 
     fn not_yet(&mut self, option: &Word) {
-        let message = format!("'{}' is not active in failoverd yet and is skipped", option.text);
+        let message = format!(
+            "'{}' is not active in failoverd yet and is skipped",
+            option.text
+        );
         self.sink
             .warn(Code::NotYet, option.span, message)
             .help("it comes with this part of failoverd: further address options");
@@ -149,8 +179,13 @@ impl Options<'_> {
 
     fn label(&mut self, word: &Word) {
         if word.text.len() > MAX_LABEL {
-            let message = format!("label '{}' is longer than {MAX_LABEL} characters", word.text);
-            self.sink.error(Code::BadInterface, word.span, message).help("shorten it");
+            let message = format!(
+                "label '{}' is longer than {MAX_LABEL} characters",
+                word.text
+            );
+            self.sink
+                .error(Code::BadInterface, word.span, message)
+                .help("shorten it");
             self.usable = false;
         } else if self.vip.address.is_ipv6() {
             let message = "a label is for IPv4 addresses only; it is ignored";
@@ -194,19 +229,27 @@ impl Options<'_> {
             return None;
         };
         if text == "+" || text == "-" {
-            let hosts = u32::MAX.checked_shr(u32::from(self.vip.prefix)).unwrap_or(0);
+            let hosts = u32::MAX
+                .checked_shr(u32::from(self.vip.prefix))
+                .unwrap_or(0);
             if self.vip.prefix > 30 {
                 let message = format!("a /{} has no broadcast; brd is ignored", self.vip.prefix);
                 self.sink.warn(Code::OutOfRange, span, message);
                 return None;
             }
             let bits = address.to_bits();
-            return Some(Ipv4Addr::from_bits(if text == "+" { bits | hosts } else { bits & !hosts }));
+            return Some(Ipv4Addr::from_bits(if text == "+" {
+                bits | hosts
+            } else {
+                bits & !hosts
+            }));
         }
         let parsed = text.parse().ok();
         if parsed.is_none() {
             let message = format!("brd '{text}' is not an IPv4 address; it is ignored");
-            self.sink.warn(Code::BadValue, span, message).help("use an address, + or -");
+            self.sink
+                .warn(Code::BadValue, span, message)
+                .help("use an address, + or -");
         }
         parsed
     }

@@ -1,24 +1,22 @@
 //! A [`Draft`] to an [`Instance`]: what must be given, and what fits together.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
+use agent_common::{Family, Priority, Version, Vrid};
 
 use super::address::{family, family_name};
+use super::advert::{interval, password};
 use super::global::Globals;
-use super::instance::{Authentication, Draft};
+use super::instance::Draft;
 use super::transport::transport;
-use super::value::{MICROS, seconds};
 use crate::config::diagnostic::Code;
-use crate::config::model::{IfName, Instance, Password, V3Checksum, Vip};
+use crate::config::model::{IfName, Instance, V3Checksum, Vip};
 use crate::config::sink::Sink;
 
 /// Addresses that the count field of an advert can stand for.
 pub const MAX_ADVERTISED: usize = u8::MAX as usize;
-
-/// Microseconds of a centisecond, the unit of v3.
-const CENTI: u64 = MICROS / 100;
 
 /// `None` where the instance cannot be used; the reason is reported.
 pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<Instance> {
@@ -29,18 +27,29 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let version = version(&draft, family, globals, sink);
     let vips = vips(&mut draft, family, version, sink);
     let transport = transport(&draft, family, globals.check_unicast_src, sink);
-    let priority = draft.priority.unwrap_or(if draft.master { 255 } else { 100 });
+    let priority = draft
+        .priority
+        .unwrap_or(if draft.master { 255 } else { 100 });
     let (preempt, preempt_delay) = preempt(&draft, priority, sink);
     let interval = interval(&draft, version, sink);
     let password = password(&draft, version, sink);
     let interface = interface?;
-    let v3_checksum = if draft.v3_checksum_as_v2.or(globals.v3_checksum_as_v2).unwrap_or(false) {
+    let v3_checksum = if draft
+        .v3_checksum_as_v2
+        .or(globals.v3_checksum_as_v2)
+        .unwrap_or(false)
+    {
         V3Checksum::MessageOnly
     } else {
         V3Checksum::PseudoHeader
     };
-    let no_assert = draft.lower_prio_no_advert.or(globals.lower_prio_no_advert).unwrap_or(false);
-    let higher_send = draft.higher_prio_send_advert.or(globals.higher_prio_send_advert);
+    let no_assert = draft
+        .lower_prio_no_advert
+        .or(globals.lower_prio_no_advert)
+        .unwrap_or(false);
+    let higher_send = draft
+        .higher_prio_send_advert
+        .or(globals.higher_prio_send_advert);
     Some(Instance {
         name,
         track_interfaces: track_interfaces(&draft, &interface, sink),
@@ -55,7 +64,10 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         down_factor: draft.down_factor.or(globals.down_factor).unwrap_or(3),
         assert_on_lower: !no_assert,
         higher_prio_send_advert: higher_send.unwrap_or(false),
-        owner_ignores: draft.owner_ignores.or(globals.owner_ignores).unwrap_or(false),
+        owner_ignores: draft
+            .owner_ignores
+            .or(globals.owner_ignores)
+            .unwrap_or(false),
         transport: transport?,
         password,
         v3_checksum,
@@ -96,7 +108,10 @@ fn required_family(draft: &Draft, sink: &mut Sink) -> Option<Family> {
 }
 
 fn no_vip(draft: &Draft, sink: &mut Sink) {
-    let message = format!("{} No VIP specified; at least one is required", draft.title());
+    let message = format!(
+        "{} No VIP specified; at least one is required",
+        draft.title()
+    );
     sink.error(Code::NoVip, draft.place(), message)
         .help("list them in virtual_ipaddress, one a line");
 }
@@ -119,26 +134,35 @@ fn version(draft: &Draft, family: Family, globals: &Globals, sink: &mut Sink) ->
 fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -> Option<Vec<Vip>> {
     let title = draft.title();
     let mut vips: Vec<Vip> = Vec::with_capacity(draft.vips.len());
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut advertised = 0_usize;
     let mut usable = true;
     for (mut vip, span) in std::mem::take(&mut draft.vips) {
         if vip.advertised && family(vip.address) != family_ {
-            let message = format!("{title} VIP {} must be {} as the first one is", vip.address, family_name(family_));
+            let message = format!(
+                "{title} VIP {} must be {} as the first one is",
+                vip.address,
+                family_name(family_)
+            );
             sink.error(Code::WrongFamily, span, message)
                 .help("put it into an instance of its own, or into virtual_ipaddress_excluded");
             usable = false;
             continue;
         }
         if !seen.insert((vip.address, vip.device.clone())) {
-            let message = format!("{title} VIP {} is listed twice; the first one counts", vip.address);
+            let message = format!(
+                "{title} VIP {} is listed twice; the first one counts",
+                vip.address
+            );
             sink.warn(Code::Duplicate, span, message);
             continue;
         }
         if vip.advertised {
             advertised = advertised.saturating_add(1);
             if advertised == MAX_ADVERTISED + 1 {
-                let message = format!("{title} more than {MAX_ADVERTISED} VIPs: this one and those after it are held, but not advertised");
+                let message = format!(
+                    "{title} more than {MAX_ADVERTISED} VIPs: this one and those after it are held, but not advertised"
+                );
                 sink.warn(Code::TooManyVips, span, message)
                     .help("keep the order of VIPs the same on all routers, or use virtual_ipaddress_excluded");
             }
@@ -170,7 +194,9 @@ fn preempt(draft: &Draft, priority: u8, sink: &mut Sink) -> (bool, Duration) {
     } else if draft.master {
         "with initial state MASTER"
     } else {
-        let delay = draft.preempt_delay.map_or(Duration::ZERO, |(delay, _)| delay);
+        let delay = draft
+            .preempt_delay
+            .map_or(Duration::ZERO, |(delay, _)| delay);
         return (draft.nopreempt.is_none(), delay);
     };
     let remedy = "use state BACKUP and a priority below 255 on all routers";
@@ -185,91 +211,18 @@ fn preempt(draft: &Draft, priority: u8, sink: &mut Sink) -> (bool, Duration) {
     (true, Duration::ZERO)
 }
 
-/// The value that keepalived substitutes where the version cannot carry the
-/// one given (T-15).
-fn interval(draft: &Draft, version: Version, sink: &mut Sink) -> AdvertInterval {
-    let Some((micros, span)) = draft.interval else { return AdvertInterval::DEFAULT };
-    let title = draft.title();
-    let given = seconds(micros);
-    // Both round half up; the range of the value was checked when it was read.
-    let (used, code, message) = match version {
-        Version::V2 => {
-            let whole = micros.saturating_add(MICROS / 2) / MICROS;
-            let whole = u8::try_from(whole).unwrap_or(u8::MAX).max(1);
-            let message = format!("{title} VRRPv2 sends whole seconds only: {given} is rounded to {whole}");
-            (AdvertInterval::from_v2_seconds(whole), Code::Rounded, message)
-        }
-        Version::V3 if micros >= u64::from(AdvertInterval::MAX_V3.centis()).saturating_add(1) * CENTI => {
-            let message = format!("{title} advert_int {given} is more than VRRPv3 can send: 40.95 is used");
-            (Some(AdvertInterval::MAX_V3), Code::OutOfRange, message)
-        }
-        Version::V3 => {
-            let centis = micros.saturating_add(CENTI / 2) / CENTI;
-            let centis = u16::try_from(centis).unwrap_or(u16::MAX).min(AdvertInterval::MAX_V3.centis());
-            let message = format!(
-                "{title} VRRPv3 sends steps of 10 ms: {given} is rounded to {}",
-                seconds(u64::from(centis).saturating_mul(CENTI))
-            );
-            (AdvertInterval::from_centis(centis), Code::Rounded, message)
-        }
-    };
-    let used = used.unwrap_or(AdvertInterval::DEFAULT);
-    if u64::from(used.centis()).saturating_mul(CENTI) != micros {
-        let hint = sink.warn(code, span, message);
-        match version {
-            Version::V2 => hint.help("use version 3 on all routers of this VRID for a shorter interval"),
-            Version::V3 => hint.help("keepalived uses the same value"),
-        }
-    }
-    used
-}
-
-fn password(draft: &Draft, version: Version, sink: &mut Sink) -> Option<Password> {
-    let Authentication { span, kind, password } = draft.authentication.as_ref()?;
-    let title = draft.title();
-    if version == Version::V3 {
-        let message = format!("{title} VRRP version 3 does not support authentication. Ignoring.");
-        sink.warn(Code::PasswordUnused, *span, message)
-            .help("remove the authentication block, or use version 2 on all routers");
-        return None;
-    }
-    let Some(password) = password.as_ref().filter(|password| !password.text.is_empty()) else {
-        let message = format!("{title} Authentication specified but no password given. Ignoring");
-        sink.warn(Code::PasswordUnused, *span, message).help("add auth_pass");
-        return None;
-    };
-    if kind.is_none() {
-        let message = format!("{title} auth_pass without auth_type is ignored");
-        sink.warn(Code::PasswordUnused, *span, message).help("add auth_type PASS");
-        return None;
-    }
-    let (used, truncated) = cut(&password.text);
-    if truncated {
-        let message = format!("{title} Truncating auth_pass to 8 characters");
-        sink.warn(Code::PasswordTruncated, password.span, message)
-            .help("the advert carries 8 bytes; all routers use the first 8");
-    }
-    Some(used)
-}
-
-/// The first 8 bytes, zero padded (F-27), and whether there were more.
-pub fn cut(text: &str) -> (Password, bool) {
-    let mut bytes = [0; 8];
-    for (slot, byte) in bytes.iter_mut().zip(text.bytes()) {
-        *slot = byte;
-    }
-    (Password(bytes), text.len() > bytes.len())
-}
-
 fn track_interfaces(draft: &Draft, own: &IfName, sink: &mut Sink) -> Vec<IfName> {
     let mut tracked: Vec<IfName> = Vec::new();
+    let mut seen = HashSet::new();
     for (name, span) in &draft.track_interfaces {
         if name == own {
-            let message =
-                format!("{} Ignoring track_interface {name} since own interface", draft.title());
+            let message = format!(
+                "{} Ignoring track_interface {name} since own interface",
+                draft.title()
+            );
             sink.note(Code::OwnInterface, *span, message)
                 .help("the loss of an instance's own interface is a fault anyway");
-        } else if !tracked.contains(name) {
+        } else if seen.insert(name) {
             tracked.push(name.clone());
         }
     }

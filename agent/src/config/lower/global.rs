@@ -43,8 +43,12 @@ impl Garp {
             GarpKey::Repeat => keep(&mut self.repeat, count(statement, 1, sink)),
             GarpKey::Refresh => keep(&mut self.refresh, whole_seconds(statement, sink)),
             GarpKey::RefreshRepeat => keep(&mut self.refresh_repeat, count(statement, 1, sink)),
-            GarpKey::LowerPrioDelay => keep(&mut self.lower_prio_delay, whole_seconds(statement, sink)),
-            GarpKey::LowerPrioRepeat => keep(&mut self.lower_prio_repeat, count(statement, 0, sink)),
+            GarpKey::LowerPrioDelay => {
+                keep(&mut self.lower_prio_delay, whole_seconds(statement, sink))
+            }
+            GarpKey::LowerPrioRepeat => {
+                keep(&mut self.lower_prio_repeat, count(statement, 0, sink))
+            }
         }
     }
 
@@ -55,7 +59,10 @@ impl Garp {
         let default = AnnouncePolicy::default();
         let delay = globals.delay.unwrap_or(default.delay);
         let repeat = globals.repeat.unwrap_or(default.repeat);
-        let refresh = self.refresh.or(globals.refresh).filter(|refresh| !refresh.is_zero());
+        let refresh = self
+            .refresh
+            .or(globals.refresh)
+            .filter(|refresh| !refresh.is_zero());
         let refresh_repeat = self.refresh_repeat.or(globals.refresh_repeat);
         let lower_prio_repeat = self.lower_prio_repeat.or(globals.lower_prio_repeat);
         let lower_prio_delay = self.lower_prio_delay.or(globals.lower_prio_delay);
@@ -97,7 +104,10 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
             keep(&mut globals.lower_prio_no_advert, switch(statement, sink));
         }
         GlobalKey::HigherPrioSendAdvert => {
-            keep(&mut globals.higher_prio_send_advert, switch(statement, sink));
+            keep(
+                &mut globals.higher_prio_send_advert,
+                switch(statement, sink),
+            );
         }
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),

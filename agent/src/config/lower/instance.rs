@@ -52,7 +52,8 @@ pub struct Draft {
 #[derive(Debug, Default)]
 pub struct Authentication {
     pub span: Span,
-    pub kind: Option<()>,
+    /// auth_type was given: PASS, or something that was reported.
+    pub typed: bool,
     pub password: Option<Word>,
 }
 
@@ -64,13 +65,20 @@ impl Draft {
 
     /// As keepalived's messages start: `(VI_1)`.
     pub fn title(&self) -> String {
-        format!("({})", self.name.as_ref().map_or("", |name| name.text.as_str()))
+        format!(
+            "({})",
+            self.name.as_ref().map_or("", |name| name.text.as_str())
+        )
     }
 }
 
 pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
     let name = first(block).cloned();
-    let mut draft = Draft { name, keyword: block.span(), ..Draft::default() };
+    let mut draft = Draft {
+        name,
+        keyword: block.span(),
+        ..Draft::default()
+    };
     let mut reader = Reader::new(Block::VrrpInstance);
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
@@ -93,7 +101,10 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         }
         K::AdvertInt => {
             let range = MICROS / 100..=255 * MICROS;
-            keep(&mut draft.interval, timer(statement, range, "1 second is used", sink));
+            keep(
+                &mut draft.interval,
+                timer(statement, range, "1 second is used", sink),
+            );
         }
         K::Version => {
             let given = version(statement, sink).map(|version| (version, statement.span()));
@@ -131,7 +142,8 @@ fn state(statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
     draft.master = word.text == "MASTER";
     if !draft.master && word.text != "BACKUP" {
         let message = format!("unknown state '{}', defaulting to BACKUP", word.text);
-        sink.warn(Code::BadValue, word.span, message).help("use MASTER or BACKUP, in upper case");
+        sink.warn(Code::BadValue, word.span, message)
+            .help("use MASTER or BACKUP, in upper case");
     }
 }
 
@@ -157,7 +169,10 @@ fn vrid(statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
 }
 
 fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
-    let mut given = Authentication { span: block.span(), ..Authentication::default() };
+    let mut given = Authentication {
+        span: block.span(),
+        ..Authentication::default()
+    };
     let mut reader = Reader::new(Block::Authentication);
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
@@ -171,13 +186,18 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
 
 fn auth_type(statement: &Statement, given: &mut Authentication, sink: &mut Sink) {
     let Some(word) = first(statement) else { return };
+    given.typed = true;
     match word.text.as_str() {
-        "PASS" => given.kind = Some(()),
+        "PASS" => {}
         "AH" => sink
             .error(Code::Refused, word.span, "auth_type AH is not supported")
             .help("remove authentication on all routers of this VRID, or use PASS"),
         other => sink
-            .error(Code::Refused, word.span, format!("unknown authentication type '{other}'"))
+            .error(
+                Code::Refused,
+                word.span,
+                format!("unknown authentication type '{other}'"),
+            )
             .help("use PASS, in upper case"),
     }
 }
@@ -190,7 +210,9 @@ fn vips(block: &Statement, advertised: bool, draft: &mut Draft, sink: &mut Sink)
 
 fn track_interface(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
     for entry in entries(block, sink) {
-        let Some(word) = entry.words.first() else { continue };
+        let Some(word) = entry.words.first() else {
+            continue;
+        };
         let Some(name) = IfName::new(&word.text) else {
             bad_interface(word, sink);
             continue;
@@ -226,9 +248,14 @@ fn weightless(value: &Word, sink: &mut Sink) -> bool {
 /// The lines of a list block, without those that are no entries.
 pub fn entries<'a>(block: &'a Statement, sink: &mut Sink) -> Vec<&'a Statement> {
     let usable = |entry: &&Statement| {
-        let Some(word) = entry.words.first() else { return false };
+        let Some(word) = entry.words.first() else {
+            return false;
+        };
         if entry.block.is_some() {
-            let message = format!("Unexpected '{{' after '{}', its block is skipped", word.text);
+            let message = format!(
+                "Unexpected '{{' after '{}', its block is skipped",
+                word.text
+            );
             sink.warn(Code::UnexpectedBlock, word.span, message);
         }
         !is_language(word, sink)

@@ -17,7 +17,10 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(block: Block) -> Self {
-        Self { block, seen: HashSet::new() }
+        Self {
+            block,
+            seen: HashSet::new(),
+        }
     }
 
     /// The key of a supported statement with all that it needs; else `None`,
@@ -36,7 +39,11 @@ impl Reader {
         match row.status {
             Status::Supported(key, shape) => self.supported(key, shape, statement, sink),
             Status::WithoutEffect(why) => {
-                sink.note(Code::WithoutEffect, keyword.span, format!("{name} has no effect: {why}"));
+                sink.note(
+                    Code::WithoutEffect,
+                    keyword.span,
+                    format!("{name} has no effect: {why}"),
+                );
                 None
             }
             Status::NotYet(part) => {
@@ -46,8 +53,12 @@ impl Reader {
                 None
             }
             Status::Refused(why, remedy) => {
-                sink.error(Code::Refused, keyword.span, format!("{name} is not supported: {why}"))
-                    .help(remedy);
+                sink.error(
+                    Code::Refused,
+                    keyword.span,
+                    format!("{name} is not supported: {why}"),
+                )
+                .help(remedy);
                 None
             }
         }
@@ -70,13 +81,21 @@ impl Reader {
             Shape::NamedBlock => (1, true),
         };
         if statement.arguments().len() < words {
-            let what = if block { "must have a name" } else { "is missing its value" };
+            let what = if block {
+                "must have a name"
+            } else {
+                "is missing its value"
+            };
             sink.error(Code::MissingValue, span, format!("{name} {what}"));
             return None;
         }
         if block && statement.block.is_none() {
-            sink.error(Code::MissingBlock, span, format!("{name} is missing its block"))
-                .help(format!("write its entries between {{ and }} after {name}"));
+            sink.error(
+                Code::MissingBlock,
+                span,
+                format!("{name} is missing its block"),
+            )
+            .help(format!("write its entries between {{ and }} after {name}"));
             return None;
         }
         if !block && statement.block.is_some() {
@@ -103,13 +122,18 @@ impl Reader {
         } else if let Some(home) = home(name) {
             let message = format!("{name} does not belong into {block} and is skipped");
             sink.warn(Code::Misplaced, keyword.span, message)
-                .help(format!("it belongs into {}; look for a missing or extra brace", home.name()));
+                .help(format!(
+                    "it belongs into {}; look for a missing or extra brace",
+                    home.name()
+                ));
         } else {
             let message = format!("Unknown keyword '{name}'");
             let hint = sink.warn(Code::UnknownKeyword, keyword.span, message);
             match nearest(self.block, name) {
                 Some(near) => hint.help(format!("did you mean {near}?")),
-                None => hint.help(format!("keepalived has no such keyword in {block}; it is skipped")),
+                None => hint.help(format!(
+                    "keepalived has no such keyword in {block}; it is skipped"
+                )),
             }
         }
     }
@@ -117,9 +141,17 @@ impl Reader {
 
 /// Reports a word where none belongs, naming it unless it may be a secret.
 pub fn extra_word(after: &str, extra: &Word, secret: bool, sink: &mut Sink) {
-    let what = if secret { String::new() } else { format!(" '{}'", extra.text) };
-    sink.warn(Code::ExtraWords, extra.span, format!("unexpected{what} after {after}, ignored"))
-        .help("one statement a line; put words with spaces in double quotes");
+    let what = if secret {
+        String::new()
+    } else {
+        format!(" '{}'", extra.text)
+    };
+    sink.warn(
+        Code::ExtraWords,
+        extra.span,
+        format!("unexpected{what} after {after}, ignored"),
+    )
+    .help("one statement a line; put words with spaces in double quotes");
 }
 
 /// True, and reported, where a statement is one of the language itself
@@ -137,7 +169,11 @@ pub fn is_language(word: &Word, sink: &mut Sink) -> bool {
         _ if text.starts_with("~SEQ") || text.starts_with("~LST") => "a generated sequence",
         _ => return false,
     };
-    sink.error(Code::Refused, word.span, format!("{what} is not read by failoverd yet"))
-        .help("write out what it stands for");
+    sink.error(
+        Code::Refused,
+        word.span,
+        format!("{what} is not read by failoverd yet"),
+    )
+    .help("write out what it stands for");
     true
 }

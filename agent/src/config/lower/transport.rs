@@ -24,8 +24,10 @@ pub struct Unicast {
     /// `mcast_src_ip`; keepalived keeps both in one place.
     pub mcast_source: Option<(IpAddr, Span)>,
     pub peers: Vec<(IpAddr, Span)>,
-    /// `unicast_peer` was given, with or without usable peers.
+    /// `unicast_peer` was given, with or without peers.
     pub block: Option<Span>,
+    /// A peer was given that cannot be used, and reported.
+    pub bad_peer: bool,
     pub check_source: Option<bool>,
 }
 
@@ -37,7 +39,11 @@ fn address(word: &Word, what: &str, sink: &mut Sink) -> Option<(IpAddr, Span)> {
     match parse_host(&word.text) {
         Ok(address) => Some((address, word.span)),
         Err(why) => {
-            sink.error(Code::BadAddress, word.span, format!("{what} '{}' {why}", word.text));
+            sink.error(
+                Code::BadAddress,
+                word.span,
+                format!("{what} '{}' {why}", word.text),
+            );
             None
         }
     }
@@ -46,19 +52,26 @@ fn address(word: &Word, what: &str, sink: &mut Sink) -> Option<(IpAddr, Span)> {
 pub fn peers(block: &Statement, unicast: &mut Unicast, sink: &mut Sink) {
     unicast.block = Some(block.span());
     for entry in entries(block, sink) {
-        let Some(word) = entry.words.first() else { continue };
+        let Some(word) = entry.words.first() else {
+            continue;
+        };
         if let Some(option) = entry.arguments().first() {
             match option.text.as_str() {
                 "min_ttl" | "max_ttl" => {
-                    let message =
-                        format!("{} is not active in failoverd yet and is skipped", option.text);
+                    let message = format!(
+                        "{} is not active in failoverd yet and is skipped",
+                        option.text
+                    );
                     sink.warn(Code::NotYet, option.span, message)
                         .help("it comes with this part of failoverd: further unicast settings");
                 }
                 _ => extra_word("the peer", option, false, sink),
             }
         }
-        unicast.peers.extend(address(word, "unicast peer", sink));
+        match address(word, "unicast peer", sink) {
+            Some(peer) => unicast.peers.push(peer),
+            None => unicast.bad_peer = true,
+        }
     }
 }
 
@@ -93,12 +106,15 @@ pub fn transport(
         same_family(given, "unicast peer", sink);
     }
     if let Some(&(_, span)) = unicast.peers.get(MAX_PEERS) {
-        let message =
-            format!("{title} {} unicast peers, at most {MAX_PEERS}", unicast.peers.len());
-        sink.error(Code::TooManyPeers, span, message).help("use multicast, or fewer routers");
+        let message = format!(
+            "{title} {} unicast peers, at most {MAX_PEERS}",
+            unicast.peers.len()
+        );
+        sink.error(Code::TooManyPeers, span, message)
+            .help("use multicast, or fewer routers");
         return None;
     }
-    if !usable {
+    if !usable || unicast.bad_peer {
         return None;
     }
     let source = unicast.source.map(|(address, _)| address);
@@ -109,7 +125,9 @@ pub fn transport(
             sink.warn(Code::NoPeers, span, message)
                 .help("list the other routers in unicast_peer, or remove the unicast keywords");
         }
-        return Some(Transport::Multicast { source: mcast_source.or(source) });
+        return Some(Transport::Multicast {
+            source: mcast_source.or(source),
+        });
     }
     let source = source.or(mcast_source);
     // keepalived does not check the source of unicast adverts unless told to.
@@ -118,7 +136,11 @@ pub fn transport(
     // (FAILURES 7.1), and `check_unicast_src off` gives keepalived's way.
     let check_source = unicast.check_source.or(check_by_default).unwrap_or(true);
     let peers = distinct(&title, &unicast.peers, source, sink);
-    Some(Transport::Unicast { source, peers, check_source })
+    Some(Transport::Unicast {
+        source,
+        peers,
+        check_source,
+    })
 }
 
 /// Without doubles and without ourselves: one list for all routers is a usual
@@ -139,7 +161,11 @@ fn distinct(
             peers.push(peer);
             continue;
         };
-        sink.warn(Code::Duplicate, span, format!("{title} unicast peer {peer} {why}; it is left out"));
+        sink.warn(
+            Code::Duplicate,
+            span,
+            format!("{title} unicast peer {peer} {why}; it is left out"),
+        );
     }
     peers
 }

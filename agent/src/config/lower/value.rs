@@ -31,17 +31,23 @@ where
     let (low, high) = (range.start(), range.end());
     match whole(&word.text) {
         Some(value) => {
-            let value = T::try_from(value).ok().filter(|value| range.contains(value));
+            let value = T::try_from(value)
+                .ok()
+                .filter(|value| range.contains(value));
             if value.is_none() {
-                let message =
-                    format!("{name} '{}' is not in {low} to {high}; {instead}", word.text);
+                let message = format!(
+                    "{name} '{}' is not in {low} to {high}; {instead}",
+                    word.text
+                );
                 sink.warn(Code::OutOfRange, word.span, message);
             }
             value
         }
         None => {
-            let message =
-                format!("{name} '{}' is not a whole number of {low} to {high}; {instead}", word.text);
+            let message = format!(
+                "{name} '{}' is not a whole number of {low} to {high}; {instead}",
+                word.text
+            );
             sink.warn(Code::BadValue, word.span, message);
             None
         }
@@ -66,14 +72,22 @@ pub fn decimal_micros(text: &str) -> Option<u64> {
     if (seconds.is_empty() && fraction.is_empty()) || !digits(seconds) || !digits(fraction) {
         return None;
     }
-    let seconds: u64 = if seconds.is_empty() { 0 } else { seconds.parse().ok()? };
+    let seconds: u64 = if seconds.is_empty() {
+        0
+    } else {
+        seconds.parse().ok()?
+    };
     let mut micros: u64 = 0;
     let mut unit = MICROS / 10;
     for digit in fraction.bytes().take(6) {
         micros = micros.checked_add(u64::from(digit.saturating_sub(b'0')).checked_mul(unit)?)?;
         unit /= 10;
     }
-    if fraction.bytes().nth(6).is_some_and(|digit| digit >= b'5') {
+    if fraction
+        .as_bytes()
+        .get(6)
+        .is_some_and(|&digit| digit >= b'5')
+    {
         micros = micros.checked_add(1)?;
     }
     seconds.checked_mul(MICROS)?.checked_add(micros)
@@ -89,7 +103,10 @@ pub fn timer(
     let word = first(statement)?;
     let name = statement.keyword();
     let Some(micros) = decimal_micros(&word.text) else {
-        let message = format!("{name} '{}' is not a number of seconds; {instead}", word.text);
+        let message = format!(
+            "{name} '{}' is not a number of seconds; {instead}",
+            word.text
+        );
         sink.warn(Code::BadValue, word.span, message);
         return None;
     };
@@ -97,7 +114,10 @@ pub fn timer(
         return Some((micros, word.span));
     }
     let (low, high) = (seconds(*range.start()), seconds(*range.end()));
-    let message = format!("{name} '{}' is not in {low} to {high} seconds; {instead}", word.text);
+    let message = format!(
+        "{name} '{}' is not in {low} to {high} seconds; {instead}",
+        word.text
+    );
     sink.warn(Code::OutOfRange, word.span, message);
     None
 }
@@ -120,7 +140,10 @@ pub fn count(statement: &Statement, least: u8, sink: &mut Sink) -> Option<u8> {
     let word = first(statement)?;
     let name = statement.keyword();
     let Some(value) = whole(&word.text) else {
-        let message = format!("{name} '{}' is not a whole number; it is ignored", word.text);
+        let message = format!(
+            "{name} '{}' is not a whole number; it is ignored",
+            word.text
+        );
         sink.warn(Code::BadValue, word.span, message);
         return None;
     };
@@ -134,7 +157,9 @@ pub fn count(statement: &Statement, least: u8, sink: &mut Sink) -> Option<u8> {
 
 /// `on`, `true`, `yes`, nothing: true. Case matters, as in keepalived.
 pub fn switch(statement: &Statement, sink: &mut Sink) -> Option<bool> {
-    let Some(word) = first(statement) else { return Some(true) };
+    let Some(word) = first(statement) else {
+        return Some(true);
+    };
     match word.text.as_str() {
         "on" | "true" | "yes" => Some(true),
         "off" | "false" | "no" => Some(false),
@@ -176,6 +201,9 @@ mod tests {
         ] {
             assert_eq!(decimal_micros(text), expected, "{text}");
         }
-        assert_eq!((seconds(10_000), seconds(255 * MICROS)), ("0.01".into(), "255".into()));
+        assert_eq!(
+            (seconds(10_000), seconds(255 * MICROS)),
+            ("0.01".into(), "255".into())
+        );
     }
 }
