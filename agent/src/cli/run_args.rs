@@ -3,6 +3,7 @@
 mod check;
 mod interval;
 mod usage_error;
+mod vips;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,6 +29,20 @@ Examples:
 
 Without --config and without --vip it takes no part and monitors --iface.";
 
+/// By their clap ids: a message then names only those that were given.
+const INSTANCE_FLAGS: [&str; 10] = [
+    "iface",
+    "vrid",
+    "priority",
+    "vip",
+    "advert_int",
+    "version",
+    "unicast_src",
+    "unicast_peer",
+    "auth_pass",
+    "no_preempt",
+];
+
 /// Hold virtual IP addresses together with the other routers of a VRID.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
@@ -37,7 +52,7 @@ pub struct RunArgs {
     /// Instead of the flags that describe one instance. Keywords that
     /// failoverd does not act on yet get one warning each; an error leaves the
     /// machine as it is.
-    #[arg(long, value_name = "FILE", conflicts_with = "instance")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = INSTANCE_FLAGS)]
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -71,7 +86,6 @@ pub struct RunArgs {
 /// The flags that describe one instance. Values are text here, so that all
 /// that is wrong with them can be said at once.
 #[derive(Args, Clone, Debug, Default)]
-#[group(id = "instance", multiple = true)]
 pub struct InstanceArgs {
     /// Interface on which adverts are sent and received
     ///

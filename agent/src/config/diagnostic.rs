@@ -47,9 +47,9 @@ macro_rules! codes {
 codes! {
     /// The file cannot be opened or read.
     Unreadable = "unreadable",
-    /// More than [`super::lexer::MAX_FILE`] bytes.
+    /// More than `lexer::MAX_FILE` bytes.
     FileTooBig = "file-too-big",
-    /// A statement line of more than [`super::lexer::MAX_LINE`] bytes.
+    /// A statement line of more than `lexer::MAX_LINE` bytes.
     LineTooLong = "line-too-long",
     /// Not UTF-8, or a control character.
     NotText = "not-text",
@@ -104,7 +104,7 @@ codes! {
     OwnInterface = "own-interface",
     /// No instance in the whole file.
     NoInstance = "no-instance",
-    /// Problems beyond [`super::sink::MAX_DIAGNOSTICS`].
+    /// Problems beyond `sink::MAX_DIAGNOSTICS`.
     TooManyProblems = "too-many-problems",
 }
 

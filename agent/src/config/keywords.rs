@@ -65,7 +65,7 @@ pub struct Keyword {
     pub status: Status,
 }
 
-/// A supported keyword, for the exhaustive matches of [`super::lower`].
+/// A supported keyword, for the exhaustive matches of `lower`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Key {
     Root(RootKey),

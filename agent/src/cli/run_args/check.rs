@@ -10,8 +10,7 @@ use super::usage_error::UsageError;
 use super::{InstanceArgs, Plan, warning};
 use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
 use crate::config::{
-    Code, Config, Diagnostic, IfName, Instance, MAX_ADVERTISED, MAX_PEERS, Vip, cut_password,
-    family_of, parse_host, parse_vip_address,
+    Code, Config, Diagnostic, IfName, Instance, MAX_PEERS, cut_password, family_of, parse_host,
 };
 
 /// # Errors
@@ -66,9 +65,9 @@ fn unused_without_vip(args: &InstanceArgs) -> Vec<Diagnostic> {
 }
 
 #[derive(Default)]
-struct Check {
-    errors: Vec<UsageError>,
-    warnings: Vec<Diagnostic>,
+pub struct Check {
+    pub errors: Vec<UsageError>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Check {
@@ -138,67 +137,6 @@ impl Check {
             Ok(_) | Err(_) => {
                 self.errors.push(UsageError::BadPriority(text.to_owned()));
                 Priority::DEFAULT
-            }
-        }
-    }
-
-    fn vips(&mut self, given: &[String]) -> Vec<Vip> {
-        let mut vips: Vec<Vip> = Vec::new();
-        for text in given {
-            let (address, prefix) = match parse_vip_address(text) {
-                Ok((address, Ok(prefix))) => (address, prefix),
-                Ok((_, Err(most))) => {
-                    self.errors.push(UsageError::BadPrefix(text.clone(), most));
-                    continue;
-                }
-                Err(why) => {
-                    self.errors.push(UsageError::BadVip(text.clone(), why));
-                    continue;
-                }
-            };
-            self.vip_fits(address, &vips);
-            if vips.iter().any(|vip| vip.address == address) {
-                let message = format!("--vip {address} is given twice; the first one counts");
-                self.warnings.push(warning(Code::Duplicate, message));
-                continue;
-            }
-            vips.push(Vip {
-                address,
-                prefix,
-                device: None,
-                broadcast: None,
-                label: None,
-                scope: 0,
-                advertised: true,
-            });
-        }
-        if vips.len() > MAX_ADVERTISED {
-            self.errors
-                .push(UsageError::TooManyVips { count: vips.len() });
-        }
-        vips
-    }
-
-    fn vip_fits(&mut self, address: IpAddr, before: &[Vip]) {
-        let family = family_of(address);
-        match before.first().map(|vip| family_of(vip.address)) {
-            Some(first) if first != family => {
-                self.errors.push(UsageError::VipFamily {
-                    vip: address,
-                    family,
-                    first,
-                });
-            }
-            Some(_) => {}
-            None => {
-                if let IpAddr::V6(address) = address
-                    && !address.is_unicast_link_local()
-                {
-                    let message = format!(
-                        "--vip {address}: the first IPv6 VIP should be link-local (fe80::), RFC 9568 5.2.9"
-                    );
-                    self.warnings.push(warning(Code::NotLinkLocal, message));
-                }
             }
         }
     }

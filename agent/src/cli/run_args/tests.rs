@@ -291,6 +291,9 @@ fn a_file_excludes_the_flags_of_an_instance() {
             "{flag}"
         );
     }
+    let error = Cli::try_parse_from(["run", "--config", "f", "--vip", "x"]).expect_err("conflict");
+    let text = error.to_string();
+    assert!(text.contains("--vip") && !text.contains("--vrid"), "{text}");
     let with_options = args("--config f --require-xdp --backend raw --control /x --no-supervisor");
     assert_eq!(with_options.config, Some(PathBuf::from("f")));
 }

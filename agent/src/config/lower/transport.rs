@@ -24,8 +24,10 @@ pub struct Unicast {
     /// `mcast_src_ip`; keepalived keeps both in one place.
     pub mcast_source: Option<(IpAddr, Span)>,
     pub peers: Vec<(IpAddr, Span)>,
-    /// `unicast_peer` was given, with or without usable peers.
+    /// `unicast_peer` was given, with or without peers.
     pub block: Option<Span>,
+    /// A peer was given that cannot be used, and reported.
+    pub bad_peer: bool,
     pub check_source: Option<bool>,
 }
 
@@ -66,7 +68,10 @@ pub fn peers(block: &Statement, unicast: &mut Unicast, sink: &mut Sink) {
                 _ => extra_word("the peer", option, false, sink),
             }
         }
-        unicast.peers.extend(address(word, "unicast peer", sink));
+        match address(word, "unicast peer", sink) {
+            Some(peer) => unicast.peers.push(peer),
+            None => unicast.bad_peer = true,
+        }
     }
 }
 
@@ -109,7 +114,7 @@ pub fn transport(
             .help("use multicast, or fewer routers");
         return None;
     }
-    if !usable {
+    if !usable || unicast.bad_peer {
         return None;
     }
     let source = unicast.source.map(|(address, _)| address);

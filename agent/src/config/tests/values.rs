@@ -146,6 +146,9 @@ fn f27_passwords() {
     assert_eq!(password("12345678"), Some(Password(*b"12345678")));
     assert_eq!(password("123456789"), Some(Password(*b"12345678")));
     assert_eq!(password("\"a b#c\""), Some(Password(*b"a b#c\0\0\0")));
+    clean(&with(
+        "authentication {\nauth_type PASS\nauth_pass 12345678\n}",
+    ));
     assert_eq!(password("a!b"), Some(Password(*b"a\0\0\0\0\0\0\0")));
     assert_eq!(password("'q"), Some(Password(*b"'q\0\0\0\0\0\0")));
     assert_eq!(password("\"\""), None);
