@@ -211,6 +211,10 @@ fn a_line_that_does_not_come_is_an_error_with_the_output() -> Result<()> {
     let error = process
         .wait_line("Entering", SPACING * 50)
         .expect_err("no such line");
+    assert!(
+        monotonic() - start < 30_000_000_000,
+        "the end goes unnoticed"
+    );
     let error = error.to_string();
     assert!(
         error.contains("something else") && error.contains("has ended"),
