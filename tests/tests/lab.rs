@@ -208,9 +208,14 @@ fn a_line_that_does_not_come_is_an_error_with_the_output() -> Result<()> {
     require_root!();
     let ns = Netns::new()?;
     let process = ns.spawn("echo", ["something else"])?;
+    let start = monotonic();
     let error = process
-        .wait_line("Entering", SPACING * 50)
+        .wait_line("Entering", 60 * SECOND)
         .expect_err("no such line");
+    assert!(
+        monotonic() - start < 30_000_000_000,
+        "the end goes unnoticed"
+    );
     let error = error.to_string();
     assert!(
         error.contains("something else") && error.contains("has ended"),

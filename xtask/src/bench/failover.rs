@@ -61,11 +61,10 @@ pub fn main(arguments: &Arguments) -> Result<()> {
     let mut sides = SIDES.to_vec();
     sides.retain(|daemon| !arguments.keepalived || *daemon == Daemon::Keepalived);
     if !arguments.keepalived {
-        let binary = build::agent()?;
-        if !sys::is_root() {
-            return again_as_root(&binary);
-        }
-        agent::use_binary(&binary);
+        agent::use_binary(&build::agent()?);
+    }
+    if !sys::is_root() {
+        return again_as_root();
     }
     if let Some(reason) = privilege::missing() {
         bail!("the bench cannot run here: {reason}");
@@ -91,10 +90,14 @@ pub fn main(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn again_as_root(binary: &std::path::Path) -> Result<()> {
+/// With the same arguments; the build was made as the user.
+fn again_as_root() -> Result<()> {
     let mut command = shell::as_root("env")?;
-    command.arg(format!("FAILOVERD_BIN={}", binary.display()));
-    command.args(std::env::args_os());
+    if let Ok(binary) = agent::binary() {
+        command.arg(format!("FAILOVERD_BIN={}", binary.display()));
+    }
+    command.arg(std::env::current_exe().context("path of xtask")?);
+    command.args(std::env::args_os().skip(1));
     shell::run(&mut command)
 }
 
