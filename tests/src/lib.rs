@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod decode;
 pub mod fixtures;
 pub mod frr;
+pub mod interop;
 pub mod keepalived;
 pub mod netns;
 pub mod packet;
