@@ -136,16 +136,12 @@ impl Duel {
     /// When the adverts do not come, or the agent took over.
     pub fn stays_backup(&self) -> Result<()> {
         let since = monotonic();
-        let source = self.lan.host(0).port.clone();
+        // What comes in at host 1 is of host 0, whatever its address.
         let heard = || -> Vec<u64> {
-            let adverts = self.captures[1].adverts().into_iter();
-            adverts
-                .filter(|(time, advert)| {
-                    *time >= since
-                        && [source.v4.into(), source.v6.into(), source.link_local.into()]
-                            .contains(&advert.source)
-                })
-                .map(|(time, _)| time)
+            let frames = self.captures[1].frames().into_iter();
+            frames
+                .filter(|frame| frame.time >= since && !frame.outgoing && frame.advert().is_some())
+                .map(|frame| frame.time)
                 .collect()
         };
         eventually(PATIENCE, "adverts of host 0", || {

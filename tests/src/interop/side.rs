@@ -12,6 +12,9 @@ use crate::{
     topology::{Host, Mac},
 };
 
+/// As many complaints as anybody reads.
+const MANY: usize = 10;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Agent,
@@ -169,6 +172,11 @@ impl Side {
                 &[
                     // The election itself.
                     "received lower priority",
+                    "Discarding advertisement from",
+                    // vrrpd tells all it hears, with the checksum.
+                    "Received VRRP Advertisement from",
+                    // Until zebra has told it of the macvlan's own.
+                    "Failed to find address to bind on",
                 ],
             ),
         };
@@ -177,6 +185,7 @@ impl Side {
             .map(|line| line.text)
             .filter(|text| signs.iter().any(|sign| text.contains(sign)))
             .filter(|text| !harmless.iter().any(|known| text.contains(known)))
+            .take(MANY)
             .collect()
     }
 }
