@@ -38,6 +38,10 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+        Ok((Plan::Run(config), diagnostics)) if config.instances.is_empty() => {
+            complain(&UsageErrors::File(diagnostics));
+            ExitCode::from(exit::USAGE)
+        }
         Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
             Ok(code) => code,
             Err(error) => {
