@@ -85,7 +85,7 @@ fn t3_t7_frozen_with_its_network_it_never_replaces_a_living_active() {
     }
 }
 
-/// The case of the brief description in backup.rs: 0.1 intervals to go.
+/// Thawed with 0.1 intervals to go: not enough to hear the Active once.
 #[test]
 fn t7_thawed_a_tenth_before_the_deadline_it_grants_one_more_interval() {
     let mut rig = settled(config(100));
