@@ -42,6 +42,8 @@ pub(super) struct Instance {
     pub(super) counted: KernelTime,
     /// We overslept until then: no deadline counts from before.
     pub(super) floor: KernelTime,
+    /// Extensions granted since the last sign of life.
+    pub(super) grants: u8,
     pub(super) last_advert: Option<KernelTime>,
     /// Active_Down_Timer runs for the Skew_Time after a priority 0.
     pub(super) released_by: Option<IpAddr>,
@@ -77,6 +79,7 @@ impl Instance {
             watched: None,
             counted: KernelTime(0),
             floor: KernelTime(0),
+            grants: 0,
             last_advert: None,
             released_by: None,
             preempt_ready: false,

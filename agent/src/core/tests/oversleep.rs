@@ -295,3 +295,28 @@ fn expiring_names_the_backups_whose_checkpoint_or_deadline_is_due() {
     // Active: its own timers are nobody's silence.
     assert_eq!(rig.machine.expiring(deadline.after(ms(5000))).count(), 0);
 }
+
+/// A Backup that nobody schedules in time is late at every stage. It must not
+/// wait for ever: the Active is dead, and we are what is left.
+#[test]
+fn t3_a_starved_backup_takes_over_after_three_extensions() {
+    for config in variants() {
+        let mut rig = settled(config);
+        let interval = config.interval.duration();
+        let mut effects = Vec::new();
+        // Three extensions have two stages each, and so has the last wait.
+        for _ in 0..8 {
+            let next = rig
+                .machine
+                .poll_timeout()
+                .expect("a deadline while nobody is Active");
+            effects.extend(rig.timeout(next.after(interval * 3)));
+            if rig.snapshot().state == State::Active {
+                break;
+            }
+        }
+        let entered = Vec::from_iter(transitions(&effects).iter().map(|(_, to, _)| *to));
+        assert_eq!(entered, [State::Active], "{config:?}");
+        assert_eq!(rig.snapshot().counters.overslept, 3, "{config:?}");
+    }
+}
