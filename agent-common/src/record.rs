@@ -48,6 +48,10 @@ pub mod filter_flags {
     /// The local router owns the addresses and ignores every advert
     /// (RFC 9568 7.1 as published; erratum 8298 only logs).
     pub const OWNER_IGNORES: u8 = 1 << 3;
+    /// v3/IPv6: our own first address is not link-local, so that of others
+    /// need not be either. Refusing what we send ourselves would make
+    /// every router of such a configuration Active.
+    pub const ANY_FIRST_ADDRESS: u8 = 1 << 4;
 }
 
 /// What the verdict on an advert needs to know of the instance it is for.

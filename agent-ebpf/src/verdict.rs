@@ -102,6 +102,9 @@ fn refuse<H: Hook>(hook: &H, slot: u32, refused: &Refused, now: u64) -> Outcome 
         count(slot, Outcome::OverBudget);
         return Outcome::OverBudget;
     }
-    log::refused(hook, refused, now);
+    // Other virtual routers on the link are nobody's mistake.
+    if refused.why != Outcome::UnknownVrid {
+        log::refused(hook, refused, now);
+    }
     refused.why
 }

@@ -6,5 +6,6 @@ pub mod control;
 pub mod core;
 pub mod io;
 pub mod logging;
+pub mod monitor;
 pub mod service;
 pub mod supervise;

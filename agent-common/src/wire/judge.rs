@@ -59,7 +59,7 @@ pub fn judge<F: Frame + ?Sized>(
     }
     let interval_cs = match version {
         Version::V2 => check_v2(frame, located, &header, filter)?,
-        Version::V3 => check_v3(frame, located, &header)?,
+        Version::V3 => check_v3(frame, located, &header, filter)?,
     };
     let reassembled = located.destination_mac.is_none();
     let flags = if pseudo_header {
@@ -241,6 +241,7 @@ fn check_v3<F: Frame + ?Sized>(
     frame: &F,
     located: &Located,
     header: &Header,
+    filter: &InstanceFilter,
 ) -> Result<u16, Outcome> {
     if header.address_count == 0 {
         return Err(Outcome::NoAddresses);
@@ -255,7 +256,7 @@ fn check_v3<F: Frame + ?Sized>(
         Family::V6 => {
             let at = located.message.at + vrrp::HEADER_LEN;
             let first = frame.bytes::<16>(at).ok_or(Outcome::Incomplete)?;
-            if ipv6::is_link_local(first) {
+            if ipv6::is_link_local(first) || filter.flags & filter_flags::ANY_FIRST_ADDRESS != 0 {
                 Ok(centis)
             } else {
                 Err(Outcome::NotLinkLocal)

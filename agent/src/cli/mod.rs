@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod monitor;
 pub mod run;
 pub mod run_args;
 pub mod status;
@@ -46,6 +47,7 @@ pub struct Cli {
 enum Command {
     Run(Box<run_args::RunArgs>),
     Status(status::StatusArgs),
+    Monitor(monitor::MonitorArgs),
 }
 
 fn long_version() -> &'static str {
@@ -62,5 +64,6 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(run) => run::run(*run, &arguments),
         Command::Status(status) => status::run(&status),
+        Command::Monitor(monitor) => monitor::run(&monitor),
     }
 }

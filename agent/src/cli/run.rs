@@ -33,10 +33,11 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             eprintln!(
                 "failoverd: no --vip and no --config: monitoring {interface}, taking no part"
             );
-            {
-                let _ = interface;
-                ExitCode::FAILURE
-            }
+            crate::cli::monitor::on(&interface)
+        }
+        Ok((Plan::Run(config), diagnostics)) if config.instances.is_empty() => {
+            complain(&UsageErrors::File(diagnostics));
+            ExitCode::from(exit::USAGE)
         }
         Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
             Ok(code) => code,

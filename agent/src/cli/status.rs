@@ -1,6 +1,10 @@
 //! `failoverd status`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::Args;
 
@@ -23,29 +27,35 @@ pub struct StatusArgs {
 }
 
 pub fn run(arguments: &StatusArgs) -> ExitCode {
-    match control::client::status(&arguments.control) {
-        Ok(status) if arguments.json => match serde_json::to_string_pretty(&status) {
-            Ok(text) => {
-                println!("{text}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("failoverd: cannot write the status: {error}");
-                ExitCode::from(exit::FAILURE)
-            }
-        },
-        Ok(status) => {
-            print!("{status}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
+    let answer = control::client::status(&arguments.control).map_err(|error| {
+        let code = match error {
+            ClientError::Permission { .. } => exit::PERMISSION,
+            ClientError::NotRunning { .. }
+            | ClientError::Broken { .. }
+            | ClientError::Refused(_) => exit::NO_AGENT,
+        };
+        (code, error.to_string())
+    });
+    let text = answer.and_then(|status| match arguments.json {
+        true => serde_json::to_string_pretty(&status)
+            .map(|json| json + "\n")
+            .map_err(|error| (exit::FAILURE, error.to_string())),
+        false => Ok(status.to_string()),
+    });
+    match text.and_then(|text| print(&text).map_err(|error| (exit::FAILURE, error.to_string()))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, error)) => {
             eprintln!("failoverd: {error}");
-            ExitCode::from(match error {
-                ClientError::Permission { .. } => exit::PERMISSION,
-                ClientError::NotRunning { .. }
-                | ClientError::Broken { .. }
-                | ClientError::Refused(_) => exit::NO_AGENT,
-            })
+            ExitCode::from(code)
         }
+    }
+}
+
+/// A reader that has seen enough, as `head` has, is no failure.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }

@@ -10,6 +10,10 @@
 //! silence. So the time-out has two stages, a checkpoint and the deadline
 //! (see [`checkpoint_margin`]); when either is handled late by more than a
 //! quarter interval, the Active gets one more Active_Down_Interval from then.
+//!
+//! A Backup that is starved wakes late every time. After [`MAX_GRANTS`] such
+//! extensions without a sign of life it takes over all the same: it has been
+//! awake in each of them, and a machine that nobody serves is an outage too.
 
 use agent_common::{KernelTime, Version};
 
@@ -21,12 +25,16 @@ use super::{
     timers::{Timer, checkpoint_margin, oversleep_tolerance},
 };
 
+/// Extensions after oversleeping that an Active gets without being heard.
+pub(super) const MAX_GRANTS: u8 = 3;
+
 impl Instance {
     /// Becomes Backup; the Active_Down_Timer counts from `from`.
     pub(super) fn enter_backup(&mut self, from: KernelTime, now: KernelTime) {
         self.enter(State::Backup, now);
         self.counted = from;
         self.floor = KernelTime(0);
+        self.grants = 0;
         self.arm_down(from);
     }
 
@@ -95,6 +103,7 @@ impl Instance {
 
     fn accept(&mut self, advert: &Advert, out: &mut Effects) {
         self.learn(advert);
+        self.grants = 0;
         self.counted = advert.stamp;
         self.arm_down(advert.stamp);
         if self.watched() != Some(advert.source) {
@@ -116,6 +125,7 @@ impl Instance {
     /// S-17: Skew_Time from the stamp, with the interval learned so far (T-07, T-11).
     fn backup_release(&mut self, advert: &Advert) {
         self.counted = advert.stamp;
+        self.grants = 0;
         self.released_by = Some(advert.source);
         let deadline = advert.stamp.max(self.floor).after(self.skew());
         self.timers.arm(Timer::ActiveDown, deadline);
@@ -128,14 +138,15 @@ impl Instance {
             self.preempt_ready = true;
         }
         let tolerance = oversleep_tolerance(self.interval_in_force());
+        let may_grant = self.grants < MAX_GRANTS;
         if let Some(due) = self.timers.due(Timer::Checkpoint, now) {
-            if now > due.after(tolerance) {
+            if may_grant && now > due.after(tolerance) {
                 return self.overslept(due, now, out);
             }
             self.timers.disarm(Timer::Checkpoint);
         }
         if let Some(due) = self.timers.due(Timer::ActiveDown, now) {
-            if now > due.after(tolerance) {
+            if may_grant && now > due.after(tolerance) {
                 return self.overslept(due, now, out);
             }
             let cause = match self.released_by {
@@ -159,6 +170,7 @@ impl Instance {
     /// several Backups that thaw together in the order of their priorities.
     fn overslept(&mut self, due: KernelTime, now: KernelTime, out: &mut Effects) {
         bump(&mut self.counters.overslept);
+        self.grants = self.grants.saturating_add(1);
         self.floor = now;
         if self.released_by.is_some() {
             let wait = self.interval_in_force().duration() + self.skew();

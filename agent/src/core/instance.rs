@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use agent_common::{AdvertInterval, Family, KernelTime, Priority, Version};
+use agent_common::{AdvertInterval, Family, KernelTime, Version};
 
 use super::{
     config::InstanceConfig,
@@ -25,11 +25,11 @@ pub(super) struct Instance {
     pub(super) state: State,
     since: KernelTime,
     /// Startup: what was stamped before it was heard in Initialize (S-03).
-    up_at: KernelTime,
+    pub(super) up_at: KernelTime,
     pub(super) source: Option<IpAddr>,
-    fault: Option<Fault>,
+    pub(super) fault: Option<Fault>,
     /// After Shutdown: a late Up of the link must not bring us back.
-    left: bool,
+    pub(super) left: bool,
     pub(super) timers: Timers,
     /// Active_Adver_Interval; equal to Advertisement_Interval in v2.
     pub(super) learned: AdvertInterval,
@@ -42,6 +42,8 @@ pub(super) struct Instance {
     pub(super) counted: KernelTime,
     /// We overslept until then: no deadline counts from before.
     pub(super) floor: KernelTime,
+    /// Extensions granted since the last sign of life.
+    pub(super) grants: u8,
     pub(super) last_advert: Option<KernelTime>,
     /// Active_Down_Timer runs for the Skew_Time after a priority 0.
     pub(super) released_by: Option<IpAddr>,
@@ -77,6 +79,7 @@ impl Instance {
             watched: None,
             counted: KernelTime(0),
             floor: KernelTime(0),
+            grants: 0,
             last_advert: None,
             released_by: None,
             preempt_ready: false,
@@ -103,62 +106,6 @@ impl Instance {
     pub(super) fn is_expiring(&self, now: KernelTime) -> bool {
         self.timers.due(Timer::Checkpoint, now).is_some()
             || self.timers.due(Timer::ActiveDown, now).is_some()
-    }
-
-    /// Startup (RFC 9568 6.4.1), or a new source address while running.
-    pub(super) fn up(&mut self, source: IpAddr, now: KernelTime, out: &mut Effects) {
-        if self.left {
-            return;
-        }
-        let changed = self.source.replace(source) != Some(source);
-        match self.state {
-            State::Initialize => self.startup(now, out),
-            State::Backup => {}
-            State::Active if changed => self.advert_from_new_source(now, out),
-            State::Active => {}
-        }
-    }
-
-    fn startup(&mut self, now: KernelTime, out: &mut Effects) {
-        self.fault = None;
-        self.up_at = now;
-        self.last_advert = None;
-        self.active = None;
-        if self.config.priority.is_owner() {
-            self.promote(Cause::Owner, now, out);
-        } else {
-            self.learned = self.config.interval;
-            self.enter_backup(now, now);
-            // Whoever was watched before the fault may be gone.
-            self.watch(None, out);
-            self.transition(State::Initialize, Cause::Started, now, out);
-        }
-    }
-
-    /// The instance can no longer take part.
-    pub(super) fn down(&mut self, fault: Fault, now: KernelTime, out: &mut Effects) {
-        if !self.left {
-            self.fault = Some(fault);
-            self.leave(Cause::Fault(fault), now, out);
-        }
-    }
-
-    /// Shutdown (RFC 9568 6.4.2, 6.4.3): for good.
-    pub(super) fn shutdown(&mut self, now: KernelTime, out: &mut Effects) {
-        self.left = true;
-        self.leave(Cause::Shutdown, now, out);
-    }
-
-    fn leave(&mut self, cause: Cause, now: KernelTime, out: &mut Effects) {
-        let from = self.state;
-        match from {
-            State::Initialize => return,
-            State::Backup => {}
-            State::Active => self.release(out),
-        }
-        self.enter(State::Initialize, now);
-        self.active = None;
-        self.transition(from, cause, now, out);
     }
 
     /// A valid advert of the virtual router.
@@ -243,6 +190,25 @@ impl Instance {
         }
     }
 
+    /// Invariants that no input may break: each state runs its own timer (T-08).
+    ///
+    /// # Panics
+    /// When the machine is wrong. A restart, which also removes the VIPs that
+    /// a crash left, is safer than an election without a timer.
+    pub(super) fn assert_sound(&self) {
+        let armed = |timer| self.timers.get(timer).is_some();
+        let sound = match self.state {
+            State::Initialize => self.timers.next() == Timers::NEVER,
+            State::Backup => armed(Timer::ActiveDown) && !armed(Timer::Advert),
+            State::Active => armed(Timer::Advert) && !armed(Timer::ActiveDown),
+        };
+        assert!(
+            sound,
+            "timers of another state run: {:?} {:?}",
+            self.state, self.timers
+        );
+    }
+
     /// A change of state takes every timer of the old one with it (T-08).
     pub(super) fn enter(&mut self, state: State, now: KernelTime) {
         self.timers = Timers::unarmed();
@@ -317,18 +283,6 @@ impl Instance {
             Family::V4 => true,
             Family::V6 => false,
         }
-    }
-
-    /// Gives the VIPs up: priority 0 first, so that the next router can begin.
-    pub(super) fn release(&mut self, out: &mut Effects) {
-        bump(&mut self.counters.adverts_sent);
-        bump(&mut self.counters.priority_zero_sent);
-        bump(&mut self.counters.left_active);
-        out.push(Effect::SendAdvert {
-            id: self.id(),
-            priority: Priority::RELEASE,
-        });
-        out.push(Effect::RemoveAddresses { id: self.id() });
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

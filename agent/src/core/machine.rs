@@ -122,6 +122,7 @@ impl Machine {
         for (instance, next) in self.instances.iter_mut().zip(&mut self.next) {
             if *next <= now {
                 instance.timeout(now, &mut self.effects);
+                instance.assert_sound();
                 *next = instance.next_deadline();
             }
         }
@@ -138,6 +139,7 @@ impl Machine {
             return;
         };
         act(instance, &mut self.effects);
+        instance.assert_sound();
         *next = instance.next_deadline();
     }
 

@@ -13,6 +13,7 @@ pub mod effect;
 mod heard;
 pub mod input;
 mod instance;
+mod lifecycle;
 mod limit;
 mod machine;
 mod queue;

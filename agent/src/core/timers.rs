@@ -104,8 +104,10 @@ impl Timers {
         }
     }
 
+    /// A deadline at the very end of the clock comes a nanosecond early, so
+    /// that no stamp can disarm a timer by saturation.
     pub fn arm(&mut self, timer: Timer, at: KernelTime) {
-        self.at[timer as usize] = at;
+        self.at[timer as usize] = at.min(KernelTime(u64::MAX - 1));
     }
 
     pub fn disarm(&mut self, timer: Timer) {

@@ -217,6 +217,10 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
     if instance.owner_ignores && instance.priority.is_owner() {
         filter.flags |= filter_flags::OWNER_IGNORES;
     }
+    let first = instance.advertised().next();
+    if matches!(first, Some(IpAddr::V6(first)) if !first.is_unicast_link_local()) {
+        filter.flags |= filter_flags::ANY_FIRST_ADDRESS;
+    }
     match &instance.transport {
         Transport::Multicast { .. } => {
             filter.destination = match instance.family {

@@ -204,6 +204,10 @@ fn r12_first_address_not_link_local() {
     let (first, second) = packet.message[8..].split_at_mut(16);
     first.swap_with_slice(second);
     assert_eq!(refused_v6(&packet), Outcome::NotLinkLocal);
+    // Unless we are configured so ourselves.
+    let mut ours = filter(3, Family::V6);
+    ours.flags |= crate::record::filter_flags::ANY_FIRST_ADDRESS;
+    assert!(verdict(&packet.frame(), &ours).is_ok());
 }
 
 #[test]

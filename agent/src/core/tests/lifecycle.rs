@@ -181,3 +181,42 @@ fn s02_a_new_source_address_leaves_a_backup_as_it_is() {
     assert_eq!(rig.deadline(), deadline);
     assert_eq!(rig.snapshot().source, Some(ip(5)));
 }
+
+/// The same for an owner, who would answer or yield at once.
+#[test]
+fn s03_an_owner_ignores_what_was_stamped_before_startup() {
+    for priority in [0, 50, 255] {
+        let mut rig = Rig::up(config(255));
+        let old = advert(ip(200), priority, KernelTime(START.0 - 1));
+        assert_eq!(rig.hear_late(old, at(10)), []);
+        assert_eq!(rig.state(), State::Active);
+    }
+}
+
+/// T-12: no wrap of 32-bit milliseconds, and the end of the clock is no panic.
+#[test]
+fn t12_long_after_boot_and_up_to_the_end_of_the_clock() {
+    const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
+    for start in [YEAR / 7, 100 * YEAR, 580 * YEAR].map(KernelTime) {
+        let mut rig = Rig::new(config(100));
+        rig.input(
+            Input::Up {
+                id: ID,
+                source: OWN,
+            },
+            start,
+        );
+        let deadline = rig.deadline();
+        assert_eq!(deadline.since(start), Duration::from_nanos(3_609_375_000));
+        rig.run_until(deadline);
+        assert_eq!(rig.state(), State::Active);
+    }
+    let mut rig = Rig::up(config(100));
+    for source in [1, 2] {
+        rig.hear_late(advert(ip(source), 150, KernelTime(u64::MAX)), at(1));
+        rig.hear_late(advert(ip(source + 2), 0, KernelTime(u64::MAX)), at(1));
+    }
+    rig.timeout(KernelTime(u64::MAX));
+    assert_eq!(rig.state(), State::Active);
+    rig.timeout(KernelTime(u64::MAX));
+}

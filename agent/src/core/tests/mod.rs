@@ -141,7 +141,10 @@ impl Rig {
         let due = self.machine.poll_timeout().unwrap();
         let effects = self.timeout(due);
         let next = self.machine.poll_timeout();
-        assert!(next.is_none_or(|next| next > due), "a timer fired and stayed due");
+        assert!(
+            next.is_none_or(|next| next > due),
+            "a timer fired and stayed due"
+        );
         (due, effects)
     }
 

@@ -85,7 +85,7 @@ fn t3_t7_frozen_with_its_network_it_never_replaces_a_living_active() {
     }
 }
 
-/// The case of the brief description in backup.rs: 0.1 intervals to go.
+/// Thawed with 0.1 intervals to go: not enough to hear the Active once.
 #[test]
 fn t7_thawed_a_tenth_before_the_deadline_it_grants_one_more_interval() {
     let mut rig = settled(config(100));
@@ -294,4 +294,29 @@ fn expiring_names_the_backups_whose_checkpoint_or_deadline_is_due() {
     rig.timeout(deadline);
     // Active: its own timers are nobody's silence.
     assert_eq!(rig.machine.expiring(deadline.after(ms(5000))).count(), 0);
+}
+
+/// A Backup that nobody schedules in time is late at every stage. It must not
+/// wait for ever: the Active is dead, and we are what is left.
+#[test]
+fn t3_a_starved_backup_takes_over_after_three_extensions() {
+    for config in variants() {
+        let mut rig = settled(config);
+        let interval = config.interval.duration();
+        let mut effects = Vec::new();
+        // Three extensions have two stages each, and so has the last wait.
+        for _ in 0..8 {
+            let next = rig
+                .machine
+                .poll_timeout()
+                .expect("a deadline while nobody is Active");
+            effects.extend(rig.timeout(next.after(interval * 3)));
+            if rig.snapshot().state == State::Active {
+                break;
+            }
+        }
+        let entered = Vec::from_iter(transitions(&effects).iter().map(|(_, to, _)| *to));
+        assert_eq!(entered, [State::Active], "{config:?}");
+        assert_eq!(rig.snapshot().counters.overslept, 3, "{config:?}");
+    }
 }

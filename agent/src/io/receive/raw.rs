@@ -5,7 +5,10 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-use agent_common::wire::{Link, locate};
+use agent_common::{
+    KernelTime,
+    wire::{Link, locate},
+};
 use socket2::{SockFilter, Socket};
 
 use super::{BUFFER, Filters, Verdict};
@@ -25,20 +28,42 @@ pub struct RawReceiver {
     buffer: Vec<u8>,
 }
 
+/// A frame as it came off the socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    pub frame: &'a [u8],
+    pub link: Link,
+    pub stamp: KernelTime,
+    /// Sent by this machine; only where they were asked for.
+    pub outgoing: bool,
+}
+
 impl RawReceiver {
     /// # Errors
     ///
     /// Without CAP_NET_RAW, or when the link is gone.
     pub fn open(ifindex: u32) -> io::Result<Self> {
+        let receiver = Self::open_with_outgoing(ifindex)?;
+        // Linux 4.20; without it our own adverts come back and are known by
+        // their source address.
+        let on: i32 = 1;
+        let fd = receiver.as_fd();
+        let _ = sys::set_option(fd, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &on);
+        Ok(receiver)
+    }
+
+    /// As [`Self::open`], with the frames that this machine sends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_with_outgoing(ifindex: u32) -> io::Result<Self> {
         let socket = Socket::from(sys::packet_receiver()?);
         let on: i32 = 1;
         socket.attach_filter(&filter())?;
         let fd = socket.as_fd();
         sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
         sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &on)?;
-        // Linux 4.20; without it our own adverts come back and are known by
-        // their source address.
-        let _ = sys::set_option(fd, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &on);
         let _ = sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &RECEIVE_BUFFER);
         sys::bind_packet(fd, ifindex)?;
         let stamps = StampConverter::new();
@@ -66,24 +91,38 @@ impl RawReceiver {
         limit: usize,
         mut each: impl FnMut(Verdict),
     ) -> io::Result<bool> {
+        self.drain_frames(limit, |arrival| {
+            let located = locate(arrival.frame, arrival.link);
+            let stamp = arrival.stamp.nanos();
+            each(Verdict::judge(arrival.frame, located, filters, stamp));
+        })
+    }
+
+    /// As [`Self::drain`], with the frames themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::drain`].
+    pub fn drain_frames(
+        &mut self,
+        limit: usize,
+        mut each: impl FnMut(Arrival<'_>),
+    ) -> io::Result<bool> {
         self.stamps.begin();
         for _ in 0..limit {
             let Some(received) = sys::receive(self.socket.as_fd(), &mut self.buffer)? else {
                 self.stamps.emptied();
                 return Ok(false);
             };
-            let frame = self.buffer.get(..received.len).unwrap_or_default();
-            let stamp = self.stamps.convert(received.wall);
-            let link = Link {
-                ifindex: self.ifindex,
-                vlan: received.vlan,
-            };
-            each(Verdict::judge(
-                frame,
-                locate(frame, link),
-                filters,
-                stamp.nanos(),
-            ));
+            each(Arrival {
+                frame: self.buffer.get(..received.len).unwrap_or_default(),
+                link: Link {
+                    ifindex: self.ifindex,
+                    vlan: received.vlan,
+                },
+                stamp: self.stamps.convert(received.wall),
+                outgoing: received.outgoing,
+            });
         }
         Ok(true)
     }
