@@ -210,7 +210,7 @@ fn elects_and_moves(seed: Seed, kinds: [Kind; 2]) -> Result<()> {
 
 /// What either says of the file, before it runs.
 fn of_the_configuration(line: &str) -> bool {
-    ["keepalived.conf", "smtp"]
+    ["keepalived.conf", "smtp", "Ignoring track_interface"]
         .iter()
         .any(|sign| line.contains(sign))
 }
