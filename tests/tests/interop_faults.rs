@@ -91,7 +91,7 @@ fn s42_a_lower_priority_is_answered_at_once_and_keepalived_leaves() -> Result<()
     // The regular one would be half a second away on average.
     let delay = Duration::from_nanos(ours - theirs);
     ensure!(
-        delay < Duration::from_millis(300),
+        delay < Duration::from_millis(150),
         "answered after {delay:?}"
     );
     let log = agent(&duel)?;

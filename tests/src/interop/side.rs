@@ -167,7 +167,7 @@ impl Side {
             Self::Keepalived(_) | Self::Frr(_) => (
                 &[
                     "nvalid", "ncorrect", "mismatch", "xpect", "bogus", "gnoring", "rong", "rror",
-                    "hecksum", "iscard", "ailed", "nable to", "annot", "ad ",
+                    "hecksum", "iscard", "ailed", "nable to", "annot", "Bad ",
                 ],
                 &[
                     // The election itself.
