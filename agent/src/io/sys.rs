@@ -79,6 +79,23 @@ pub fn bind_packet(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
     check(result as libc::ssize_t).map(|_| ())
 }
 
+/// Frames that found a packet socket's buffer full since the last call.
+pub fn packet_drops(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+    // SAFETY: the pointers are to locals, and `length` is that of `statistics`.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut length,
+        )
+    };
+    check(result as libc::ssize_t).map(|_| statistics.tp_drops)
+}
+
 /// Sends whole frames in as few system calls as possible.
 ///
 /// Returns how many were sent; on an error of the first one, that error.

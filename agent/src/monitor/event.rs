@@ -199,6 +199,8 @@ pub struct Totals {
     pub overflow: u64,
     /// Events held back by the limit on events.
     pub suppressed: u64,
+    /// Frames that the kernel had no room to keep until we read them.
+    pub lost: u64,
 }
 
 /// What happened to the interface.
@@ -329,8 +331,13 @@ impl fmt::Display for Event {
             ),
             Self::Totals(totals) => write!(
                 f,
-                "totals    routers {} adverts {} rejected {} overflow {} suppressed {}",
-                totals.routers, totals.adverts, totals.rejected, totals.overflow, totals.suppressed
+                "totals    routers {} adverts {} rejected {} overflow {} suppressed {} lost {}",
+                totals.routers,
+                totals.adverts,
+                totals.rejected,
+                totals.overflow,
+                totals.suppressed,
+                totals.lost
             ),
             Self::Link { interface, state } => match state {
                 LinkState::Up => write!(f, "link      {interface} is up"),

@@ -83,6 +83,15 @@ impl Model {
         }
     }
 
+    /// Adverts may have come that were not observed: the next gap of each
+    /// router measures nothing. `lost`: frames that are known to have come.
+    pub fn interrupt(&mut self, lost: u32) {
+        self.totals.lost = self.totals.lost.saturating_add(lost.into());
+        for record in self.records.values_mut() {
+            record.pace.interrupt();
+        }
+    }
+
     /// When the next router counts as silent, should it send nothing more.
     pub fn next_silence(&self) -> Option<KernelTime> {
         self.records.values().filter_map(Record::silent_at).min()
@@ -172,7 +181,9 @@ impl Model {
             }
             None => drop(self.records.insert(key, Record::new(advert, stamp))),
         }
-        changes.extend(self.taken_over(router, source));
+        if !overlapped {
+            changes.extend(self.taken_over(router, source));
+        }
         let Some(report) = self.records.get(&key).map(Record::report) else {
             return;
         };
@@ -198,13 +209,9 @@ impl Model {
             })
     }
 
-    /// The change of source when `source` is now the Active. While there are
-    /// two, who is Active is not a question with an answer.
+    /// The change of source when `source` is now the Active. Not asked of
+    /// overlapping adverts: while there are two, the question has no answer.
     fn taken_over(&mut self, router: RouterKey, source: IpAddr) -> Option<Change> {
-        let dual = (router, ConflictKind::DualActive);
-        if self.conflicts.contains_key(&dual) {
-            return None;
-        }
         let before = self.actives.insert(router, source)?;
         (before != source).then(|| Change {
             field: "source",

@@ -23,10 +23,14 @@ const VIPS: usize = 4;
 /// Lines of the lower part that are kept free at least, its title included.
 const WRONG_MIN: u16 = 4;
 
+/// An IPv4 address; the column grows to the longest address that is heard.
+const SOURCE_MIN: u16 = 15;
+const SOURCE: usize = 2;
+
 const COLUMNS: [(&str, Constraint); 13] = [
     ("VRID", Constraint::Length(8)),
     ("Version", Constraint::Length(7)),
-    ("Source", Constraint::Length(16)),
+    ("Source", Constraint::Length(SOURCE_MIN)),
     ("State", Constraint::Length(8)),
     ("Prio", Constraint::Length(4)),
     ("Every", Constraint::Length(6)),
@@ -86,6 +90,9 @@ fn footer(model: &Model) -> String {
             totals.overflow
         ));
     }
+    if totals.lost > 0 {
+        text.push_str(&format!(", {} frames lost here", totals.lost));
+    }
     text.push_str(" | * sent by this machine");
     text
 }
@@ -100,9 +107,21 @@ fn table<'a>(model: &'a Model, view: &View, now: KernelTime) -> Table<'a> {
     };
     let title = format!(" Virtual routers on {}{link} ", view.interface);
     let rows = model.routers().skip(view.scroll).map(|r| row(r, now));
-    Table::new(rows, COLUMNS.map(|(_, width)| width))
+    let mut widths = COLUMNS.map(|(_, width)| width);
+    let source = |r: &Record| who(r).len();
+    let longest = model.routers().map(source).max().unwrap_or_default();
+    let longest = u16::try_from(longest).unwrap_or(u16::MAX);
+    if let Some(width) = widths.get_mut(SOURCE) {
+        *width = Constraint::Length(longest.max(SOURCE_MIN));
+    }
+    Table::new(rows, widths)
         .header(header)
         .block(Block::new().borders(Borders::TOP).title(title))
+}
+
+fn who(record: &Record) -> String {
+    let local = if record.advert.local { "*" } else { "" };
+    format!("{}{local}", record.advert.source)
 }
 
 fn row(record: &Record, now: KernelTime) -> Row<'static> {
@@ -115,7 +134,6 @@ fn row(record: &Record, now: KernelTime) -> Row<'static> {
         Auth::None => "",
         Auth::Pass => " PASS",
     };
-    let local = if advert.local { "*" } else { "" };
     let color = match record.state {
         State::Active => Color::Green,
         State::Released => Color::Yellow,
@@ -129,7 +147,7 @@ fn row(record: &Record, now: KernelTime) -> Row<'static> {
     Row::new([
         Cell::from(format!("{}{vlan}", advert.router.vrid)),
         Cell::from(format!("{}{pass}", advert.version as u8)),
-        Cell::from(format!("{}{local}", advert.source)),
+        Cell::from(who(record)),
         Cell::from(Span::styled(record.state.label(), color)),
         Cell::from(advert.priority.to_string()),
         Cell::from(span(advert.interval.duration())),

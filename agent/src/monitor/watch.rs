@@ -113,6 +113,10 @@ impl<'a> Watch<'a> {
             self.sink.tell(&events, now)?;
             let ended = self.ended(now)?;
             if ended.is_none() && now >= self.next_second() {
+                let lost = self.listener.receiver.lost();
+                if lost > 0 {
+                    self.model.interrupt(lost);
+                }
                 // Seconds that were overslept are not made up for.
                 self.seconds = now.since(self.start).as_secs();
                 self.sink.summarise(&self.model, self.seconds, false, now)?;
@@ -148,6 +152,8 @@ impl<'a> Watch<'a> {
     fn ended(&mut self, now: KernelTime) -> io::Result<Option<End>> {
         if let Some(state) = self.listener.link_changes(&self.options.interface)? {
             self.view.link = state;
+            // What was sent meanwhile is not missed by the routers.
+            self.model.interrupt(0);
             self.tell_link(now)?;
             if state == LinkState::Gone {
                 return Ok(Some(End::Gone));
