@@ -42,6 +42,7 @@ pub struct Model {
     events: Vec<Event>,
     budget: Budget,
     totals: Totals,
+    lossy: bool,
 }
 
 impl Default for Model {
@@ -54,6 +55,7 @@ impl Default for Model {
             events: Vec::new(),
             budget: Budget::new(MAX_EVENTS),
             totals: Totals::default(),
+            lossy: false,
         }
     }
 }
@@ -83,10 +85,21 @@ impl Model {
         }
     }
 
-    /// Adverts may have come that were not observed: the next gap of each
-    /// router measures nothing. `lost`: frames that are known to have come.
-    pub fn interrupt(&mut self, lost: u32) {
+    /// `lost` frames came and cannot be observed, somewhere between those that
+    /// are observed until [`Self::interrupt`]: no gap measures anything.
+    pub fn lossy(&mut self, lost: u32) {
         self.totals.lost = self.totals.lost.saturating_add(lost.into());
+        self.lossy = true;
+    }
+
+    pub fn is_lossy(&self) -> bool {
+        self.lossy
+    }
+
+    /// Adverts may have been sent before now that were not observed: the next
+    /// gap of each router measures nothing, those after it do.
+    pub fn interrupt(&mut self) {
+        self.lossy = false;
         for record in self.records.values_mut() {
             record.pace.interrupt();
         }
@@ -176,6 +189,9 @@ impl Model {
         match self.records.get_mut(&key) {
             Some(record) => {
                 appears = record.state != State::Active;
+                if self.lossy {
+                    record.pace.interrupt();
+                }
                 changes = record.take(advert, stamp);
                 record.overlaps = record.overlaps.saturating_add(u32::from(overlapped));
             }

@@ -207,8 +207,12 @@ fn what_the_monitor_could_not_hear_is_not_missed() {
     let active = router("192.0.2.1", 200);
     lab.hear(&active, SECOND);
     lab.hear(&active, 2 * SECOND);
-    lab.model.interrupt(5);
+    lab.model.lossy(5);
     lab.hear(&active, 4 * SECOND);
+    lab.hear(&active, 6 * SECOND);
+    lab.model.interrupt();
+    lab.hear(&active, 8 * SECOND);
+    lab.hear(&active, 9 * SECOND);
     let record = lab.model.routers().next().expect("a router");
     assert_eq!(
         (record.pace.missed(), record.pace.max()),
