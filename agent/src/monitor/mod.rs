@@ -61,6 +61,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
+pub mod words;
 
 use std::{io, time::Duration};
 

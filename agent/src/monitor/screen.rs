@@ -80,7 +80,10 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        // A panic has given it back already, and written its message there.
+        if !std::thread::panicking() {
+            ratatui::restore();
+        }
     }
 }
 
