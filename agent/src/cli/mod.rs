@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod generate;
 pub mod monitor;
 pub mod run;
 pub mod run_args;
@@ -48,6 +49,7 @@ enum Command {
     Run(Box<run_args::RunArgs>),
     Status(status::StatusArgs),
     Monitor(monitor::MonitorArgs),
+    Generate(generate::GenerateArgs),
 }
 
 fn long_version() -> &'static str {
@@ -65,5 +67,6 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(*run, &arguments),
         Command::Status(status) => status::run(&status),
         Command::Monitor(monitor) => monitor::run(&monitor),
+        Command::Generate(generate) => generate::run(&generate),
     }
 }
