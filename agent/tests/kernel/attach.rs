@@ -171,6 +171,31 @@ fn r22_tag_out_of_the_frame_selects_the_instance() {
 }
 
 #[test]
+fn r22_no_xdp_where_it_could_not_tell_vlans_apart() {
+    in_namespace(|mut kernel| {
+        if !lab::try_link("link add link ours name ours.100 type vlan id 100") {
+            eprintln!("skipped: no VLAN devices in this kernel");
+            return;
+        }
+        let ours = lab::ifindex("ours");
+        let report = kernel.attach(ours, "ours", XDP_FIRST);
+        let tcx = lab::kernel_has_tcx().then_some(Backend::Tcx);
+        assert_eq!(report.backend, tcx, "{report:?}");
+        for (_backend, reason) in report.refused.iter().take(2) {
+            assert!(reason.contains("strips their tags"), "{reason}");
+        }
+        // The VLAN device itself has no such trouble.
+        let vlan = lab::ifindex("ours.100");
+        let report = kernel.attach(vlan, "ours.100", XDP_FIRST);
+        assert_eq!(report.backend, Some(Backend::XdpGeneric), "{report:?}");
+        kernel.detach(vlan);
+        assert!(lab::try_link("link del ours.100"));
+        let report = kernel.attach(ours, "ours", XDP_FIRST);
+        assert_eq!(report.backend, Some(Backend::XdpNative), "{report:?}");
+    });
+}
+
+#[test]
 fn r21_fragments_open_the_slow_path_and_nothing_else_does() {
     in_namespace(|mut kernel| {
         let ours = lab::ifindex("ours");

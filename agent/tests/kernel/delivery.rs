@@ -174,6 +174,28 @@ fn latest_is_the_newest_of_the_watched_router_only() {
 }
 
 #[test]
+fn a_slot_that_is_reset_remembers_nothing() {
+    let Some((kernel, mut fast)) = instance() else {
+        return;
+    };
+    watch_peer(&fast, 0);
+    send(&kernel, &Packet::v4(golden::G2));
+    assert!(fast.latest(SLOT).is_some());
+    drain(&mut fast);
+    kernel.reset_slot(SLOT).unwrap();
+    assert_eq!(fast.latest(SLOT), None);
+    assert!(kernel.reset_slot(100_000).is_err());
+    let wakeups = Wakeups::of(fast.ring_fd());
+    for _ in 0..2 {
+        send(&kernel, &Packet::v4(golden::G2));
+        assert!(wakeups.came(0));
+        assert!(fast.latest(SLOT).is_some());
+        assert_eq!(drain(&mut fast), 1);
+        assert!(!wakeups.came(0));
+    }
+}
+
+#[test]
 fn a_full_ring_hides_no_living_active() {
     let Some((kernel, mut fast)) = instance() else {
         return;

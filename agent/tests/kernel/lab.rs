@@ -75,11 +75,16 @@ impl Wakeups {
 
 /// Runs `ip` in the namespace of the calling thread.
 pub fn link(arguments: &str) {
-    let status = Command::new("ip")
-        .args(arguments.split(' '))
+    assert!(try_link(arguments), "ip {arguments}");
+}
+
+/// As [`link`], for what a kernel may not have.
+pub fn try_link(arguments: &str) -> bool {
+    let mut ip = Command::new("ip");
+    ip.args(arguments.split(' '))
         .status()
-        .expect("iproute2");
-    assert!(status.success(), "ip {arguments}");
+        .expect("iproute2")
+        .success()
 }
 
 pub fn ifindex(name: &str) -> u32 {

@@ -8,7 +8,7 @@ use std::{
 use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
-    record::{InstanceFilter, InstanceKey},
+    record::{InstanceFilter, InstanceKey, LatestSlot, WatchSlot},
 };
 use aya::{
     Ebpf, EbpfLoader,
@@ -41,6 +41,8 @@ pub struct Kernel {
     slow: OwnedFd,
     instances: OwnedFd,
     counters: OwnedFd,
+    latest: OwnedFd,
+    watch: OwnedFd,
     links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
 }
 
@@ -60,6 +62,8 @@ impl Kernel {
         let slow = load_slow(&mut object)?;
         let instances = map_fd(&object, "INSTANCES")?;
         let counters = map_fd(&object, "COUNTERS")?;
+        let latest = map_fd(&object, "LATEST")?;
+        let watch = map_fd(&object, "WATCH")?;
         Ok(Self {
             object,
             xdp,
@@ -67,6 +71,8 @@ impl Kernel {
             slow,
             instances,
             counters,
+            latest,
+            watch,
             links: BTreeMap::new(),
         })
     }
@@ -141,6 +147,26 @@ impl Kernel {
         })
     }
 
+    /// Forgets the newest advert of a slot and whom it watches: for a slot that
+    /// is given to another instance. Counters go on.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`] for a slot that does not exist.
+    pub fn reset_slot(&self, slot: u32) -> Result<(), BpfError> {
+        let failed = |source| BpfError::System {
+            what: "cannot reset a slot",
+            source,
+        };
+        let key = slot.to_ne_bytes();
+        let nobody = bytemuck::bytes_of(&WatchSlot::NOBODY);
+        sys::map_update(self.watch.as_fd(), &key, nobody).map_err(failed)?;
+        // Sequence 0 is "never written": even a write that is going on now
+        // fails to close, and leaves it so.
+        let never = LatestSlot::default();
+        sys::map_update(self.latest.as_fd(), &key, bytemuck::bytes_of(&never)).map_err(failed)
+    }
+
     /// Counters of a slot, summed over all CPUs. Allocates: not for the fast
     /// lane.
     ///
@@ -171,8 +197,8 @@ impl Kernel {
     ///
     /// [`BpfError::Missing`] when the ring was taken before.
     pub fn fast_maps(&mut self) -> Result<FastMaps, BpfError> {
-        let latest = map_fd(&self.object, "LATEST")?;
-        let watch = map_fd(&self.object, "WATCH")?;
+        let latest = own(self.latest.as_fd())?;
+        let watch = own(self.watch.as_fd())?;
         let events = self
             .object
             .take_map("EVENTS")
