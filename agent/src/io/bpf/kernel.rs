@@ -10,19 +10,14 @@ use agent_common::{
     outcome::OutcomeCounters,
     record::{InstanceFilter, InstanceKey, LatestSlot, WatchSlot},
 };
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::{Map, MapData, RingBuf},
-    programs::{ProgramError, SchedClassifier, SocketFilter, Xdp},
-};
+use aya::{Ebpf, maps::RingBuf};
 
 use super::{
     BpfError, FastMaps,
     attach::{self, AttachReport, Backend, Programs},
+    load,
     sys::{self, TestRun},
 };
-
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/failoverd-ebpf"));
 
 /// A program that can be run on a made-up frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,16 +49,14 @@ impl Kernel {
     /// See [`BpfError`]. None of them is a reason not to start: the raw-socket
     /// backend needs no BPF.
     pub fn load() -> Result<Self, BpfError> {
-        let mut object = EbpfLoader::new()
-            .load(OBJECT)
-            .map_err(|error| BpfError::from_loader(&error))?;
-        let xdp = load_xdp(&mut object)?;
-        let tcx = load_tcx(&mut object)?;
-        let slow = load_slow(&mut object)?;
-        let instances = map_fd(&object, "INSTANCES")?;
-        let counters = map_fd(&object, "COUNTERS")?;
-        let latest = map_fd(&object, "LATEST")?;
-        let watch = map_fd(&object, "WATCH")?;
+        let mut object = load::object()?;
+        let xdp = load::load_xdp(&mut object)?;
+        let tcx = load::load_tcx(&mut object)?;
+        let slow = load::load_slow(&mut object)?;
+        let instances = load::map_fd(&object, "INSTANCES")?;
+        let counters = load::map_fd(&object, "COUNTERS")?;
+        let latest = load::map_fd(&object, "LATEST")?;
+        let watch = load::map_fd(&object, "WATCH")?;
         Ok(Self {
             object,
             xdp,
@@ -197,8 +190,8 @@ impl Kernel {
     ///
     /// [`BpfError::Missing`] when the ring was taken before.
     pub fn fast_maps(&mut self) -> Result<FastMaps, BpfError> {
-        let latest = own(self.latest.as_fd())?;
-        let watch = own(self.watch.as_fd())?;
+        let latest = load::own(self.latest.as_fd())?;
+        let watch = load::own(self.watch.as_fd())?;
         let events = self
             .object
             .take_map("EVENTS")
@@ -241,70 +234,5 @@ impl Kernel {
             what: "cannot test a program",
             source,
         })
-    }
-}
-
-fn load_xdp(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_xdp";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut Xdp = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
-}
-
-fn load_tcx(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_tcx";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
-}
-
-fn load_slow(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_slow";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut SocketFilter = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
-}
-
-fn refused(program: &'static str, error: ProgramError) -> BpfError {
-    if let ProgramError::LoadError {
-        io_error,
-        verifier_log,
-    } = error
-    {
-        return match io_error.raw_os_error() {
-            Some(libc::EPERM) => BpfError::NoPermission,
-            Some(_) | None => BpfError::Verifier {
-                program,
-                reason: io_error,
-                log: verifier_log.to_string(),
-            },
-        };
-    }
-    BpfError::from_loader(&error)
-}
-
-fn own(fd: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
-    fd.try_clone_to_owned().map_err(|source| BpfError::System {
-        what: "cannot duplicate a descriptor",
-        source,
-    })
-}
-
-fn map_fd(object: &Ebpf, name: &'static str) -> Result<OwnedFd, BpfError> {
-    let map = object.map(name).ok_or(BpfError::Missing(name))?;
-    own(map_data(map).ok_or(BpfError::Missing(name))?.fd().as_fd())
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "aya's enum; ours are these three kinds"
-)]
-fn map_data(map: &Map) -> Option<&MapData> {
-    match map {
-        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) => Some(data),
-        _ => None,
     }
 }
