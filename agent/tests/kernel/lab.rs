@@ -202,6 +202,8 @@ impl Keepalived {
     /// When it does not start.
     pub fn start(configuration: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("failoverd-{}", std::process::id()));
+        // A test that was killed may have left a pid file of the same name.
+        let _nothing_there = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
         let path = |name: &str| directory.join(name);
         std::fs::write(path("conf"), configuration).unwrap();
