@@ -79,6 +79,11 @@ fn every_backend_hands_over_an_advert() {
             }
             assert_eq!(report.backend, Some(*backend), "{report:?}");
             assert_eq!(kernel.backend(ours), Some(*backend));
+            let shown = lab::shown("ours");
+            let generic = *backend == Backend::XdpGeneric;
+            let native = *backend == Backend::XdpNative;
+            assert_eq!(shown.contains(" xdpgeneric "), generic, "{shown}");
+            assert_eq!(shown.contains(" xdp "), native, "{shown}");
             lab::send("theirs", &Packet::v4(golden::G3).frame());
             assert!(wakeups.came(WAIT_MS), "{backend}");
             let record = fast.next_event().unwrap();

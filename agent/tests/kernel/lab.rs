@@ -87,6 +87,15 @@ pub fn try_link(arguments: &str) -> bool {
         .success()
 }
 
+/// What `ip link` says of an interface.
+pub fn shown(interface: &str) -> String {
+    let output = Command::new("ip")
+        .args(["link", "show", interface])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 pub fn ifindex(name: &str) -> u32 {
     let name = CString::new(name).unwrap();
     // SAFETY: a string that ends with zero.
