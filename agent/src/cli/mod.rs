@@ -20,8 +20,6 @@ pub mod exit {
     pub const NO_AGENT: u8 = 3;
     /// A permission is missing.
     pub const PERMISSION: u8 = 4;
-    /// `--require-xdp` is set and XDP is not to be had.
-    pub const NO_XDP: u8 = 5;
 }
 
 const EXIT_CODES: &str = "\
@@ -31,7 +29,7 @@ Exit codes:
   2  the command line or the configuration is wrong; nothing was changed
   3  status: no agent is running there, or it does not answer
   4  a permission is missing
-  5  --require-xdp is set and XDP cannot be attached
+  5  the backend of --require-xdp or --backend cannot be attached
 
 Environment:
   FAILOVERD_LOG  level or filter of the log: error, warn, info (default), debug, trace";
