@@ -39,10 +39,7 @@ impl Agents {
     ///
     /// # Errors
     /// When an agent does not start or the election does not end as it must.
-    pub fn start(
-        flags: &[&str],
-        adjust: impl Fn(&Lan, usize, &mut VirtualRouter),
-    ) -> Result<Self> {
+    pub fn start(flags: &[&str], adjust: impl Fn(&Lan, usize, &mut VirtualRouter)) -> Result<Self> {
         Self::start_on(Lan::new(3)?, flags, adjust)
     }
 
@@ -188,13 +185,12 @@ pub fn signal(agent: &Agent, signal: i32) -> Result<i32> {
 ///
 /// # Errors
 /// When that does not happen `within` that time.
-pub fn wait_vip(
-    host: &Host,
-    vip: std::net::IpAddr,
-    present: bool,
-    within: Duration,
-) -> Result<()> {
-    let what = if present { "the VIP comes" } else { "the VIP goes" };
+pub fn wait_vip(host: &Host, vip: std::net::IpAddr, present: bool, within: Duration) -> Result<()> {
+    let what = if present {
+        "the VIP comes"
+    } else {
+        "the VIP goes"
+    };
     eventually(within, what, || {
         (host.has_address(vip).ok()? == present).then_some(())
     })

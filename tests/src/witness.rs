@@ -143,7 +143,11 @@ impl Witness {
     ) -> Result<Event> {
         eventually(within, what, || {
             let events = self.shared.events();
-            events.iter().skip(from).find(|event| wanted(event)).cloned()
+            events
+                .iter()
+                .skip(from)
+                .find(|event| wanted(event))
+                .cloned()
         })
     }
 }

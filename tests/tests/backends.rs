@@ -185,7 +185,9 @@ fn a_foreign_xdp_program_stays_and_tcx_takes_the_adverts() -> Result<()> {
         backup
             .process()
             .wait_line("eth0: receiving adverts through tcx", SOON)?;
-        backup.process().wait_line("which we do not replace", SOON)?;
+        backup
+            .process()
+            .wait_line("which we do not replace", SOON)?;
         let status = backup.status()?;
         assert_eq!(backend(&status), "tcx");
         let refused = status["links"][0]["refused"].to_string();
@@ -265,7 +267,10 @@ fn steady_adverts_do_not_wake_a_backup_on_xdp() -> Result<()> {
     assert!(wakeups > 0, "no deadline in {adverts} intervals");
     // A checkpoint comes 2.1 intervals after the newest advert at the last one,
     // which is less than one interval old.
-    assert!(wakeups * 14 <= (adverts + 2) * 10, "{wakeups} for {adverts} adverts");
+    assert!(
+        wakeups * 14 <= (adverts + 2) * 10,
+        "{wakeups} for {adverts} adverts"
+    );
     Ok(())
 }
 
@@ -332,7 +337,10 @@ fn flood(flags: &[&str], thousands: u64) -> Result<()> {
         let wrong = more(outcome, "checksum") + more(outcome, "over_budget");
         assert!(foreign > sent / 4, "{foreign} of {sent}: {status}");
         assert!(more(outcome, "checksum") > 0, "{status}");
-        assert!(foreign + wrong + more(outcome, "accepted") > sent / 2, "{sent}: {status}");
+        assert!(
+            foreign + wrong + more(outcome, "accepted") > sent / 2,
+            "{sent}: {status}"
+        );
         assert!(counter(&status, "notices_suppressed") > 0, "{status}");
     }
     // S-46: no answer for each.

@@ -266,11 +266,10 @@ fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()>
     let vips: Vec<IpAddr> = (1..=COUNT as u8).map(|n| [10, 77, 2, n].into()).collect();
     let mut router = VirtualRouter::new(200, lan.vip()).every(INTERVAL);
     router.vips = vips.iter().map(|vip| (*vip, 32)).collect();
-    let conf = router.keepalived_conf().replacen(
-        "  priority ",
-        "  garp_master_delay 1\n  priority ",
-        1,
-    );
+    let conf =
+        router
+            .keepalived_conf()
+            .replacen("  priority ", "  garp_master_delay 1\n  priority ", 1);
     let witness = Witness::start(&host.ns, "eth0")?;
     let agent = Agent::start_conf(&host.ns, &conf, &router.name)?;
     agent.wait_state(State::Active, START)?;

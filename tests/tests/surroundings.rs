@@ -34,7 +34,9 @@ fn states(agent: &Agent) -> Vec<State> {
 
 /// Waits for a status that `wanted` takes.
 fn wait_status(agent: &Agent, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-    eventually(SOON, what, || agent.status().ok().filter(|status| wanted(status)))
+    eventually(SOON, what, || {
+        agent.status().ok().filter(|status| wanted(status))
+    })
 }
 
 // I4
@@ -60,7 +62,11 @@ fn an_active_resumes_on_an_interface_made_again() -> Result<()> {
     wait_vip(pair.lan.host(1), pair.lan.vip(), false, SOON)?;
     let status = pair.active.status()?;
     assert_eq!(status["pid"], before["pid"], "it was started again");
-    assert_eq!(status["links"].as_array().map(Vec::len), Some(1), "{status}");
+    assert_eq!(
+        status["links"].as_array().map(Vec::len),
+        Some(1),
+        "{status}"
+    );
     assert_eq!(status["links"][0]["ifindex"], new, "{status}");
     assert_eq!(backend(&status), backend(&before));
     let back = [State::Backup, State::Active];
@@ -154,7 +160,8 @@ fn another_primary_address_is_sent_from_at_once() -> Result<()> {
     let host = pair.lan.host(0);
     let capture = Capture::start(&pair.client().ns, "eth0")?;
     host.ns.sh("ip addr add 10.77.1.201/24 dev eth0")?;
-    host.ns.sysctl("net/ipv4/conf/eth0/promote_secondaries", "1")?;
+    host.ns
+        .sysctl("net/ipv4/conf/eth0/promote_secondaries", "1")?;
     host.ns
         .sh(&format!("ip addr del {}/24 dev eth0", host.port.v4))?;
     let advert = capture.wait_for("an advert from the new address", SOON, |frame| {
@@ -225,9 +232,7 @@ fn who_insists_on_removing_a_vip_gets_a_hand_over_and_no_loop() -> Result<()> {
     }
     let released = witness.wait_from(0, "priority 0", SOON, |event| {
         let advert = event.frame().and_then(|frame| frame.advert());
-        advert.is_some_and(|advert| {
-            advert.source_mac == host.port.mac && advert.priority == 0
-        })
+        advert.is_some_and(|advert| advert.source_mac == host.port.mac && advert.priority == 0)
     })?;
     pair.active
         .process()

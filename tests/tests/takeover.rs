@@ -114,7 +114,8 @@ fn sigterm_hands_over_within_100_ms() -> Result<()> {
     let released = witness.wait_from(0, "priority 0", SOON, |event| {
         is_advert(event, active, Some(0))
     })?;
-    let removed = witness.wait_from(0, "the VIP goes", SOON, |event| event.is_address(vip, true))?;
+    let removed =
+        witness.wait_from(0, "the VIP goes", SOON, |event| event.is_address(vip, true))?;
     let taken = witness.wait_from(0, "an advert of the Backup", SOON, |event| {
         is_advert(event, backup, Some(100))
     })?;
@@ -275,7 +276,8 @@ fn without_its_parent_the_agent_leaves_in_good_order() -> Result<()> {
     let released = witness.wait_from(0, "priority 0", SOON, |event| {
         is_advert(event, own, Some(0))
     })?;
-    let removed = witness.wait_from(0, "the VIP goes", SOON, |event| event.is_address(vip, true))?;
+    let removed =
+        witness.wait_from(0, "the VIP goes", SOON, |event| event.is_address(vip, true))?;
     assert!(released.may_precede(&removed), "the VIP went first");
     pair.backup.wait_state(State::Active, SOON)?;
     eventually(SOON, "the end of the agent", || {
@@ -287,7 +289,9 @@ fn without_its_parent_the_agent_leaves_in_good_order() -> Result<()> {
 /// Whether it exists and is no zombie that its new parent has yet to reap.
 fn running(pid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = status.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z'));
+    let state = status
+        .rsplit_once(") ")
+        .map(|(_, rest)| rest.starts_with('Z'));
     state == Some(false)
 }
 

@@ -90,8 +90,14 @@ pub fn attach_xdp(ifindex: u32, program: BorrowedFd<'_>, flags: u32) -> io::Resu
     }
     let socket = open(0)?;
     // SAFETY: pointer and length are those of `request`.
-    let sent =
-        unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
+    let sent = unsafe {
+        libc::send(
+            socket.as_raw_fd(),
+            request.as_ptr().cast(),
+            request.len(),
+            0,
+        )
+    };
     if sent < 0 {
         return Err(io::Error::last_os_error());
     }
