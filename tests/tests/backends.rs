@@ -103,9 +103,17 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
     let socket = forge::socket(client)?;
     let before = pair.transitions();
     let heard = unclaimed(&pair.active.status()?, "unknown_vrid");
-    for tag in [(0x8100, 7), (0x88a8, 7), (0x8100, 4094)] {
+    let kinds = [
+        vec![(0x8100, 7)],
+        vec![(0x88a8, 7)],
+        vec![(0x8100, 4094)],
+        // A priority tag inside: still of VLAN 7.
+        vec![(0x88a8, 7), (0x8100, 0xe000)],
+    ];
+    let count = 5 * kinds.len() as u64;
+    for tags in kinds {
         let tagged = Packet {
-            tags: vec![tag],
+            tags,
             ..plain.clone()
         };
         for _ in 0..5 {
@@ -114,7 +122,7 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
     }
     eventually(SOON, "the tagged adverts are seen", || {
         let now = unclaimed(&pair.active.status().ok()?, "unknown_vrid");
-        (now >= heard + 15).then_some(())
+        (now >= heard + count).then_some(())
     })?;
     never(DOWN, "a transition by a tagged advert", || {
         (pair.transitions() != before).then(|| pair.transitions())
