@@ -1,6 +1,6 @@
 //! keepalived as a peer: its configuration, its process, its log.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -9,6 +9,7 @@ use crate::{
     netns::Netns,
     process::Process,
     router::{Router, VirtualRouter},
+    wait::eventually,
 };
 
 /// A running keepalived with one instance.
@@ -17,7 +18,7 @@ pub struct Keepalived {
     process: Process,
     instance: String,
     // After the process, which reads and writes there.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Keepalived {
@@ -48,11 +49,13 @@ impl Keepalived {
             .arg(path("pid"))
             .arg("--vrrp_pid")
             .arg(path("vrrp_pid"));
+        // Its statistics; without this all of a machine write to one file.
+        command.env("TMPDIR", directory.path());
         let process = Process::start("keepalived", &mut command)?;
         Ok(Self {
             process,
             instance: instance.to_owned(),
-            _directory: directory,
+            directory,
         })
     }
 
@@ -74,6 +77,26 @@ impl Keepalived {
             .collect()
     }
 
+    /// Its counters (SIGUSR2) of its one instance, by `Section: Name`, for
+    /// example `Advertisements: Received`.
+    ///
+    /// # Errors
+    /// When it does not write them.
+    pub fn statistics(&self) -> Result<BTreeMap<String, u64>> {
+        let path = self.directory.path().join("keepalived.stats");
+        if path.exists() {
+            fs::remove_file(&path).context("old statistics")?;
+        }
+        self.process.signal(libc::SIGUSR2)?;
+        eventually(Duration::from_secs(5), "statistics of keepalived", || {
+            let counters = counters(&fs::read_to_string(&path).ok()?);
+            // The last that it writes.
+            counters
+                .contains_key("Priority Zero: Sent")
+                .then_some(counters)
+        })
+    }
+
     /// SIGTERM, then its end: a planned hand-over when it is Active.
     ///
     /// # Errors
@@ -82,6 +105,22 @@ impl Keepalived {
         self.process.signal(libc::SIGTERM)?;
         self.process.wait(Duration::from_secs(5)).map(drop)
     }
+}
+
+/// The counters of a complete line each, under their section.
+fn counters(text: &str) -> BTreeMap<String, u64> {
+    let mut section = "";
+    let mut counters = BTreeMap::new();
+    let complete = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    for (name, value) in complete.filter_map(|line| line.trim().split_once(':')) {
+        match value.trim().parse() {
+            Ok(count) => drop(counters.insert(format!("{section}: {name}"), count)),
+            Err(_) => section = name,
+        }
+    }
+    counters
 }
 
 impl Router for Keepalived {

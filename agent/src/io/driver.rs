@@ -25,7 +25,7 @@ use super::{
     lane::{Command, FastEnd, LaneCounters, Picture, Report, Returned},
     netlink::{batch::CommandSocket, monitor::Monitor},
     plan::Port,
-    receive::{Filters, Verdict, raw::RawReceiver, slow::SlowReceiver},
+    receive::{Filters, Verdict, raw::RawReceiver, refusal::Quiet, slow::SlowReceiver},
     sched,
 };
 use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
@@ -60,6 +60,7 @@ pub struct Driver {
     waiter: Waiter,
     counters: LaneCounters,
     outcomes: Vec<OutcomeCounters>,
+    quiet: Quiet,
     finished: bool,
 }
 
@@ -118,6 +119,7 @@ impl Driver {
             waiter,
             counters: LaneCounters::default(),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
+            quiet: Quiet::default(),
             finished: false,
         })
     }
@@ -223,6 +225,11 @@ impl Driver {
             }
             if let Some(record) = &verdict.advert {
                 self.advert(record, now);
+            } else if self.quiet.breaks(verdict.outcome, now) {
+                let Verdict {
+                    outcome, sender, ..
+                } = verdict;
+                self.lane.report(Report::Refused { outcome, sender });
             }
         }
     }

@@ -15,11 +15,14 @@ use std::{
     },
 };
 
-use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
+use agent_common::{KernelTime, Outcome, Priority, outcome::OutcomeCounters};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::{plan::Port, receive::raw::RawReceiver};
+use super::{
+    plan::Port,
+    receive::{raw::RawReceiver, refusal::Sender},
+};
 use crate::core::{Cause, Fault, InstanceId, Notice, Snapshot, State};
 
 /// One for each instance and some to spare.
@@ -100,6 +103,11 @@ pub enum Report {
     /// Priority 0 went out.
     Released {
         id: InstanceId,
+    },
+    /// A socket backend refused an advert; few of many.
+    Refused {
+        outcome: Outcome,
+        sender: Option<Sender>,
     },
     /// Announcements were lost: ask the kernel for everything.
     Overrun,

@@ -163,6 +163,7 @@ impl Service {
                 | Report::AdvertFailed { .. }
                 | Report::AddressesRefused { .. }
                 | Report::AnnounceFailed { .. }
+                | Report::Refused { .. }
                 | Report::Released { .. } => {}
             }
             if report == Report::Overrun {

@@ -110,6 +110,16 @@ impl Reporter {
                 "({}) sent 0 priority",
                 self.name(*id)
             ),
+            Report::Refused { outcome, sender } => match sender {
+                Some(sender) => warn!(
+                    "advert refused: {} from {} vrid {} ifindex {}",
+                    outcome.label(),
+                    sender.source,
+                    sender.vrid,
+                    sender.ifindex
+                ),
+                None => warn!("advert refused: {}", outcome.label()),
+            },
             Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
         }
     }

@@ -6,12 +6,15 @@
 
 pub mod membership;
 pub mod raw;
+pub mod refusal;
 pub mod slow;
 
 use agent_common::{
     Outcome,
     record::{AdvertRecord, InstanceFilter, InstanceKey, NO_SLOT},
 };
+
+use self::refusal::Sender;
 
 /// Room for the longest advert: 255 IPv6 addresses with their headers.
 pub(crate) const BUFFER: usize = 8192;
@@ -28,6 +31,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// With [`Outcome::Accepted`] only.
     pub advert: Option<AdvertRecord>,
+    /// Where the headers could be read.
+    pub sender: Option<Sender>,
 }
 
 impl Verdict {
@@ -36,6 +41,7 @@ impl Verdict {
             slot,
             outcome,
             advert: None,
+            sender: None,
         }
     }
 
@@ -50,16 +56,24 @@ impl Verdict {
             Ok(located) => located,
             Err(outcome) => return Self::rejected(NO_SLOT, outcome),
         };
+        let sender = Some(Sender::of(&located));
         let Some(filter) = filters.filter(&located.key) else {
-            return Self::rejected(NO_SLOT, Outcome::UnknownVrid);
+            return Self {
+                sender,
+                ..Self::rejected(NO_SLOT, Outcome::UnknownVrid)
+            };
         };
         match agent_common::wire::judge(frame, &located, filter, stamp_ns) {
             Ok(record) => Self {
                 slot: filter.slot,
                 outcome: Outcome::Accepted,
                 advert: Some(record),
+                sender,
             },
-            Err(outcome) => Self::rejected(filter.slot, outcome),
+            Err(outcome) => Self {
+                sender,
+                ..Self::rejected(filter.slot, outcome)
+            },
         }
     }
 }

@@ -1,0 +1,98 @@
+//! Refusals of the socket backends, told as the kernel half tells its own: the
+//! first of each kind, then one in ten seconds (invariant 28: a peer that is
+//! heard but not accepted has to be visible).
+
+use std::net::IpAddr;
+
+use agent_common::{Family, KernelTime, Outcome, wire::Located};
+
+/// As in the kernel half.
+const QUIET_SECONDS: u64 = 10;
+
+/// Who sent what was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sender {
+    pub source: IpAddr,
+    pub vrid: u8,
+    pub ifindex: u32,
+}
+
+impl Sender {
+    pub(super) fn of(located: &Located) -> Self {
+        let source = match (located.family, located.message.source) {
+            (Family::V4, [a, b, c, d, ..]) => IpAddr::from([a, b, c, d]),
+            (Family::V6, source) => IpAddr::from(source),
+        };
+        Self {
+            source,
+            vrid: located.key.vrid,
+            ifindex: located.key.ifindex,
+        }
+    }
+}
+
+/// When a refusal of each kind was last told.
+#[derive(Debug)]
+pub struct Quiet([Option<KernelTime>; Outcome::COUNT]);
+
+impl Default for Quiet {
+    fn default() -> Self {
+        Self([None; Outcome::COUNT])
+    }
+}
+
+impl Quiet {
+    /// Whether this one is to be told now.
+    pub fn breaks(&mut self, outcome: Outcome, now: KernelTime) -> bool {
+        if !worth_telling(outcome) {
+            return false;
+        }
+        let Some(last) = self.0.get_mut(outcome.index() as usize) else {
+            return false;
+        };
+        let due = last.is_none_or(|last| now.since(last).as_secs() >= QUIET_SECONDS);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+/// Neither what was accepted nor what is nobody's mistake: other virtual
+/// routers on the link, and what the slow path will read.
+fn worth_telling(outcome: Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::Accepted
+            | Outcome::Foreign
+            | Outcome::UnknownVrid
+            | Outcome::Fragment
+            | Outcome::ExtensionChain
+            | Outcome::Oversize
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn l02_one_of_each_kind_in_ten_seconds() {
+        let mut quiet = Quiet::default();
+        let mut tell = |outcome, at| quiet.breaks(outcome, KernelTime(at));
+        assert!(tell(Outcome::AuthFailed, SECOND));
+        assert!(!tell(Outcome::AuthFailed, 10 * SECOND));
+        assert!(tell(Outcome::Version, 10 * SECOND));
+        assert!(tell(Outcome::AuthFailed, 11 * SECOND));
+    }
+
+    #[test]
+    fn l02_what_is_nobodys_mistake_is_not_told() {
+        let mut quiet = Quiet::default();
+        for outcome in [Outcome::Accepted, Outcome::UnknownVrid, Outcome::Fragment] {
+            assert!(!quiet.breaks(outcome, KernelTime(SECOND)));
+        }
+    }
+}
