@@ -29,7 +29,9 @@ fn main() -> ExitCode {
     for watched in ["../agent-ebpf/Cargo.lock", "../agent-common"] {
         println!("cargo::rerun-if-changed={}", here.join(watched).display());
     }
-    println!("cargo::rerun-if-env-changed=PATH");
+    for variable in ["PATH", "FAILOVERD_EBPF_NIGHTLY"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
 
     let toolchain = match toolchain::find() {
         Ok(toolchain) => toolchain,

@@ -63,7 +63,7 @@ pub fn failoverd_tcx(ctx: TcContext) -> i32 {
     }
     match action(receive(&ctx)) {
         Action::Pass => TC_ACT_UNSPEC,
-        Action::Drop => TC_ACT_SHOT as i32,
+        Action::Drop => TC_ACT_SHOT,
     }
 }
 

@@ -247,6 +247,11 @@ fn framing() -> Vec<Fixture> {
         },
         v4("R-22 priority tag", &tagged(&[(0x8100, 0xE000)]), Accepted),
         v4(
+            "R-22 priority tag in another VLAN",
+            &tagged(&[(0x88A8, 7), (0x8100, 0xE000)]),
+            Outcome::UnknownVrid,
+        ),
+        v4(
             "R-22 three tags",
             &tagged(&[(0x88A8, 1), (0x8100, 2), (0x8100, 3)]),
             Foreign,

@@ -10,11 +10,13 @@
 //! second opinion on what is on the wire.
 
 pub mod agent;
+pub mod agents;
 pub mod capture;
 pub mod clock;
 pub mod daemon;
 pub mod decode;
 pub mod fixtures;
+pub mod forge;
 pub mod frr;
 pub mod interop;
 pub mod keepalived;
@@ -29,3 +31,4 @@ pub mod sys;
 pub mod topology;
 pub mod tshark;
 pub mod wait;
+pub mod witness;

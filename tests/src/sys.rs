@@ -1,5 +1,5 @@
-//! The system calls of the lab: every `unsafe` block of this crate is here or
-//! in [`packet_socket`].
+//! The system calls of the lab: every `unsafe` block of this crate is here and
+//! in the modules below.
 
 use std::{
     fs::File,
@@ -10,6 +10,8 @@ use std::{
 
 use crate::clock::nanos;
 
+pub mod bpf;
+pub mod netlink;
 pub mod packet_socket;
 
 pub use packet_socket::{PacketSocket, Received};
@@ -95,6 +97,18 @@ pub fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> 
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until one of two is readable or `timeout` has passed.
+pub fn wait_either(fds: [BorrowedFd<'_>; 2], timeout: Duration) -> io::Result<()> {
+    let mut polls = fds.map(|fd| libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: two pollfds that live through the call.
+    check(unsafe { libc::poll(polls.as_mut_ptr(), 2, millis) }).map(drop)
 }
 
 /// Lets the calling thread run before all ordinary ones (SCHED_FIFO, lowest

@@ -284,6 +284,13 @@ impl Lan {
         Ipv6Addr::new(0xfd77, self.switch.number.into(), 0, 0, 0, 0, 0, 0x100).into()
     }
 
+    /// The link-local address that a virtual router in IPv6 has as its first
+    /// (RFC 9568 5.2.9).
+    pub fn vip6_link_local(&self) -> IpAddr {
+        let number = self.switch.number.into();
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number, 0x100).into()
+    }
+
     pub fn cut_cable(&self, index: usize) -> Result<()> {
         self.switch.cut_cable(&self.host(index).port)
     }

@@ -243,3 +243,68 @@ fn frr_and_keepalived_agree_on_one_active() -> Result<()> {
     frr.process_mut().terminate()?;
     Ok(())
 }
+
+/// What the generated configurations must mean, in every mode that the agent
+/// will be tried in: a pair elects, and takes over.
+fn elects_and_takes_over(adjust: impl FnMut(&Lan, usize, &mut VirtualRouter)) -> Result<Pair> {
+    let pair = Pair::start([Daemon::Keepalived; 2], adjust)?;
+    pair.lan.cut_silently(0)?;
+    pair.backup.wait_state(State::Active, 10 * SECOND)?;
+    Ok(pair)
+}
+
+#[test]
+fn version_2_with_a_password() -> Result<()> {
+    require_root!("keepalived");
+    let pair = elects_and_takes_over(|_lan, _index, router| {
+        router.version = 2;
+        router.password = Some("secret".to_owned());
+    })?;
+    let capture = Capture::start(&pair.client().ns, "eth0")?;
+    let advert = capture.wait_for("an advert", 5 * SECOND, Frame::advert)?;
+    assert_eq!((advert.version, advert.interval), (2, SECOND));
+    Ok(())
+}
+
+#[test]
+fn unicast() -> Result<()> {
+    require_root!("keepalived");
+    let pair = elects_and_takes_over(|lan, index, router| {
+        let [own, peer] = [index, 1 - index].map(|index| lan.host(index).port.v4.into());
+        router.unicast = Some((own, vec![peer]));
+        router.interval = INTERVAL;
+    })?;
+    let capture = Capture::start(&pair.lan.host(1).ns, "eth0")?;
+    let advert = capture.wait_for("an advert", 5 * SECOND, Frame::advert)?;
+    assert_eq!(advert.destination, pair.lan.host(0).port.v4);
+    Ok(())
+}
+
+#[test]
+fn ipv6_with_keepalived_and_with_frr() -> Result<()> {
+    require_root!("keepalived");
+    let v6 = |lan: &Lan, _index: usize, router: &mut VirtualRouter| {
+        router.vips = vec![(lan.vip6_link_local(), 64), (lan.vip6(), 64)];
+        router.interval = INTERVAL;
+    };
+    let pair = elects_and_takes_over(v6)?;
+    let capture = Capture::start(&pair.client().ns, "eth0")?;
+    let advert = capture.wait_for("an advert", 5 * SECOND, Frame::advert)?;
+    assert_eq!(advert.source, pair.lan.host(1).port.link_local);
+    assert_eq!(
+        advert.addresses,
+        [pair.lan.vip6_link_local(), pair.lan.vip6()]
+    );
+    assert!(pair.lan.host(1).has_address(pair.lan.vip6())?);
+    drop(pair);
+
+    if !privilege::ready(frr::missing()) {
+        return Ok(());
+    }
+    let lan = Lan::new(2)?;
+    let mut router = VirtualRouter::new(100, lan.vip6());
+    v6(&lan, 0, &mut router);
+    let frr = Frr::start(&lan.host(0).ns, &router)?;
+    frr.wait_state(State::Active, 15 * SECOND)?;
+    Ok(())
+}

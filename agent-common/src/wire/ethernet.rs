@@ -28,7 +28,7 @@ pub struct Payload {
     pub ethertype: u16,
     /// Offset of the next header.
     pub at: usize,
-    /// VLAN id of the innermost tag; 0 without one, and for a priority tag.
+    /// VLAN id of the innermost tag that has one; 0 where none does.
     pub vlan: u16,
 }
 
@@ -53,8 +53,11 @@ pub fn payload<F: Bytes + ?Sized>(frame: &F, out_of_band: Option<u16>) -> Option
         if found.ethertype != ETHERTYPE_VLAN && found.ethertype != ETHERTYPE_QINQ {
             break;
         }
+        // A priority tag (id 0) says nothing of the VLAN: one inside another
+        // tag leaves the frame in the VLAN of that one.
+        let id = frame.be16(found.at)? & VLAN_ID;
         found = Payload {
-            vlan: frame.be16(found.at)? & VLAN_ID,
+            vlan: if id == 0 { found.vlan } else { id },
             ethertype: frame.be16(found.at + 2)?,
             at: found.at + TAG_LEN,
         };

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod generate;
 pub mod monitor;
 pub mod run;
 pub mod run_args;
@@ -19,8 +20,6 @@ pub mod exit {
     pub const NO_AGENT: u8 = 3;
     /// A permission is missing.
     pub const PERMISSION: u8 = 4;
-    /// `--require-xdp` is set and XDP is not to be had.
-    pub const NO_XDP: u8 = 5;
 }
 
 const EXIT_CODES: &str = "\
@@ -30,7 +29,7 @@ Exit codes:
   2  the command line or the configuration is wrong; nothing was changed
   3  status: no agent is running there, or it does not answer
   4  a permission is missing
-  5  --require-xdp is set and XDP cannot be attached
+  5  the backend of --require-xdp or --backend cannot be attached
 
 Environment:
   FAILOVERD_LOG  level or filter of the log: error, warn, info (default), debug, trace";
@@ -48,6 +47,7 @@ enum Command {
     Run(Box<run_args::RunArgs>),
     Status(status::StatusArgs),
     Monitor(monitor::MonitorArgs),
+    Generate(generate::GenerateArgs),
 }
 
 fn long_version() -> &'static str {
@@ -65,5 +65,6 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(*run, &arguments),
         Command::Status(status) => status::run(&status),
         Command::Monitor(monitor) => monitor::run(&monitor),
+        Command::Generate(generate) => generate::run(&generate),
     }
 }

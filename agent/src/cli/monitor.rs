@@ -18,11 +18,11 @@ use crate::{
 ///
 /// For each router: version, VRID, priority, source, VIPs, its interval as
 /// measured on kernel time with its jitter, and what is wrong with adverts
-/// that are rejected. A live table on a terminal, lines elsewhere. Attaches
-/// nothing to the interface and sends nothing.
+/// that are rejected. A live table on a terminal, lines elsewhere. No BPF
+/// program is attached and no advert is sent.
 ///
-/// Exit codes: 0 ended as asked, 1 the interface went away, 2 there is no such
-/// interface, 4 no permission.
+/// Exit codes: 0 ended as asked, 1 the interface went away, 2 bad arguments or
+/// no such interface, 4 no permission.
 #[derive(Args, Clone, Debug)]
 pub struct MonitorArgs {
     /// Interface to listen on

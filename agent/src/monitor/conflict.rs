@@ -13,9 +13,10 @@ use std::net::IpAddr;
 use agent_common::KernelTime;
 
 use super::{
-    event::{Conflict, ConflictKind, State, addresses, span},
+    event::{Conflict, ConflictKind, State},
     record::Record,
     sight::RouterKey,
+    words::{addresses, span},
 };
 
 /// Routers named in one conflict.

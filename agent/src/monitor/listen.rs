@@ -33,14 +33,13 @@ impl Listener {
     /// Where the interface does not exist, or CAP_NET_RAW is missing.
     pub fn open(interface: &IfName) -> Result<Self, Failure> {
         let name = interface.as_str();
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::PermissionDenied => Failure::Permission {
-                interface: name.to_owned(),
-            },
-            _ => Failure::Io {
-                interface: name.to_owned(),
-                source,
-            },
+        let failed = |source: io::Error| {
+            let interface = name.to_owned();
+            if source.kind() == io::ErrorKind::PermissionDenied {
+                Failure::Permission { interface }
+            } else {
+                Failure::Io { interface, source }
+            }
         };
         // Before the look at the links, so that no change falls in between.
         let links = Monitor::open().map_err(failed)?;

@@ -33,16 +33,16 @@
 //! | `adverts`, `releases`, `rejected` | router | counts since the first one; releases are included in adverts, rejected are not |
 //! | `first_ns`, `last_ns` | router | stamps of the first and the last advert |
 //! | `mean_ms`, `min_ms` | router | interval measured on kernel time; null before the second advert |
-//! | `max_ms` | router | longest gap, lost adverts included |
+//! | `max_ms` | router | longest gap, those with missed adverts included |
 //! | `jitter_ms` | router | standard deviation of the gaps; null before the third advert |
-//! | `missed` | router | adverts that did not come, by gaps of 1.5 intervals and more |
+//! | `missed` | router | adverts lost or late, by gaps of 1.5 intervals and more |
 //! | `changes` | `changed` | list of `field`, `from`, `to`; the field `source` is another router taking over |
 //! | `reason`, `detail` | `rejected` | label of [`agent_common::Outcome`], and a sentence |
 //! | `count` | `rejected` | adverts of this reason and source so far; told every 10 s at most |
 //! | `ttl` | `rejected` | TTL or hop limit, null where it could not be read |
 //! | `conflict` | `conflict` | `dual_active`, `version`, `interval`, `auth`, `vips` |
 //! | `sources`, `detail`, `over` | `conflict` | who, what each says, whether it has ended |
-//! | `routers`, `adverts`, `rejected`, `overflow`, `suppressed` | `totals` | counts for the link: routers kept, adverts, rejected adverts, adverts of routers beyond [`model::MAX_ROUTERS`], events held back by [`model::MAX_EVENTS`] |
+//! | `routers`, `adverts`, `rejected`, `overflow`, `suppressed`, `lost` | `totals` | counts for the link: routers kept, adverts, rejected adverts, adverts of routers beyond [`model::MAX_ROUTERS`], events held back by [`model::MAX_EVENTS`], frames that the kernel had no room for while the monitor did not run |
 //! | `interface`, `state` | `link` | `up`, `down`, `gone` |
 
 mod budget;
@@ -61,6 +61,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
+pub mod words;
 
 use std::{io, time::Duration};
 

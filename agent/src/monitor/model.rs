@@ -42,6 +42,7 @@ pub struct Model {
     events: Vec<Event>,
     budget: Budget,
     totals: Totals,
+    lossy: bool,
 }
 
 impl Default for Model {
@@ -54,6 +55,7 @@ impl Default for Model {
             events: Vec::new(),
             budget: Budget::new(MAX_EVENTS),
             totals: Totals::default(),
+            lossy: false,
         }
     }
 }
@@ -80,6 +82,26 @@ impl Model {
         for (router, report) in quiet {
             self.tell(Event::Silent(report), now);
             self.compare(router, now);
+        }
+    }
+
+    /// `lost` frames came and cannot be observed, somewhere between those that
+    /// are observed until [`Self::interrupt`]: no gap measures anything.
+    pub fn lossy(&mut self, lost: u32) {
+        self.totals.lost = self.totals.lost.saturating_add(lost.into());
+        self.lossy = true;
+    }
+
+    pub fn is_lossy(&self) -> bool {
+        self.lossy
+    }
+
+    /// Adverts may have been sent before now that were not observed: the next
+    /// gap of each router measures nothing, those after it do.
+    pub fn interrupt(&mut self) {
+        self.lossy = false;
+        for record in self.records.values_mut() {
+            record.pace.interrupt();
         }
     }
 
@@ -167,12 +189,17 @@ impl Model {
         match self.records.get_mut(&key) {
             Some(record) => {
                 appears = record.state != State::Active;
+                if self.lossy {
+                    record.pace.interrupt();
+                }
                 changes = record.take(advert, stamp);
                 record.overlaps = record.overlaps.saturating_add(u32::from(overlapped));
             }
             None => drop(self.records.insert(key, Record::new(advert, stamp))),
         }
-        changes.extend(self.taken_over(router, source));
+        if !overlapped {
+            changes.extend(self.taken_over(router, source));
+        }
         let Some(report) = self.records.get(&key).map(Record::report) else {
             return;
         };
@@ -198,13 +225,9 @@ impl Model {
             })
     }
 
-    /// The change of source when `source` is now the Active. While there are
-    /// two, who is Active is not a question with an answer.
+    /// The change of source when `source` is now the Active. Not asked of
+    /// overlapping adverts: while there are two, the question has no answer.
     fn taken_over(&mut self, router: RouterKey, source: IpAddr) -> Option<Change> {
-        let dual = (router, ConflictKind::DualActive);
-        if self.conflicts.contains_key(&dual) {
-            return None;
-        }
         let before = self.actives.insert(router, source)?;
         (before != source).then(|| Change {
             field: "source",

@@ -1,10 +1,10 @@
 //! How regular the adverts of one router are, on kernel time.
 //!
 //! Gaps below one and a half intervals are samples of the interval: their
-//! mean, minimum and standard deviation (the jitter) are kept. A longer gap
-//! hides at least one lost advert: it is counted in adverts missed and shows
-//! in the maximum, but it is no sample, or one lost advert would pass for
-//! jitter for ever. A gap across silence or a release is neither.
+//! mean, minimum and standard deviation (the jitter) are kept. In a longer gap
+//! at least one advert was lost or late by half an interval: it is counted as
+//! missed and shows in the maximum, but it is no sample, or one lost advert
+//! would pass for jitter for ever. A gap across silence or a release is neither.
 
 use core::time::Duration;
 
@@ -68,7 +68,7 @@ impl Pace {
         self.min
     }
 
-    /// The longest gap, those that hide lost adverts included.
+    /// The longest gap, those with missed adverts included.
     pub fn max(&self) -> Option<Duration> {
         self.max
     }
@@ -79,7 +79,7 @@ impl Pace {
         Some(nanos((self.deviations / freedom as f64).sqrt()))
     }
 
-    /// Adverts that did not come in time, by the length of the gaps.
+    /// Adverts lost or late by half an interval, by the length of the gaps.
     pub fn missed(&self) -> u64 {
         self.missed
     }

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use agent_common::KernelTime;
 
 use super::{
-    event::{Change, RouterReport, State, addresses, span},
+    event::{Change, RouterReport, State},
     pace::Pace,
     sight::Advert,
+    words::{addresses, span},
 };
 use crate::core::timers::active_down_interval;
 

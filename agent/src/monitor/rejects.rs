@@ -96,7 +96,8 @@ impl Rejects {
     /// What was rejected, the most recent first.
     pub fn recent(&self) -> Vec<Reject> {
         let mut kinds: Vec<_> = self.kinds.values().copied().collect();
-        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.last));
+        // By the second, or a screen that shows it would never come to rest.
+        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.last.nanos() / 1_000_000_000));
         kinds
     }
 

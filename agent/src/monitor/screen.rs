@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use agent_common::KernelTime;
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
+    crossterm::event::{self, KeyCode, KeyEvent, KeyModifiers},
 };
 
 use super::{
@@ -73,19 +73,24 @@ impl Screen {
         if !event::poll(Duration::ZERO)? {
             return Ok(None);
         }
-        Ok(Some(match event::read()? {
-            Event::Key(key) if key.kind == KeyEventKind::Press => meaning(key),
-            _ => Key::Other,
-        }))
+        let key = event::read()?.as_key_press_event().map(meaning);
+        Ok(Some(key.unwrap_or(Key::Other)))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        // A panic has given it back already, and written its message there.
+        if !std::thread::panicking() {
+            ratatui::restore();
+        }
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other keys mean the same: nothing"
+)]
 fn meaning(key: KeyEvent) -> Key {
     let page = isize::try_from(PAGE).unwrap_or(1);
     match key.code {

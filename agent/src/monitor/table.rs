@@ -8,14 +8,15 @@ use ratatui::{
     layout::{Constraint, Layout},
     style::{Color, Modifier, Style},
     text::{Line, Span},
-    widgets::{Block, Borders, Cell, Paragraph, Row, Table},
+    widgets::{Block, Borders, Paragraph, Row, Table},
 };
 
 use super::{
-    event::{LinkState, State, addresses, span},
+    event::{LinkState, State},
     model::Model,
     record::Record,
     sight::Auth,
+    words::{addresses, span},
 };
 
 /// VIPs named in a row.
@@ -23,21 +24,30 @@ const VIPS: usize = 4;
 /// Lines of the lower part that are kept free at least, its title included.
 const WRONG_MIN: u16 = 4;
 
-const COLUMNS: [(&str, Constraint); 13] = [
-    ("VRID", Constraint::Length(8)),
-    ("Version", Constraint::Length(7)),
-    ("Source", Constraint::Length(16)),
-    ("State", Constraint::Length(8)),
-    ("Prio", Constraint::Length(4)),
-    ("Every", Constraint::Length(6)),
-    ("Mean", Constraint::Length(9)),
-    ("Jitter", Constraint::Length(9)),
-    ("Max", Constraint::Length(9)),
-    ("Missed", Constraint::Length(6)),
-    ("Adverts", Constraint::Length(7)),
-    ("Age", Constraint::Length(7)),
-    ("VIPs", Constraint::Fill(1)),
+/// A column: its title, its least width, and whether it takes the width of
+/// its longest cell. Those that measure do not, or the table would flicker.
+struct Column(&'static str, u16, bool);
+
+const COLUMNS: [Column; 13] = [
+    Column("VRID", 4, true),
+    Column("Version", 7, false),
+    Column("Source", 9, true),
+    Column("State", 8, false),
+    Column("Prio", 4, false),
+    Column("Every", 6, false),
+    Column("Mean", 9, false),
+    Column("Jitter", 9, false),
+    Column("Max", 9, false),
+    Column("Missed", 6, false),
+    Column("Adverts", 7, false),
+    Column("Age", 5, true),
+    // All that is left.
+    Column("VIPs", 15, false),
 ];
+const VIPS_COLUMN: usize = COLUMNS.len() - 1;
+/// What a narrow terminal does without, the first first: Adverts, Max, Age,
+/// Missed, Every, Jitter.
+const DISPENSABLE: [usize; 6] = [10, 8, 11, 9, 5, 7];
 
 /// What the picture shows besides the model.
 #[derive(Clone, Debug)]
@@ -67,7 +77,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, view: &View, now: KernelTime) 
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    frame.render_widget(table(model, view, now), above);
+    frame.render_widget(table(model, view, now, above.width), above);
     let title = Block::new().borders(Borders::TOP).title(" What is wrong ");
     frame.render_widget(Paragraph::new(wrong).block(title), below);
     let dim = Style::new().add_modifier(Modifier::DIM);
@@ -86,26 +96,84 @@ fn footer(model: &Model) -> String {
             totals.overflow
         ));
     }
+    if totals.lost > 0 {
+        text.push_str(&format!(", {} frames lost here", totals.lost));
+    }
     text.push_str(" | * sent by this machine");
     text
 }
 
-fn table<'a>(model: &'a Model, view: &View, now: KernelTime) -> Table<'a> {
-    let header = Row::new(COLUMNS.map(|(name, _)| Cell::from(name)))
-        .style(Style::new().add_modifier(Modifier::BOLD));
+fn table(model: &Model, view: &View, now: KernelTime, width: u16) -> Table<'static> {
     let link = match view.link {
         LinkState::Up => "",
         LinkState::Down => " is down: waiting for it",
         LinkState::Gone => " is gone",
     };
     let title = format!(" Virtual routers on {}{link} ", view.interface);
-    let rows = model.routers().skip(view.scroll).map(|r| row(r, now));
-    Table::new(rows, COLUMNS.map(|(_, width)| width))
+    let rows: Vec<_> = model
+        .routers()
+        .skip(view.scroll)
+        .map(|r| row(r, now))
+        .collect();
+    let widths = widths(&rows);
+    let kept = kept(&widths, width);
+    let pick = |cells: [Span<'static>; COLUMNS.len()]| {
+        let cells = cells.into_iter().enumerate();
+        Row::new(
+            cells
+                .filter(|(i, _)| kept.contains(i))
+                .map(|(_, cell)| cell),
+        )
+    };
+    let header = pick(COLUMNS.map(|Column(name, _, _)| Span::raw(name)))
+        .style(Style::new().add_modifier(Modifier::BOLD));
+    let constraints = kept.iter().map(|column| match widths.get(*column) {
+        Some(width) if *column != VIPS_COLUMN => Constraint::Length(*width),
+        Some(_) | None => Constraint::Fill(1),
+    });
+    Table::new(rows.into_iter().map(pick), constraints)
         .header(header)
         .block(Block::new().borders(Borders::TOP).title(title))
 }
 
-fn row(record: &Record, now: KernelTime) -> Row<'static> {
+fn widths(rows: &[[Span<'static>; COLUMNS.len()]]) -> [u16; COLUMNS.len()] {
+    let mut widths = COLUMNS.map(|Column(_, least, _)| least);
+    for row in rows {
+        for ((width, cell), Column(_, _, grows)) in widths.iter_mut().zip(row).zip(COLUMNS) {
+            if grows {
+                *width = u16::try_from(cell.width()).unwrap_or(u16::MAX).max(*width);
+            }
+        }
+    }
+    widths
+}
+
+/// The columns that fit, with a blank between each two.
+fn kept(widths: &[u16; COLUMNS.len()], width: u16) -> Vec<usize> {
+    let mut kept: Vec<usize> = (0..COLUMNS.len()).collect();
+    for column in DISPENSABLE {
+        let of = |i: &usize| {
+            widths
+                .get(*i)
+                .copied()
+                .unwrap_or_default()
+                .saturating_add(1)
+        };
+        let needed = kept.iter().map(of).fold(0, u16::saturating_add);
+        if needed <= width.saturating_add(1) {
+            break;
+        }
+        kept.retain(|other| *other != column);
+    }
+    kept
+}
+
+fn who(record: &Record) -> String {
+    let local = if record.advert.local { "*" } else { "" };
+    format!("{}{local}", record.advert.source)
+}
+
+fn row(record: &Record, now: KernelTime) -> [Span<'static>; COLUMNS.len()] {
     let advert = &record.advert;
     let vlan = match advert.router.vlan {
         0 => String::new(),
@@ -115,7 +183,6 @@ fn row(record: &Record, now: KernelTime) -> Row<'static> {
         Auth::None => "",
         Auth::Pass => " PASS",
     };
-    let local = if advert.local { "*" } else { "" };
     let color = match record.state {
         State::Active => Color::Green,
         State::Released => Color::Yellow,
@@ -126,21 +193,21 @@ fn row(record: &Record, now: KernelTime) -> Row<'static> {
         0 => Span::raw("0"),
         missed => Span::styled(missed.to_string(), Color::Yellow),
     };
-    Row::new([
-        Cell::from(format!("{}{vlan}", advert.router.vrid)),
-        Cell::from(format!("{}{pass}", advert.version as u8)),
-        Cell::from(format!("{}{local}", advert.source)),
-        Cell::from(Span::styled(record.state.label(), color)),
-        Cell::from(advert.priority.to_string()),
-        Cell::from(span(advert.interval.duration())),
-        Cell::from(or_dash(record.pace.mean())),
-        Cell::from(or_dash(record.pace.jitter())),
-        Cell::from(or_dash(record.pace.max())),
-        Cell::from(missed),
-        Cell::from(record.adverts.to_string()),
-        Cell::from(age(record.age(now))),
-        Cell::from(addresses(&advert.vips, VIPS)),
-    ])
+    [
+        Span::raw(format!("{}{vlan}", advert.router.vrid)),
+        Span::raw(format!("{}{pass}", advert.version as u8)),
+        Span::raw(who(record)),
+        Span::styled(record.state.label(), color),
+        Span::raw(advert.priority.to_string()),
+        Span::raw(span(advert.interval.duration())),
+        Span::raw(or_dash(record.pace.mean())),
+        Span::raw(or_dash(record.pace.jitter())),
+        Span::raw(or_dash(record.pace.max())),
+        missed,
+        Span::raw(record.adverts.to_string()),
+        Span::raw(age(record.age(now))),
+        Span::raw(addresses(&advert.vips, VIPS)),
+    ]
 }
 
 /// Coarse, so that it does not flicker.

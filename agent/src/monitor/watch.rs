@@ -130,6 +130,20 @@ impl<'a> Watch<'a> {
 
     /// True when there may be more to read.
     fn drain(&mut self) -> io::Result<bool> {
+        // The frames that were kept come before those that found no room, but
+        // reading makes room at once: the gap may be anywhere until all is read.
+        let lost = self.listener.receiver.lost();
+        if lost > 0 {
+            self.model.lossy(lost);
+        }
+        let more = self.drain_round()?;
+        if !more && self.model.is_lossy() {
+            self.model.interrupt();
+        }
+        Ok(more)
+    }
+
+    fn drain_round(&mut self) -> io::Result<bool> {
         let model = &mut self.model;
         match self
             .listener
@@ -148,6 +162,8 @@ impl<'a> Watch<'a> {
     fn ended(&mut self, now: KernelTime) -> io::Result<Option<End>> {
         if let Some(state) = self.listener.link_changes(&self.options.interface)? {
             self.view.link = state;
+            // What was sent meanwhile is not missed by the routers.
+            self.model.interrupt();
             self.tell_link(now)?;
             if state == LinkState::Gone {
                 return Ok(Some(End::Gone));

@@ -16,8 +16,8 @@ pub enum Failure {
         "not permitted to {what}: failoverd needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF; run it as root"
     )]
     Permission { what: String },
-    #[error("--require-xdp is set, but {0}")]
-    XdpRequired(String),
+    #[error("{0}; drop --require-xdp or --backend to let failoverd choose")]
+    Backend(String),
     #[error("cannot use {path} as control socket: {source}; choose another with --control")]
     Control { path: String, source: io::Error },
     #[error("{what}: {source}")]
@@ -26,12 +26,12 @@ pub enum Failure {
 
 impl Failure {
     /// Documented in the manual: 1 runtime, 2 usage and configuration,
-    /// 4 permission, 5 XDP required and not to be had.
+    /// 4 permission, 5 the wanted backend is not to be had.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::UnknownInterface { .. } | Self::AlreadyRunning { .. } => 2,
             Self::Permission { .. } => 4,
-            Self::XdpRequired(_) => 5,
+            Self::Backend(_) => 5,
             Self::Control { source, .. } | Self::Runtime { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => 4,
                 _ => 1,

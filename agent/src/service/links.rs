@@ -34,8 +34,8 @@ pub struct Links(pub BTreeMap<u32, LinkState>);
 /// Why a link cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    #[error("{interface}: --require-xdp is set and XDP cannot be attached: {reasons}")]
-    XdpRequired { interface: String, reasons: String },
+    #[error("the wanted backend cannot be attached to {interface}: {reasons}")]
+    Wanted { interface: String, reasons: String },
     #[error("{interface}: cannot receive adverts: {source}")]
     NoBackend {
         interface: String,
@@ -55,6 +55,13 @@ pub struct BackendPolicy {
     /// In the order they are tried.
     pub order: Vec<Backend>,
     pub require_xdp: bool,
+}
+
+impl BackendPolicy {
+    /// Raw sockets will not do.
+    pub fn insists(&self) -> bool {
+        self.require_xdp || !self.order.contains(&Backend::RawSocket)
+    }
 }
 
 impl Default for BackendPolicy {
@@ -134,11 +141,14 @@ fn attach(
     let (mut backend, mut refused) = (None, Vec::new());
     if let Some(kernel) = kernel {
         let report = kernel.attach(ifindex, interface, &policy.order);
-        backend = report.backend;
+        backend = report
+            .backend
+            .filter(|backend| *backend != Backend::RawSocket);
         refused = report.refused;
     }
     let is_xdp = matches!(backend, Some(Backend::XdpNative | Backend::XdpGeneric));
-    if policy.require_xdp && !is_xdp {
+    let raw_will_do = policy.order.contains(&Backend::RawSocket);
+    if policy.require_xdp && !is_xdp || backend.is_none() && !raw_will_do {
         if let Some(kernel) = kernel {
             kernel.detach(ifindex);
         }
@@ -146,10 +156,9 @@ fn attach(
             .iter()
             .map(|(backend, reason)| format!("{backend}: {reason}"))
             .collect();
-        let reasons = reasons.join("; ");
-        return Err(LinkError::XdpRequired {
+        return Err(LinkError::Wanted {
             interface: interface.to_owned(),
-            reasons,
+            reasons: reasons.join("; "),
         });
     }
     let backend = match backend {

@@ -220,6 +220,10 @@ impl Service {
             Ok(port) => port,
             Err(fault) => {
                 if seat.fault != Some(fault) {
+                    // Of an instance that was up, the fast lane tells.
+                    if seat.installed.is_none() {
+                        reports::still_down(&instance.name, fault, seat.fault.is_none());
+                    }
                     *seat = Seat {
                         installed: None,
                         fault: Some(fault),
@@ -249,8 +253,8 @@ impl Service {
                 .prepare(&port, interface, &mut self.kernel, &self.policy, &self.lane);
         match prepared {
             Ok(()) => {}
-            Err(error @ links::LinkError::XdpRequired { .. }) => {
-                return Err(Failure::XdpRequired(error.to_string()));
+            Err(error @ links::LinkError::Wanted { .. }) => {
+                return Err(Failure::Backend(error.to_string()));
             }
             Err(error) => {
                 error!("({}) {error}", instance.name);

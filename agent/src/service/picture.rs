@@ -223,7 +223,11 @@ fn instance_status(
         vrrp_version: instance.version as u8,
         state: state.to_owned(),
         fault: snapshot.fault.map(|fault| fault_text(fault).to_owned()),
-        since_ms: at.since(snapshot.since).as_millis() as u64,
+        // Zero before the first Startup: in this state since ever.
+        since_ms: match snapshot.since {
+            KernelTime(0) => 0,
+            since => at.since(since).as_millis() as u64,
+        },
         priority: snapshot.priority.get(),
         source: snapshot.source,
         active: snapshot.active,

@@ -62,6 +62,7 @@ impl Reporter {
                 if self.may_log_failure(*id, now) {
                     let reason = os_error(*errno);
                     warn!(
+                        instance = self.name(*id),
                         "({}) cannot send advert with priority {priority}: {reason}",
                         self.name(*id)
                     );
@@ -73,6 +74,7 @@ impl Reporter {
                     count => format!("{count} address changes"),
                 };
                 error!(
+                    instance = self.name(*id),
                     "({}) the kernel refused {what}: {}",
                     self.name(*id),
                     os_error(*errno)
@@ -81,6 +83,7 @@ impl Reporter {
             Report::AnnounceFailed { id, errno } => {
                 if self.may_log_failure(*id, now) {
                     warn!(
+                        instance = self.name(*id),
                         "({}) cannot send GARP or NA: {}",
                         self.name(*id),
                         os_error(*errno)
@@ -102,7 +105,11 @@ impl Reporter {
                     warn!("memory is not locked: {}", os_error(*lock_errno));
                 }
             }
-            Report::Released { id } => info!("({}) sent 0 priority", self.name(*id)),
+            Report::Released { id } => info!(
+                instance = self.name(*id),
+                "({}) sent 0 priority",
+                self.name(*id)
+            ),
             Report::Refused { outcome, sender } => match sender {
                 Some(sender) => warn!(
                     "advert refused: {} from {} vrid {} ifindex {}",
@@ -137,28 +144,67 @@ fn os_error(errno: i32) -> String {
     }
 }
 
+/// An instance that was never up, or is kept down by something else now.
+pub fn still_down(name: &str, fault: Fault, entering: bool) {
+    warn!(instance = name, "({name}) {}", fault_text(fault));
+    if entering {
+        info!(
+            instance = name,
+            state = "FAULT",
+            "({name}) Entering FAULT STATE"
+        );
+    }
+}
+
 fn transition(name: &str, from: State, to: State, cause: &Cause) {
     match cause {
         Cause::Started | Cause::Owner | Cause::Shutdown => {}
-        Cause::ActiveSilent { .. } => info!("({name}) Receive advertisement timeout"),
+        Cause::ActiveSilent { .. } => {
+            info!(instance = name, "({name}) Receive advertisement timeout")
+        }
         Cause::ActiveReleased { by } => {
-            info!("({name}) Backup received priority 0 advertisement from {by}");
+            info!(
+                instance = name,
+                "({name}) Backup received priority 0 advertisement from {by}"
+            );
         }
         Cause::Outranked { by, priority } => {
-            info!("({name}) Master received advert from {by} with higher priority {priority}");
+            info!(
+                instance = name,
+                "({name}) Master received advert from {by} with higher priority {priority}"
+            );
         }
         Cause::AddressesTaken => {
-            error!("({name}) VIPs are removed faster than they are put back: giving up for now");
+            error!(
+                instance = name,
+                "({name}) VIPs are removed faster than they are put back: giving up for now"
+            );
         }
-        Cause::Fault(fault) => warn!("({name}) {}", fault_text(*fault)),
+        Cause::Fault(fault) => warn!(instance = name, "({name}) {}", fault_text(*fault)),
     }
     match (from, to) {
-        (_, State::Active) => info!("({name}) Entering MASTER STATE"),
-        (State::Initialize, State::Backup) => info!("({name}) Entering BACKUP STATE (init)"),
-        (_, State::Backup) => info!("({name}) Entering BACKUP STATE"),
+        (_, State::Active) => info!(
+            instance = name,
+            state = "MASTER",
+            "({name}) Entering MASTER STATE"
+        ),
+        (State::Initialize, State::Backup) => info!(
+            instance = name,
+            state = "BACKUP",
+            "({name}) Entering BACKUP STATE (init)"
+        ),
+        (_, State::Backup) => info!(
+            instance = name,
+            state = "BACKUP",
+            "({name}) Entering BACKUP STATE"
+        ),
         (_, State::Initialize) => match cause {
-            Cause::Shutdown => info!("({name}) Stopped"),
-            _ => info!("({name}) Entering FAULT STATE"),
+            Cause::Shutdown => info!(instance = name, state = "STOP", "({name}) Stopped"),
+            _ => info!(
+                instance = name,
+                state = "FAULT",
+                "({name}) Entering FAULT STATE"
+            ),
         },
     }
 }
@@ -176,40 +222,61 @@ pub fn fault_text(fault: Fault) -> &'static str {
 fn notice_line(name: &str, notice: &Notice) {
     match notice {
         Notice::LowerPriorityDiscarded { from, priority } => {
-            info!("({name}) received lower priority ({priority}) advert from {from} - discarding");
+            info!(
+                instance = name,
+                "({name}) received lower priority ({priority}) advert from {from} - discarding"
+            );
         }
         Notice::LowerPriorityAsserted { from, priority } => warn!(
+            instance = name,
             "({name}) Received advert from {from} with lower priority {priority}, \
              forcing new election"
         ),
         Notice::OwnAddressHeard { from } => error!(
+            instance = name,
             "({name}) received an equal priority advert from our own address {from}: \
              a cloned machine or a loop"
         ),
         Notice::ReleaseHeard { from } => {
-            info!("({name}) received priority 0 advertisement from {from}");
+            info!(
+                instance = name,
+                "({name}) received priority 0 advertisement from {from}"
+            );
         }
         Notice::IntervalDiffers { from, theirs, ours } => warn!(
+            instance = name,
             "({name}) advertisement interval of {from} is {} ms, ours {} ms",
             theirs.duration().as_millis(),
             ours.duration().as_millis()
         ),
         Notice::AddressesDiffer { from, theirs, ours } => warn!(
+            instance = name,
             "({name}) {from} advertises other addresses than ours ({theirs} of them, ours {ours})"
         ),
         Notice::Overslept { late_by } => warn!(
+            instance = name,
             "({name}) woke {} ms late and cannot know whether the Active was alive: \
              it gets one more Active_Down_Interval",
             late_by.as_millis()
         ),
         Notice::AdvertLate { late_by } => {
-            warn!("({name}) our advert was {} ms late", late_by.as_millis());
+            warn!(
+                instance = name,
+                "({name}) our advert was {} ms late",
+                late_by.as_millis()
+            );
         }
         Notice::AddressRestored { vip } => {
-            warn!("({name}) VIP number {vip} was removed by somebody: put back and announced");
+            warn!(
+                instance = name,
+                "({name}) VIP number {vip} was removed by somebody: put back and announced"
+            );
         }
         Notice::TwoOwners { other } => {
-            error!("({name}) {other} also sends priority 255: two address owners");
+            error!(
+                instance = name,
+                "({name}) {other} also sends priority 255: two address owners"
+            );
         }
     }
 }

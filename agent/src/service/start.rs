@@ -147,7 +147,7 @@ fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
             }
             Ok(Some(kernel))
         }
-        Err(error) if options.policy.require_xdp => Err(Failure::XdpRequired(error.to_string())),
+        Err(error) if options.policy.insists() => Err(Failure::Backend(error.to_string())),
         Err(error) => {
             warn!("BPF cannot be used, adverts are read through raw sockets: {error}");
             Ok(None)

@@ -143,6 +143,8 @@ impl Ward {
             .arg0("failoverd")
             .args(arguments)
             .env(GUARD_FD, write.as_raw_fd().to_string())
+            // It names us, and the child would take the watchdog for ours.
+            .env_remove("WATCHDOG_PID")
             .process_group(0)
             .spawn()?;
         let pid = Pid::from_child(&child);

@@ -79,6 +79,11 @@ fn every_backend_hands_over_an_advert() {
             }
             assert_eq!(report.backend, Some(*backend), "{report:?}");
             assert_eq!(kernel.backend(ours), Some(*backend));
+            let shown = lab::shown("ours");
+            let generic = *backend == Backend::XdpGeneric;
+            let native = *backend == Backend::XdpNative;
+            assert_eq!(shown.contains(" xdpgeneric "), generic, "{shown}");
+            assert_eq!(shown.contains(" xdp "), native, "{shown}");
             lab::send("theirs", &Packet::v4(golden::G3).frame());
             assert!(wakeups.came(WAIT_MS), "{backend}");
             let record = fast.next_event().unwrap();
@@ -139,7 +144,9 @@ fn an_interface_that_is_not_there_is_refused() {
 fn r22_tag_out_of_the_frame_selects_the_instance() {
     in_namespace(|mut kernel| {
         if !lab::kernel_has_tcx() {
-            return lab::skip("no tcx in this kernel");
+            // Not for want of a privilege: there is nothing to test.
+            eprintln!("skipped: no tcx in this kernel");
+            return;
         }
         let ours = lab::ifindex("ours");
         let key = InstanceKey {
@@ -165,6 +172,31 @@ fn r22_tag_out_of_the_frame_selects_the_instance() {
         lab::send("theirs", &tagged.frame());
         assert!(wakeups.came(WAIT_MS));
         assert!(fast.next_event().is_some());
+    });
+}
+
+#[test]
+fn r22_no_xdp_where_it_could_not_tell_vlans_apart() {
+    in_namespace(|mut kernel| {
+        if !lab::try_link("link add link ours name ours.100 type vlan id 100") {
+            eprintln!("skipped: no VLAN devices in this kernel");
+            return;
+        }
+        let ours = lab::ifindex("ours");
+        let report = kernel.attach(ours, "ours", XDP_FIRST);
+        let tcx = lab::kernel_has_tcx().then_some(Backend::Tcx);
+        assert_eq!(report.backend, tcx, "{report:?}");
+        for (_backend, reason) in report.refused.iter().take(2) {
+            assert!(reason.contains("strips their tags"), "{reason}");
+        }
+        // The VLAN device itself has no such trouble.
+        let vlan = lab::ifindex("ours.100");
+        let report = kernel.attach(vlan, "ours.100", XDP_FIRST);
+        assert_eq!(report.backend, Some(Backend::XdpGeneric), "{report:?}");
+        kernel.detach(vlan);
+        assert!(lab::try_link("link del ours.100"));
+        let report = kernel.attach(ours, "ours", XDP_FIRST);
+        assert_eq!(report.backend, Some(Backend::XdpNative), "{report:?}");
     });
 }
 

@@ -86,22 +86,22 @@ fn steady_adverts_of_the_watched_router_do_not_wake() {
     assert!(!wakeups.came(0));
     assert_eq!(drain(&mut fast), 10);
 
+    // Each differs from the one before in what it is called by only.
+    let priority = Packet::v4(golden::G2).with_byte(2, 99);
+    let interval = priority.clone().with_byte(5, 99);
+    let addresses = interval.clone().with_byte(15, 99);
+    let another = Packet {
+        source: [192, 0, 2, 250].into(),
+        ..addresses.clone()
+    };
+    let release = addresses.clone().with_byte(2, 0);
     let news = [
-        ("priority", Packet::v4(golden::G2).with_byte(2, 99)),
-        (
-            "interval",
-            Packet::v4(golden::G2).with_byte(2, 99).with_byte(5, 99),
-        ),
-        ("addresses", Packet::v4(golden::G2).with_byte(15, 99)),
-        ("release", Packet::v4(golden::G7)),
-        ("release again", Packet::v4(golden::G7)),
-        (
-            "another",
-            Packet {
-                source: [192, 0, 2, 250].into(),
-                ..Packet::v4(golden::G2)
-            },
-        ),
+        ("priority", priority),
+        ("interval", interval),
+        ("addresses", addresses),
+        ("another", another),
+        ("release", release.clone()),
+        ("release again", release),
     ];
     for (what, packet) in news {
         send(&kernel, &packet);
@@ -171,6 +171,28 @@ fn latest_is_the_newest_of_the_watched_router_only() {
         last = latest.stamp_ns;
     }
     assert_eq!(drain(&mut fast), 51);
+}
+
+#[test]
+fn a_slot_that_is_reset_remembers_nothing() {
+    let Some((kernel, mut fast)) = instance() else {
+        return;
+    };
+    watch_peer(&fast, 0);
+    send(&kernel, &Packet::v4(golden::G2));
+    assert!(fast.latest(SLOT).is_some());
+    drain(&mut fast);
+    kernel.reset_slot(SLOT).unwrap();
+    assert_eq!(fast.latest(SLOT), None);
+    assert!(kernel.reset_slot(100_000).is_err());
+    let wakeups = Wakeups::of(fast.ring_fd());
+    for _ in 0..2 {
+        send(&kernel, &Packet::v4(golden::G2));
+        assert!(wakeups.came(0));
+        assert!(fast.latest(SLOT).is_some());
+        assert_eq!(drain(&mut fast), 1);
+        assert!(!wakeups.came(0));
+    }
 }
 
 #[test]

@@ -75,11 +75,25 @@ impl Wakeups {
 
 /// Runs `ip` in the namespace of the calling thread.
 pub fn link(arguments: &str) {
-    let status = Command::new("ip")
-        .args(arguments.split(' '))
+    assert!(try_link(arguments), "ip {arguments}");
+}
+
+/// As [`link`], for what a kernel may not have.
+pub fn try_link(arguments: &str) -> bool {
+    let mut ip = Command::new("ip");
+    ip.args(arguments.split(' '))
         .status()
-        .expect("iproute2");
-    assert!(status.success(), "ip {arguments}");
+        .expect("iproute2")
+        .success()
+}
+
+/// What `ip link` says of an interface.
+pub fn shown(interface: &str) -> String {
+    let output = Command::new("ip")
+        .args(["link", "show", interface])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 pub fn ifindex(name: &str) -> u32 {
@@ -197,6 +211,8 @@ impl Keepalived {
     /// When it does not start.
     pub fn start(configuration: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("failoverd-{}", std::process::id()));
+        // A test that was killed may have left a pid file of the same name.
+        let _nothing_there = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
         let path = |name: &str| directory.join(name);
         std::fs::write(path("conf"), configuration).unwrap();

@@ -223,6 +223,8 @@ fn r22_vlan_tags_in_and_out_of_the_frame() {
         (vec![(0x8100, 0xE064)], None, 100),
         (vec![(0x88A8, 7), (0x8100, 100)], None, 100),
         (vec![(0x8100, 0xE000)], None, 0),
+        (vec![(0x88A8, 7), (0x8100, 0xE000)], None, 7),
+        (vec![(0x8100, 0xE000)], Some(0x2064), 100),
         (vec![], Some(0x2064), 100),
         (vec![(0x8100, 200)], Some(0x2064), 200),
     ];

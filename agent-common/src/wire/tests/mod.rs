@@ -4,5 +4,6 @@ mod accept;
 mod announce;
 mod lab;
 mod reject;
+mod reject_ip;
 mod robust;
 mod round_trip;

@@ -18,6 +18,14 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// All of them, best first: the order to attach in.
+    pub const ORDER: [Self; 4] = [
+        Self::XdpNative,
+        Self::XdpGeneric,
+        Self::Tcx,
+        Self::RawSocket,
+    ];
+
     /// A stable name for the configuration, status and metrics.
     pub const fn label(self) -> &'static str {
         match self {

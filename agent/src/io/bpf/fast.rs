@@ -86,7 +86,9 @@ impl FastMaps {
         }
     }
 
-    /// Readable when an advert came that asks for attention.
+    /// For epoll: becomes readable when an advert came that asks for attention,
+    /// and stays so until [`Self::next_event`] has given everything. poll(2)
+    /// would also see the steady adverts that lie there.
     pub fn ring_fd(&self) -> BorrowedFd<'_> {
         self.ring.as_fd()
     }

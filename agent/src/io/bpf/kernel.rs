@@ -8,21 +8,16 @@ use std::{
 use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
-    record::{InstanceFilter, InstanceKey},
+    record::{InstanceFilter, InstanceKey, LatestSlot, WatchSlot},
 };
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::{Map, MapData, RingBuf},
-    programs::{ProgramError, SchedClassifier, SocketFilter, Xdp},
-};
+use aya::{Ebpf, maps::RingBuf};
 
 use super::{
     BpfError, FastMaps,
     attach::{self, AttachReport, Backend, Programs},
+    load,
     sys::{self, TestRun},
 };
-
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/failoverd-ebpf"));
 
 /// A program that can be run on a made-up frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,6 +36,8 @@ pub struct Kernel {
     slow: OwnedFd,
     instances: OwnedFd,
     counters: OwnedFd,
+    latest: OwnedFd,
+    watch: OwnedFd,
     links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
 }
 
@@ -52,14 +49,14 @@ impl Kernel {
     /// See [`BpfError`]. None of them is a reason not to start: the raw-socket
     /// backend needs no BPF.
     pub fn load() -> Result<Self, BpfError> {
-        let mut object = EbpfLoader::new()
-            .load(OBJECT)
-            .map_err(|error| BpfError::from_loader(&error))?;
-        let xdp = load_xdp(&mut object)?;
-        let tcx = load_tcx(&mut object)?;
-        let slow = load_slow(&mut object)?;
-        let instances = map_fd(&object, "INSTANCES")?;
-        let counters = map_fd(&object, "COUNTERS")?;
+        let mut object = load::object()?;
+        let xdp = load::load_xdp(&mut object)?;
+        let tcx = load::load_tcx(&mut object)?;
+        let slow = load::load_slow(&mut object)?;
+        let instances = load::map_fd(&object, "INSTANCES")?;
+        let counters = load::map_fd(&object, "COUNTERS")?;
+        let latest = load::map_fd(&object, "LATEST")?;
+        let watch = load::map_fd(&object, "WATCH")?;
         Ok(Self {
             object,
             xdp,
@@ -67,6 +64,8 @@ impl Kernel {
             slow,
             instances,
             counters,
+            latest,
+            watch,
             links: BTreeMap::new(),
         })
     }
@@ -141,6 +140,26 @@ impl Kernel {
         })
     }
 
+    /// Forgets the newest advert of a slot and whom it watches: for a slot that
+    /// is given to another instance. Counters go on.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`] for a slot that does not exist.
+    pub fn reset_slot(&self, slot: u32) -> Result<(), BpfError> {
+        let failed = |source| BpfError::System {
+            what: "cannot reset a slot",
+            source,
+        };
+        let key = slot.to_ne_bytes();
+        let nobody = bytemuck::bytes_of(&WatchSlot::NOBODY);
+        sys::map_update(self.watch.as_fd(), &key, nobody).map_err(failed)?;
+        // Sequence 0 is "never written": even a write that is going on now
+        // fails to close, and leaves it so.
+        let never = LatestSlot::default();
+        sys::map_update(self.latest.as_fd(), &key, bytemuck::bytes_of(&never)).map_err(failed)
+    }
+
     /// Counters of a slot, summed over all CPUs. Allocates: not for the fast
     /// lane.
     ///
@@ -171,8 +190,8 @@ impl Kernel {
     ///
     /// [`BpfError::Missing`] when the ring was taken before.
     pub fn fast_maps(&mut self) -> Result<FastMaps, BpfError> {
-        let latest = map_fd(&self.object, "LATEST")?;
-        let watch = map_fd(&self.object, "WATCH")?;
+        let latest = load::own(self.latest.as_fd())?;
+        let watch = load::own(self.watch.as_fd())?;
         let events = self
             .object
             .take_map("EVENTS")
@@ -215,70 +234,5 @@ impl Kernel {
             what: "cannot test a program",
             source,
         })
-    }
-}
-
-fn load_xdp(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_xdp";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut Xdp = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
-}
-
-fn load_tcx(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_tcx";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
-}
-
-fn load_slow(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_slow";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut SocketFilter = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
-}
-
-fn refused(program: &'static str, error: ProgramError) -> BpfError {
-    if let ProgramError::LoadError {
-        io_error,
-        verifier_log,
-    } = error
-    {
-        return match io_error.raw_os_error() {
-            Some(libc::EPERM) => BpfError::NoPermission,
-            Some(_) | None => BpfError::Verifier {
-                program,
-                reason: io_error,
-                log: verifier_log.to_string(),
-            },
-        };
-    }
-    BpfError::from_loader(&error)
-}
-
-fn own(fd: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
-    fd.try_clone_to_owned().map_err(|source| BpfError::System {
-        what: "cannot duplicate a descriptor",
-        source,
-    })
-}
-
-fn map_fd(object: &Ebpf, name: &'static str) -> Result<OwnedFd, BpfError> {
-    let map = object.map(name).ok_or(BpfError::Missing(name))?;
-    own(map_data(map).ok_or(BpfError::Missing(name))?.fd().as_fd())
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "aya's enum; ours are these three kinds"
-)]
-fn map_data(map: &Map) -> Option<&MapData> {
-    match map {
-        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) => Some(data),
-        _ => None,
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod ethtool;
 mod fast;
 mod kernel;
+mod load;
 mod logs;
 mod sys;
 

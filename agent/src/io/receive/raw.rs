@@ -79,6 +79,11 @@ impl RawReceiver {
         self.ifindex
     }
 
+    /// Frames that found the socket's buffer full since the last call.
+    pub fn lost(&self) -> u32 {
+        sys::packet_drops(self.socket.as_fd()).unwrap_or(0)
+    }
+
     /// Reads at most `limit` packets and calls `each` with every verdict; true
     /// when there may be more.
     ///

@@ -106,7 +106,8 @@ fn a_hand_over_is_no_dual_active_even_with_an_advert_on_its_way() {
 #[test]
 fn lists_intervals_versions_and_authentication_are_compared() {
     let one = router("192.0.2.1", 200);
-    let cases: [(ConflictKind, fn(&mut Router)); 4] = [
+    type Bend = fn(&mut Router);
+    let cases: [(ConflictKind, Bend); 4] = [
         (ConflictKind::Vips, |r| r.vips.push(ip("192.0.2.101"))),
         (ConflictKind::Interval, |r| r.centis = 200),
         (ConflictKind::Version, |r| r.version = Version::V2),

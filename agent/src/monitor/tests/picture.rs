@@ -55,9 +55,9 @@ fn routers_above_and_what_is_wrong_below() {
     lab.frame(&one.bent(|m| m[2] ^= 1), 5 * SECOND, false);
     let lines = picture(&lab, &view(), 5 * SECOND, 140, 16);
     let expected = [
-        "VRID     Version Source           State    Prio Every  Mean      Jitter    Max       Missed Adverts Age     VIPs",
-        "51@10    3       192.0.2.1        active   200  1s     1s        0us       1s        0      4       1.0s    192.0.2.100",
-        "51@10    3       192.0.2.2*       active   100  500ms  500ms     0us       500ms     0      8       0.3s    192.0.2.100",
+        "VRID  Version Source     State    Prio Every  Mean      Jitter    Max       Missed Adverts Age   VIPs",
+        "51@10 3       192.0.2.1  active   200  1s     1s        0us       1s        0      4       1.0s  192.0.2.100",
+        "51@10 3       192.0.2.2* active   100  500ms  500ms     0us       500ms     0      8       0.3s  192.0.2.100",
     ];
     assert_eq!(lines[1..4], expected, "{lines:#?}");
     let wrong: Vec<_> = lines
@@ -75,6 +75,33 @@ fn routers_above_and_what_is_wrong_below() {
     assert_eq!(
         wrong[3],
         " VRID 51 on VLAN 10 192.0.2.1: the VRRP checksum is wrong in every known form (checksum), 1 so far"
+    );
+}
+
+#[test]
+fn a_narrow_terminal_keeps_what_identifies_a_router() {
+    let mut lab = Lab::default();
+    lab.hear(&router("192.0.2.1", 200), SECOND);
+    let lines = picture(&lab, &view(), SECOND, 80, 12);
+    let expected = [
+        "VRID Version Source    State    Prio Every  Mean      Jitter    VIPs",
+        "51   3       192.0.2.1 active   200  1s     -         -         192.0.2.100",
+    ];
+    assert_eq!(lines[1..3], expected, "{lines:#?}");
+    let lines = picture(&lab, &view(), SECOND, 60, 12);
+    assert!(lines[2].ends_with(" 192.0.2.100"), "{lines:#?}");
+}
+
+#[test]
+fn the_longest_source_is_shown_whole() {
+    let mut lab = Lab::default();
+    let mut long = router("fe80:1234:5678:9abc:def0:1234:5678:9abc", 200);
+    long.local = true;
+    lab.hear(&long, SECOND);
+    let lines = picture(&lab, &view(), SECOND, 150, 12);
+    assert!(
+        lines[2].contains(" fe80:1234:5678:9abc:def0:1234:5678:9abc* active"),
+        "{lines:#?}"
     );
 }
 

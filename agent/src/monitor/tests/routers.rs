@@ -46,10 +46,10 @@ fn both_forms_of_the_v3_checksum_ipv6_and_unicast_are_told_apart() {
     let mut lab = Lab::default();
     let form = |lab: &mut Lab, sender: &super::Router| {
         let events = lab.hear(sender, SECOND);
-        match &events[0] {
-            Event::Heard(report) => (report.checksum, report.transport),
-            other => panic!("{other:?}"),
-        }
+        let Event::Heard(report) = &events[0] else {
+            panic!("{events:?}")
+        };
+        (report.checksum, report.transport)
     };
     let mut bare = router("192.0.2.1", 100);
     bare.rfc9568 = true;
@@ -181,6 +181,44 @@ fn a_take_over_is_a_change_of_source() {
         (changes[0].from.as_str(), changes[0].to.as_str()),
         ("192.0.2.1", "192.0.2.2")
     );
+}
+
+#[test]
+fn two_that_send_at_once_are_told_as_one_take_over() {
+    let mut lab = Lab::default();
+    let (one, two) = (router("192.0.2.1", 200), router("192.0.2.2", 100));
+    let mut told = Vec::new();
+    for i in 0..10 {
+        let sender = if i % 2 == 0 { &one } else { &two };
+        told.extend(lab.hear(sender, SECOND + i * 500 * MS));
+    }
+    // Heard twice, the change of source, the conflict.
+    assert_eq!(labels(&told), ["heard", "heard", "changed", "conflict"]);
+    // The first is alone again, and known to be the Active.
+    assert_eq!(lab.hear(&one, 7 * SECOND), []);
+    assert_eq!(labels(&lab.hear(&one, 9 * SECOND)), ["changed"]);
+    assert_eq!(labels(&lab.tick(9_200 * MS)), ["silent", "conflict"]);
+    assert_eq!(lab.hear(&one, 10 * SECOND), []);
+}
+
+#[test]
+fn what_the_monitor_could_not_hear_is_not_missed() {
+    let mut lab = Lab::default();
+    let active = router("192.0.2.1", 200);
+    lab.hear(&active, SECOND);
+    lab.hear(&active, 2 * SECOND);
+    lab.model.lossy(5);
+    lab.hear(&active, 4 * SECOND);
+    lab.hear(&active, 6 * SECOND);
+    lab.model.interrupt();
+    lab.hear(&active, 8 * SECOND);
+    lab.hear(&active, 9 * SECOND);
+    let record = lab.model.routers().next().expect("a router");
+    assert_eq!(
+        (record.pace.missed(), record.pace.max()),
+        (0, Some(Duration::from_secs(1)))
+    );
+    assert_eq!(lab.model.totals().lost, 5);
 }
 
 #[test]

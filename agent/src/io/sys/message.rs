@@ -1,0 +1,100 @@
+//! IP messages with a source address and an interface of our choice.
+
+use std::{
+    io,
+    mem::{size_of, zeroed},
+    net::IpAddr,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use super::{Control, check};
+
+/// Sends one VRRP message from `source` out of `ifindex`; both addresses are
+/// of one family.
+pub fn send_message(
+    fd: BorrowedFd<'_>,
+    payload: &[u8],
+    source: IpAddr,
+    destination: IpAddr,
+    ifindex: u32,
+) -> io::Result<()> {
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            // SAFETY: plain data for which all zeroes is a value.
+            let mut name: libc::sockaddr_in = unsafe { zeroed() };
+            name.sin_family = libc::AF_INET as u16;
+            name.sin_addr.s_addr = u32::from_ne_bytes(destination.octets());
+            let info = libc::in_pktinfo {
+                ipi_ifindex: ifindex as i32,
+                ipi_spec_dst: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(source.octets()),
+                },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            send_with(fd, payload, &name, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            // SAFETY: plain data for which all zeroes is a value.
+            let mut name: libc::sockaddr_in6 = unsafe { zeroed() };
+            name.sin6_family = libc::AF_INET6 as u16;
+            name.sin6_addr.s6_addr = destination.octets();
+            name.sin6_scope_id = ifindex;
+            let info = libc::in6_pktinfo {
+                ipi6_addr: libc::in6_addr {
+                    s6_addr: source.octets(),
+                },
+                ipi6_ifindex: ifindex,
+            };
+            send_with(
+                fd,
+                payload,
+                &name,
+                libc::IPPROTO_IPV6,
+                libc::IPV6_PKTINFO,
+                info,
+            )
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+    }
+}
+
+fn send_with<N, I: Copy>(
+    fd: BorrowedFd<'_>,
+    payload: &[u8],
+    name: &N,
+    level: i32,
+    kind: i32,
+    info: I,
+) -> io::Result<()> {
+    let mut control = Control([0; 256]);
+    let mut vector = libc::iovec {
+        iov_base: payload.as_ptr().cast_mut().cast(),
+        iov_len: payload.len(),
+    };
+    // SAFETY: plain data for which all zeroes is a value.
+    let mut header: libc::msghdr = unsafe { zeroed() };
+    header.msg_name = std::ptr::from_ref(name).cast_mut().cast();
+    header.msg_namelen = size_of::<N>() as u32;
+    header.msg_iov = &raw mut vector;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    // SAFETY: CMSG_SPACE only computes; both pktinfo structures fit in Control.
+    header.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<I>() as u32) } as usize;
+    // SAFETY: the control buffer is large and aligned enough for one header
+    // and `info`, so CMSG_FIRSTHDR is not null and the write stays inside.
+    unsafe {
+        let cmsg = libc::CMSG_FIRSTHDR(&raw const header);
+        (*cmsg).cmsg_level = level;
+        (*cmsg).cmsg_type = kind;
+        (*cmsg).cmsg_len = libc::CMSG_LEN(size_of::<I>() as u32) as usize;
+        std::ptr::write_unaligned(libc::CMSG_DATA(cmsg).cast::<I>(), info);
+    }
+    // SAFETY: every pointer in `header` is to a local or to an argument.
+    let result = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
+    match check(result)? {
+        sent if sent == payload.len() => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}

@@ -1,0 +1,51 @@
+//! System calls that no crate wraps: the agent's `unsafe` edge towards sockets and the scheduler.
+//!
+//! Each function takes and returns safe types and never keeps a pointer.
+
+mod interface;
+mod message;
+mod packet;
+mod process;
+mod receive;
+
+use std::{
+    io,
+    mem::size_of,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+pub use self::{
+    interface::{interface_flags, interfaces},
+    message::send_message,
+    packet::{bind_packet, packet_drops, packet_receiver, packet_sender, send_frames},
+    process::{block_signals, next_signal, no_timer_slack, set_fifo, set_name, unblock_signals},
+    receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
+};
+
+/// Room for the control messages of one packet, aligned as the kernel wants.
+#[repr(C, align(8))]
+struct Control([u8; 256]);
+
+fn check(result: libc::ssize_t) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sets a plain-data socket option.
+pub fn set_option<T: bytemuck::NoUninit>(
+    fd: BorrowedFd<'_>,
+    level: i32,
+    name: i32,
+    value: &T,
+) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe `value`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    check(result as libc::ssize_t).map(|_| ())
+}

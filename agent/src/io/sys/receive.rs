@@ -1,0 +1,155 @@
+//! Packets with what the kernel says about them.
+
+use std::{
+    io,
+    mem::{size_of, zeroed},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use super::{Control, check};
+
+/// What came with a packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Received {
+    pub len: usize,
+    /// SO_TIMESTAMPNS: nanoseconds since 1970.
+    pub wall: Option<u64>,
+    /// PACKET_AUXDATA: the VLAN tag that was taken out of the frame.
+    pub vlan: Option<u16>,
+    /// IP_PKTINFO, IPV6_PKTINFO.
+    pub ifindex: u32,
+    pub destination: Option<IpAddr>,
+    /// Sender of an IP packet.
+    pub source: Option<IpAddr>,
+    /// IPV6_RECVHOPLIMIT.
+    pub hop_limit: Option<u8>,
+    /// IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE: the packet came in fragments.
+    pub reassembled: bool,
+    /// AF_PACKET: this machine sent the frame.
+    pub outgoing: bool,
+}
+
+/// IP_RECVFRAGSIZE and IPV6_RECVFRAGSIZE of linux/in.h and linux/in6.h.
+pub const IP_RECVFRAGSIZE: i32 = 25;
+pub const IPV6_RECVFRAGSIZE: i32 = 77;
+
+/// Takes one packet off a socket; `Ok(None)` when there is none.
+pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+    let mut control = Control([0; 256]);
+    // SAFETY: plain data for which all zeroes is a value.
+    let mut name: libc::sockaddr_storage = unsafe { zeroed() };
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: plain data for which all zeroes is a value.
+    let mut header: libc::msghdr = unsafe { zeroed() };
+    header.msg_name = (&raw mut name).cast();
+    header.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
+    header.msg_iov = &raw mut vector;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = control.0.len();
+    // SAFETY: every pointer in `header` is to a local or to `buffer`, with
+    // its true length, and outlives the call.
+    let result = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
+    let len = match check(result) {
+        Ok(len) => len,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut received = Received {
+        len,
+        source: ip_of(&name),
+        outgoing: is_outgoing(&name),
+        ..Received::default()
+    };
+    read_control(&header, &mut received);
+    Ok(Some(received))
+}
+
+fn read_control(header: &libc::msghdr, received: &mut Received) {
+    // SAFETY: the kernel filled the control buffer and set msg_controllen;
+    // the CMSG macros stay within it, and each read below is of no more than
+    // the bytes that cmsg_len says are there.
+    unsafe {
+        let mut cmsg = libc::CMSG_FIRSTHDR(header);
+        while !cmsg.is_null() {
+            let data = libc::CMSG_DATA(cmsg);
+            let len = (*cmsg).cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+            match ((*cmsg).cmsg_level, (*cmsg).cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    if let Some(time) = read_as::<libc::timespec>(data, len) {
+                        received.wall = Some(
+                            (time.tv_sec as u64)
+                                .saturating_mul(1_000_000_000)
+                                .saturating_add(time.tv_nsec as u64),
+                        );
+                    }
+                }
+                (libc::SOL_PACKET, libc::PACKET_AUXDATA) => {
+                    if let Some(aux) = read_as::<libc::tpacket_auxdata>(data, len)
+                        && aux.tp_status & libc::TP_STATUS_VLAN_VALID != 0
+                    {
+                        received.vlan = Some(aux.tp_vlan_tci & 0x0fff);
+                    }
+                }
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    if let Some(info) = read_as::<libc::in_pktinfo>(data, len) {
+                        received.ifindex = info.ipi_ifindex as u32;
+                        let address = Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes());
+                        received.destination = Some(address.into());
+                    }
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    if let Some(info) = read_as::<libc::in6_pktinfo>(data, len) {
+                        received.ifindex = info.ipi6_ifindex;
+                        received.destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                    }
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                    received.hop_limit =
+                        read_as::<i32>(data, len).and_then(|limit| u8::try_from(limit).ok());
+                }
+                (libc::IPPROTO_IP, IP_RECVFRAGSIZE) | (libc::IPPROTO_IPV6, IPV6_RECVFRAGSIZE) => {
+                    received.reassembled = read_as::<i32>(data, len).is_some_and(|size| size > 0);
+                }
+                _ => {}
+            }
+            cmsg = libc::CMSG_NXTHDR(header, cmsg);
+        }
+    }
+}
+
+/// # Safety
+/// `data` must be readable for `len` bytes and `T` must be plain data.
+unsafe fn read_as<T: Copy>(data: *const u8, len: usize) -> Option<T> {
+    // SAFETY: checked against `len`, which the caller vouches for.
+    (len >= size_of::<T>()).then(|| unsafe { std::ptr::read_unaligned(data.cast::<T>()) })
+}
+
+fn is_outgoing(name: &libc::sockaddr_storage) -> bool {
+    if i32::from(name.ss_family) != libc::AF_PACKET {
+        return false;
+    }
+    // SAFETY: the family says so, and sockaddr_storage is large and aligned enough.
+    let link = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_ll>() };
+    link.sll_pkttype == libc::PACKET_OUTGOING
+}
+
+fn ip_of(name: &libc::sockaddr_storage) -> Option<IpAddr> {
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says so, and sockaddr_storage is large and aligned enough.
+            let v4 = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_in>() };
+            Some(Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes()).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_in6>() };
+            Some(Ipv6Addr::from(v6.sin6_addr.s6_addr).into())
+        }
+        _ => None,
+    }
+}

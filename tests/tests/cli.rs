@@ -1,0 +1,419 @@
+//! What the command line refuses, how, and what it leaves as it was.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use failoverd_tests::{
+    agent::{self, Agent, Ended, call},
+    agents::{Agents, INTERVAL, SOON, START, backend, instance},
+    netns::Netns,
+    privilege,
+    process::Process,
+    require_root,
+    router::{Router, State, VirtualRouter},
+    topology::Lan,
+};
+use serde_json::Value;
+
+/// Nothing here takes long.
+const WITHIN: Duration = Duration::from_secs(20);
+
+fn ready() -> bool {
+    privilege::ready(agent::missing())
+}
+
+/// Links with their XDP programs, addresses, memberships and routes, as text.
+fn picture(ns: &Netns) -> Result<String> {
+    Ok([
+        ns.sh("ip -d -o link show")?,
+        ns.sh("ip -o addr show")?,
+        ns.sh("ip maddr show")?,
+        ns.sh("ip route show table all")?,
+        ns.sh("ip -6 route show table all")?,
+    ]
+    .concat())
+}
+
+/// One command line that is refused.
+struct Refused {
+    arguments: &'static str,
+    code: i32,
+    /// What each line of standard error contains, in order.
+    sentences: &'static [&'static str],
+}
+
+const fn refused(
+    arguments: &'static str,
+    code: i32,
+    sentences: &'static [&'static str],
+) -> Refused {
+    Refused {
+        arguments,
+        code,
+        sentences,
+    }
+}
+
+const TABLE: &[Refused] = &[
+    refused(
+        "--iface nope0 --vrid 51 --vip 10.77.1.100/24",
+        2,
+        &["interface nope0 does not exist"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --vip fd77::1/64",
+        2,
+        &["--vip fd77::1 is IPv6, but the first VIP is IPv4"],
+    ),
+    refused(
+        "--iface eth0 --vrid 0 --vip 10.77.1.100/24",
+        2,
+        &["--vrid '0'"],
+    ),
+    refused(
+        "--iface eth0 --vrid 256 --vip 10.77.1.100/24",
+        2,
+        &["--vrid '256'"],
+    ),
+    refused(
+        "--iface eth0 --vip 10.77.1.100/24",
+        2,
+        &["--vrid is missing"],
+    ),
+    refused("--vrid 51 --vip 10.77.1.100/24", 2, &["--iface is missing"]),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --advert-int 5ms",
+        2,
+        &["--advert-int '5ms' is out of range for version 3"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --advert-int 41s --version 3",
+        2,
+        &["--advert-int '41s' is out of range for version 3"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --advert-int 256s",
+        2,
+        &["--advert-int '256s' is out of range for version 2"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --priority 0",
+        2,
+        &["--priority '0'"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/33",
+        2,
+        &["--vip '10.77.1.100/33' has a wrong prefix length"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip fd77::1/64 --version 2",
+        2,
+        &["--version 2 has no IPv6"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --unicast-src 10.77.1.1 --unicast-peer fd77::2",
+        2,
+        &["--unicast-peer fd77::2 is not IPv4"],
+    ),
+    // All that is wrong at once.
+    refused(
+        "--iface eth0 --vrid 0 --vip 10.77.1.100/24 --priority 0 --advert-int soon",
+        2,
+        &["--vrid '0'", "--priority '0'", "--advert-int 'soon'"],
+    ),
+    refused(
+        "--config /nonexistent/keepalived.conf",
+        2,
+        &["/nonexistent/keepalived.conf"],
+    ),
+];
+
+fn run(ns: &Netns, directory: &Path, arguments: &str) -> Result<Ended> {
+    let control = directory.join("control").display().to_string();
+    let mut words = vec!["run"];
+    words.extend(arguments.split_whitespace());
+    words.extend(["--control", &control]);
+    call(Some(ns), &words, WITHIN)
+}
+
+/// As many lines as sentences, each of one problem.
+fn assert_sentences(ended: &Ended, code: i32, sentences: &[&str], what: &str) {
+    assert_eq!(ended.code, Some(code), "{what}: {ended:?}");
+    assert_eq!(ended.output.len(), sentences.len(), "{what}: {ended:?}");
+    for (line, sentence) in ended.output.iter().zip(sentences) {
+        assert!(line.contains(sentence), "{what}: {line}");
+    }
+}
+
+#[test]
+fn bad_input_gets_a_sentence_each_and_changes_nothing() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let ns = &lan.host(0).ns;
+    let directory = tempfile::tempdir()?;
+    let before = picture(ns)?;
+    for case in TABLE {
+        let ended = run(ns, directory.path(), case.arguments)?;
+        assert_sentences(&ended, case.code, case.sentences, case.arguments);
+        assert_eq!(picture(ns)?, before, "{}", case.arguments);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_broken_file_is_told_by_line_and_changes_nothing() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let ns = &lan.host(0).ns;
+    let directory = tempfile::tempdir()?;
+    let before = picture(ns)?;
+    let conf = directory.path().join("keepalived.conf");
+    for (text, line, word) in [
+        (
+            "vrrp_instance VI_1 {\n  interface eth0\n  virtual_router_id 0\n  \
+             virtual_ipaddress {\n    10.77.1.100/24\n  }\n}\n",
+            "Line 3",
+            "VRID '0'",
+        ),
+        (
+            "vrrp_instance VI_1 {\n  interface eth0\n  virtual_router_id 51\n  \
+             virtual_ipaddress {\n    10.77.1.100/24\n  }\n",
+            "Line 1",
+            "}",
+        ),
+    ] {
+        fs::write(&conf, text)?;
+        let ended = run(
+            ns,
+            directory.path(),
+            &format!("--config {}", conf.display()),
+        )?;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        let errors = ended.output.iter().filter(|found| found.contains(word));
+        let errors: Vec<_> = errors.filter(|found| found.contains(line)).collect();
+        assert_eq!(errors.len(), 1, "{line} {word}: {ended:?}");
+        assert_eq!(picture(ns)?, before);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_and_flags_exclude_each_other() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let ns = &lan.host(0).ns;
+    let directory = tempfile::tempdir()?;
+    let before = picture(ns)?;
+    let ended = run(ns, directory.path(), "--config x.conf --vrid 51")?;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    // The parser of the command line adds how it is used.
+    let errors = ended.output.iter().filter(|l| l.starts_with("error:"));
+    assert_eq!(errors.count(), 1, "{ended:?}");
+    assert!(ended.output[0].contains("--config"), "{ended:?}");
+    assert_eq!(picture(ns)?, before);
+    Ok(())
+}
+
+#[test]
+fn without_permission_it_says_so_and_changes_nothing() -> Result<()> {
+    require_root!("setpriv");
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let ns = &lan.host(0).ns;
+    let directory = tempfile::tempdir()?;
+    // The directory of the socket is not what is missing.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777))?;
+    let before = picture(ns)?;
+    let mut command = ns.command("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(agent::binary()?)
+        .args(["run", "--iface", "eth0", "--vrid", "51"])
+        .args(["--vip", "10.77.1.100/24", "--control"])
+        .arg(directory.path().join("control"));
+    let mut process = Process::start("failoverd", command.env("NO_COLOR", "1"))?;
+    let status = process.wait(WITHIN)?;
+    let output: Vec<String> = process.finish().into_iter().map(|l| l.text).collect();
+    assert_eq!(status.code(), Some(4), "{output:?}");
+    assert_eq!(output.len(), 1, "{output:?}");
+    assert!(output[0].contains("not permitted to"), "{output:?}");
+    assert!(output[0].contains("CAP_NET_RAW"), "{output:?}");
+    assert_eq!(picture(ns)?, before);
+    Ok(())
+}
+
+// P15
+#[test]
+fn a_second_agent_for_the_same_virtual_router_refuses() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let host = lan.host(0);
+    let router = VirtualRouter::new(200, lan.vip()).every(INTERVAL);
+    let first = Agent::start(&host.ns, &router)?;
+    first.wait_state(State::Active, START)?;
+    let before = picture(&host.ns)?;
+    let directory = tempfile::tempdir()?;
+    let arguments = router.agent_arguments()[1..].join(" ");
+    let ended = run(&host.ns, directory.path(), &arguments)?;
+    let sentence = "another failoverd already runs this virtual router";
+    assert_sentences(&ended, 2, &[sentence], "the second");
+    assert_eq!(picture(&host.ns)?, before);
+    assert_eq!(first.transitions().len(), 2);
+
+    // Another VRID is another virtual router.
+    let mut other = VirtualRouter::new(200, [10, 77, 1, 101].into()).every(INTERVAL);
+    other.vrid = 52;
+    let other = Agent::start(&host.ns, &other)?;
+    other.wait_state(State::Active, START)?;
+    Ok(())
+}
+
+#[test]
+fn a_control_socket_in_use_is_told() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let host = lan.host(0);
+    let router = VirtualRouter::new(200, lan.vip()).every(INTERVAL);
+    let first = Agent::start(&host.ns, &router)?;
+    first.wait_state(State::Active, START)?;
+    let before = picture(&host.ns)?;
+    let control = first.control().display().to_string();
+    let arguments = [
+        "run",
+        "--iface",
+        "eth0",
+        "--vrid",
+        "52",
+        "--vip",
+        "10.77.1.101/24",
+        "--control",
+        &control,
+    ];
+    let ended = call(Some(&host.ns), &arguments, WITHIN)?;
+    assert_sentences(&ended, 1, &["another failoverd is listening"], "the second");
+    assert_eq!(picture(&host.ns)?, before);
+    first.status()?;
+    Ok(())
+}
+
+#[test]
+fn status_without_an_agent_ends_with_3() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let directory = tempfile::tempdir()?;
+    let control = directory.path().join("control").display().to_string();
+    let ended = call(None, &["status", "--control", &control], WITHIN)?;
+    assert_sentences(&ended, 3, &["no agent is listening on"], "status");
+    Ok(())
+}
+
+#[test]
+fn status_has_its_fields_and_the_vips_as_the_kernel_has_them() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let pair = Agents::start(&[], |_, _, _| {})?;
+    let sources = [0, 1].map(|index| pair.lan.host(index).port.v4.to_string());
+    let expected = [("active", 200, true), ("backup", 100, false)];
+    for ((agent, (state, priority, present)), source) in [&pair.active, &pair.backup]
+        .into_iter()
+        .zip(expected)
+        .zip(&sources)
+    {
+        let status = agent.status()?;
+        for field in [
+            "version",
+            "pid",
+            "fast_lane",
+            "links",
+            "instances",
+            "unclaimed",
+        ] {
+            assert!(!status[field].is_null(), "{field}: {status}");
+        }
+        assert_ne!(backend(&status), "", "{status}");
+        let instance = instance(&status);
+        assert_eq!(instance["name"], "VI_1");
+        assert_eq!(instance["interface"], "eth0");
+        assert_eq!(
+            (&instance["vrid"], &instance["family"]),
+            (&51.into(), &"ipv4".into())
+        );
+        assert_eq!(instance["vrrp_version"], 3);
+        assert_eq!(
+            (&instance["state"], &instance["priority"]),
+            (&state.into(), &priority.into())
+        );
+        assert_eq!(instance["source"], source.as_str());
+        assert_eq!(instance["active"], sources[0].as_str());
+        assert_eq!(instance["advert_interval_ms"], 100);
+        assert_eq!(instance["active_advert_interval_ms"], 100);
+        let skew = f64::from(256 - priority) * 100.0 / 256.0;
+        assert_eq!(instance["skew_time_ms"], Value::from(skew), "{instance}");
+        assert_eq!(
+            instance["active_down_interval_ms"],
+            Value::from(300.0 + skew)
+        );
+        assert!(instance["deadline_in_ms"].is_f64(), "{instance}");
+        assert_eq!(
+            instance["last_advert_ms_ago"].is_f64(),
+            !present,
+            "{instance}"
+        );
+        assert!(instance["fault"].is_null(), "{instance}");
+        assert!(instance["counters"]["adverts_sent"].is_u64(), "{instance}");
+        let vip = &instance["vips"][0];
+        assert_eq!(vip["address"], "10.77.1.100/24");
+        assert_eq!(
+            (&vip["interface"], &vip["present"]),
+            (&"eth0".into(), &present.into())
+        );
+    }
+    // As the kernel has it, and not as the agent would like it.
+    let stray = format!("ip addr add {}/24 dev eth0", pair.lan.vip());
+    pair.lan.host(1).ns.sh(&stray)?;
+    failoverd_tests::wait::eventually(SOON, "the truth about a stray VIP", || {
+        let status = pair.backup.status().ok()?;
+        let present = instance(&status)["vips"][0]["present"].as_bool()?;
+        let kernel = pair.lan.host(1).has_address(pair.lan.vip()).ok()?;
+        (present == kernel).then_some(())
+    })?;
+    text_form(&pair)
+}
+
+/// The form for people: the same in words.
+fn text_form(pair: &Agents) -> Result<()> {
+    let control = pair.active.control().to_str().context("a path in UTF-8")?;
+    let ended = call(None, &["status", "--control", control], WITHIN)?;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let text = ended.output.join("\n");
+    for part in [
+        "(VI_1) ACTIVE for ",
+        "VRID 51 on eth0",
+        "VIP 10.77.1.100/24 on eth0",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What the service manager hears: readiness, the watchdog, the end.
+//!
+//! The socket of systemd is played by the test, as sd_notify(3) describes it.
+
+use std::{os::unix::net::UnixDatagram, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use failoverd_tests::{agent, privilege, process::Process, require_root, topology::Lan, wait};
+use tempfile::TempDir;
+
+const WITHIN: Duration = Duration::from_secs(20);
+/// Period of the watchdog that the test asks for.
+const WATCHDOG: Duration = Duration::from_millis(400);
+
+/// A service manager's end.
+struct Manager {
+    socket: UnixDatagram,
+    directory: TempDir,
+}
+
+impl Manager {
+    fn new() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let socket = UnixDatagram::bind(directory.path().join("notify"))?;
+        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        Ok(Self { socket, directory })
+    }
+
+    /// The next message, if one comes soon.
+    fn hear(&self) -> Option<String> {
+        let mut buffer = [0; 4096];
+        let len = self.socket.recv(&mut buffer).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..len]).into_owned())
+    }
+
+    fn await_message(&self, wanted: &str) -> Result<()> {
+        wait::eventually(WITHIN, wanted, || {
+            self.hear().filter(|message| message.contains(wanted))
+        })
+        .map(drop)
+    }
+}
+
+/// Starts an agent as a unit of type notify would be.
+fn start(lan: &Lan, manager: &Manager) -> Result<Process> {
+    let host = lan.host(0);
+    let mut command = host.ns.command(&agent::binary()?.to_string_lossy());
+    let vip = lan.vip().to_string();
+    command
+        .args(["run", "--iface", "eth0", "--vrid", "51", "--vip", &vip])
+        .args(["--advert-int", "100ms", "--backend", "raw", "--control"])
+        .arg(manager.directory.path().join("control"))
+        .env_remove("JOURNAL_STREAM")
+        .env("NOTIFY_SOCKET", manager.directory.path().join("notify"))
+        .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
+        // systemd names its main process, which is the supervising parent.
+        .env("WATCHDOG_PID", "1");
+    Process::start("failoverd", &mut command)
+}
+
+fn ready() -> bool {
+    privilege::ready(agent::missing())
+}
+
+#[test]
+fn ready_then_fed_while_the_fast_lane_answers_then_stopping() -> Result<()> {
+    require_root!("ip");
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let manager = Manager::new()?;
+    let mut agent = start(&lan, &manager)?;
+    manager.await_message("READY=1")?;
+    for _ in 0..3 {
+        manager.await_message("WATCHDOG=1")?;
+    }
+    // A stopped agent proves nothing: after what was under way, silence.
+    let child = child_of(agent.pid())?;
+    failoverd_tests::sys::kill(child, libc::SIGSTOP)?;
+    while manager.hear().is_some() {}
+    let fed = wait::regardless(WATCHDOG * 2, || manager.hear());
+    ensure!(fed.is_none(), "a stopped agent fed the watchdog: {fed:?}");
+    failoverd_tests::sys::kill(child, libc::SIGCONT)?;
+    manager.await_message("WATCHDOG=1")?;
+    agent.signal(libc::SIGTERM)?;
+    manager.await_message("STOPPING=1")?;
+    let status = agent.wait(WITHIN)?;
+    ensure!(status.success(), "ended with {status}");
+    Ok(())
+}
+
+/// The agent itself, below its supervisor.
+fn child_of(parent: i32) -> Result<i32> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let children = std::fs::read_to_string(path)?;
+    let first = children.split_whitespace().next().context("no child")?;
+    Ok(first.parse()?)
+}
