@@ -82,27 +82,55 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
         return Ok(());
     }
     let lan = Lan::new(3)?;
-    // A veth hands a tag over beside the frame; a wire has it in the frame.
-    for host in &lan.hosts {
-        lan.switch.ns.sh(&format!(
-            "ethtool -K {} txvlan off tx-vlan-stag-hw-insert off",
-            host.port.switch_side
-        ))?;
-    }
+    tags_in_frame(&lan, true)?;
     let pair = Agents::start_on(lan, &["--backend", forced.flag], |_, _, _| {})?;
     for agent in [&pair.active, &pair.backup] {
         assert_eq!(backend(&agent.status()?), forced.name);
     }
     let attached = pair.lan.host(1).ns.sh("ip -o link show eth0")?;
-    let in_xdp = attached.contains("xdp");
-    assert_eq!(in_xdp, forced.name.starts_with("xdp"), "{attached}");
+    let is_xdp = forced.name.starts_with("xdp");
+    assert_eq!(attached.contains("xdp"), is_xdp, "{attached}");
 
     // Higher than the Active: where it counts, the Active leaves.
     let client = pair.client();
     let plain = forge::advert(client.port.v4.into(), 250, INTERVAL, &[pair.lan.vip()]);
-    let socket = forge::socket(client)?;
-    let before = pair.transitions();
-    let heard = unclaimed(&pair.active.status()?, "unknown_vrid");
+    tagged_adverts_do_not_count(&pair, &plain)?;
+    if !is_xdp {
+        tags_in_frame(&pair.lan, false)?;
+        tagged_adverts_do_not_count(&pair, &plain)?;
+    }
+    // A VLAN id of 0 is a priority only; that frame is untagged, and counts.
+    let priority = Packet {
+        tags: vec![(0x8100, 0xe000)],
+        ..plain
+    };
+    forge::socket(client)?.send(&priority.frame())?;
+    pair.active.wait_state(State::Backup, SOON)?;
+    pair.active.wait_state(State::Active, SOON)?;
+    pair.backup_hears()?;
+
+    pair.lan.cut_silently(0)?;
+    pair.backup.wait_state(State::Active, SOON)?;
+    assert!(pair.lan.host(1).has_address(pair.lan.vip())?);
+    Ok(())
+}
+
+/// Where a tag is that comes out of the switch: in the frame, as on a wire, or
+/// beside it, as one veth tells the other unless told not to.
+fn tags_in_frame(lan: &Lan, in_frame: bool) -> Result<()> {
+    let offload = if in_frame { "off" } else { "on" };
+    for host in &lan.hosts {
+        lan.switch.ns.sh(&format!(
+            "ethtool -K {} txvlan {offload} tx-vlan-stag-hw-insert {offload}",
+            host.port.switch_side
+        ))?;
+    }
+    Ok(())
+}
+
+/// Sends `plain` in other VLANs: seen, and nothing comes of it.
+fn tagged_adverts_do_not_count(pair: &Agents, plain: &Packet) -> Result<()> {
+    const TIMES: u64 = 5;
     let kinds = [
         vec![(0x8100, 7)],
         vec![(0x88a8, 7)],
@@ -110,13 +138,16 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
         // A priority tag inside: still of VLAN 7.
         vec![(0x88a8, 7), (0x8100, 0xe000)],
     ];
-    let count = 5 * kinds.len() as u64;
+    let count = TIMES * kinds.len() as u64;
+    let socket = forge::socket(pair.client())?;
+    let before = pair.transitions();
+    let heard = unclaimed(&pair.active.status()?, "unknown_vrid");
     for tags in kinds {
         let tagged = Packet {
             tags,
             ..plain.clone()
         };
-        for _ in 0..5 {
+        for _ in 0..TIMES {
             socket.send(&tagged.frame())?;
         }
     }
@@ -126,21 +157,7 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
     })?;
     never(DOWN, "a transition by a tagged advert", || {
         (pair.transitions() != before).then(|| pair.transitions())
-    })?;
-    // A VLAN id of 0 is a priority only; that frame is untagged, and counts.
-    let priority = Packet {
-        tags: vec![(0x8100, 0xe000)],
-        ..plain
-    };
-    socket.send(&priority.frame())?;
-    pair.active.wait_state(State::Backup, SOON)?;
-    pair.active.wait_state(State::Active, SOON)?;
-    pair.backup_hears()?;
-
-    pair.lan.cut_silently(0)?;
-    pair.backup.wait_state(State::Active, SOON)?;
-    assert!(pair.lan.host(1).has_address(pair.lan.vip())?);
-    Ok(())
+    })
 }
 
 /// A machine with a foreign XDP program of that mode on its interface.

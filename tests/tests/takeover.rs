@@ -271,6 +271,30 @@ fn a_killed_agent_loses_its_vip_and_comes_back() -> Result<()> {
     Ok(())
 }
 
+// T1 after I4: the parent knows where the VIP is now.
+#[test]
+fn a_killed_agent_loses_its_vip_on_an_interface_made_again() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let pair = Agents::start(&[], |_, _, _| {})?;
+    let (host, vip) = (pair.lan.host(0), pair.lan.vip());
+    pair.lan.delete_interface(0)?;
+    pair.active.wait_state(State::Fault, SOON)?;
+    pair.lan.recreate_interface(0)?;
+    pair.active.wait_state(State::Active, SOON)?;
+    pair.backup.wait_state(State::Backup, SOON)?;
+    let witness = Witness::start(&host.ns, "eth0")?;
+    let killed = monotonic();
+    agents::signal(&pair.active, libc::SIGKILL)?;
+    let gone = witness.wait_from(0, "the VIP goes", SOON, |event| event.is_address(vip, true))?;
+    let took = Duration::from_nanos(gone.time.saturating_sub(killed));
+    assert!(took <= KILLED.max(DOWN), "{took:?}");
+    pair.active.wait_state(State::Active, SOON)?;
+    wait_vip(host, vip, true, SOON)
+}
+
 #[test]
 fn without_its_parent_the_agent_leaves_in_good_order() -> Result<()> {
     require_root!();
