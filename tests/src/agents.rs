@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     agent::Agent,
+    netns::Netns,
     router::{Router, State, VirtualRouter},
     sys,
     topology::{Host, Lan},
@@ -14,9 +15,9 @@ use crate::{
 };
 
 /// Longer than any start takes, so that a slow machine fails no test.
-pub const START: Duration = Duration::from_secs(20);
-/// For what takes a fraction of it.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const START: Duration = Duration::from_secs(60);
+/// For what takes a second at most where nobody else wants the processors.
+pub const SOON: Duration = Duration::from_secs(30);
 /// Quick, and nothing false on a busy machine.
 pub const INTERVAL: Duration = Duration::from_millis(100);
 /// Active_Down_Interval of priority 100 with that interval.
@@ -194,4 +195,32 @@ pub fn wait_vip(host: &Host, vip: std::net::IpAddr, present: bool, within: Durat
     eventually(within, what, || {
         (host.has_address(vip).ok()? == present).then_some(())
     })
+}
+
+/// What the kernel has on a machine, as text: links with their XDP programs,
+/// addresses, memberships and routes.
+///
+/// # Errors
+/// When `ip` fails.
+pub fn picture(ns: &Netns) -> Result<String> {
+    let parts = [
+        "ip -d -o link show",
+        "ip -o addr show",
+        "ip maddr show",
+        "ip route show table all",
+        "ip -6 route show table all",
+    ];
+    parts.iter().map(|line| ns.sh(line)).collect()
+}
+
+/// Returns `Ok(())` from the calling test, with the reason printed, where no
+/// agent can be started: [`require_root`](crate::require_root), and a binary.
+#[macro_export]
+macro_rules! require_agent {
+    ($($program:expr),* $(,)?) => {
+        $crate::require_root!($($program),*);
+        if !$crate::privilege::ready($crate::agent::missing()) {
+            return Ok(());
+        }
+    };
 }

@@ -32,6 +32,7 @@ use crate::{
         packet_socket::ETH_P_ALL,
         prefer_this_thread, wait_either,
     },
+    topology::Mac,
     wait::eventually,
 };
 
@@ -68,6 +69,14 @@ impl Event {
             What::Frame(frame) => Some(frame),
             What::Address(_) => None,
         }
+    }
+
+    /// Whether it is an advert of that sender, and of that priority if given.
+    pub fn is_advert(&self, from: Mac, priority: Option<u8>) -> bool {
+        let advert = self.frame().and_then(Frame::advert);
+        advert.is_some_and(|advert| {
+            advert.source_mac == from && priority.is_none_or(|priority| advert.priority == priority)
+        })
     }
 
     /// Whether `address` came (false) or went (true).

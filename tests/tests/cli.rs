@@ -2,37 +2,19 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use failoverd_tests::{
     agent::{self, Agent, Ended, call},
-    agents::{Agents, INTERVAL, SOON, START, backend, instance},
+    agents::{INTERVAL, START, picture},
     netns::Netns,
-    privilege,
     process::Process,
-    require_root,
+    require_agent,
     router::{Router, State, VirtualRouter},
     topology::Lan,
 };
-use serde_json::Value;
 
 /// Nothing here takes long.
 const WITHIN: Duration = Duration::from_secs(20);
-
-fn ready() -> bool {
-    privilege::ready(agent::missing())
-}
-
-/// Links with their XDP programs, addresses, memberships and routes, as text.
-fn picture(ns: &Netns) -> Result<String> {
-    Ok([
-        ns.sh("ip -d -o link show")?,
-        ns.sh("ip -o addr show")?,
-        ns.sh("ip maddr show")?,
-        ns.sh("ip route show table all")?,
-        ns.sh("ip -6 route show table all")?,
-    ]
-    .concat())
-}
 
 /// One command line that is refused.
 struct Refused {
@@ -148,10 +130,7 @@ fn assert_sentences(ended: &Ended, code: i32, sentences: &[&str], what: &str) {
 
 #[test]
 fn bad_input_gets_a_sentence_each_and_changes_nothing() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(1)?;
     let ns = &lan.host(0).ns;
     let directory = tempfile::tempdir()?;
@@ -166,10 +145,7 @@ fn bad_input_gets_a_sentence_each_and_changes_nothing() -> Result<()> {
 
 #[test]
 fn a_broken_file_is_told_by_line_and_changes_nothing() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(1)?;
     let ns = &lan.host(0).ns;
     let directory = tempfile::tempdir()?;
@@ -206,10 +182,7 @@ fn a_broken_file_is_told_by_line_and_changes_nothing() -> Result<()> {
 
 #[test]
 fn a_file_and_flags_exclude_each_other() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(1)?;
     let ns = &lan.host(0).ns;
     let directory = tempfile::tempdir()?;
@@ -226,10 +199,7 @@ fn a_file_and_flags_exclude_each_other() -> Result<()> {
 
 #[test]
 fn without_permission_it_says_so_and_changes_nothing() -> Result<()> {
-    require_root!("setpriv");
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!("setpriv");
     let lan = Lan::new(1)?;
     let ns = &lan.host(0).ns;
     let directory = tempfile::tempdir()?;
@@ -257,10 +227,7 @@ fn without_permission_it_says_so_and_changes_nothing() -> Result<()> {
 // P15
 #[test]
 fn a_second_agent_for_the_same_virtual_router_refuses() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(1)?;
     let host = lan.host(0);
     let router = VirtualRouter::new(200, lan.vip()).every(INTERVAL);
@@ -285,10 +252,7 @@ fn a_second_agent_for_the_same_virtual_router_refuses() -> Result<()> {
 
 #[test]
 fn a_control_socket_in_use_is_told() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(1)?;
     let host = lan.host(0);
     let router = VirtualRouter::new(200, lan.vip()).every(INTERVAL);
@@ -311,109 +275,5 @@ fn a_control_socket_in_use_is_told() -> Result<()> {
     assert_sentences(&ended, 1, &["another failoverd is listening"], "the second");
     assert_eq!(picture(&host.ns)?, before);
     first.status()?;
-    Ok(())
-}
-
-#[test]
-fn status_without_an_agent_ends_with_3() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
-    let directory = tempfile::tempdir()?;
-    let control = directory.path().join("control").display().to_string();
-    let ended = call(None, &["status", "--control", &control], WITHIN)?;
-    assert_sentences(&ended, 3, &["no agent is listening on"], "status");
-    Ok(())
-}
-
-#[test]
-fn status_has_its_fields_and_the_vips_as_the_kernel_has_them() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
-    let pair = Agents::start(&[], |_, _, _| {})?;
-    let sources = [0, 1].map(|index| pair.lan.host(index).port.v4.to_string());
-    let expected = [("active", 200, true), ("backup", 100, false)];
-    for ((agent, (state, priority, present)), source) in [&pair.active, &pair.backup]
-        .into_iter()
-        .zip(expected)
-        .zip(&sources)
-    {
-        let status = agent.status()?;
-        for field in [
-            "version",
-            "pid",
-            "fast_lane",
-            "links",
-            "instances",
-            "unclaimed",
-        ] {
-            assert!(!status[field].is_null(), "{field}: {status}");
-        }
-        assert_ne!(backend(&status), "", "{status}");
-        let instance = instance(&status);
-        assert_eq!(instance["name"], "VI_1");
-        assert_eq!(instance["interface"], "eth0");
-        assert_eq!(
-            (&instance["vrid"], &instance["family"]),
-            (&51.into(), &"ipv4".into())
-        );
-        assert_eq!(instance["vrrp_version"], 3);
-        assert_eq!(
-            (&instance["state"], &instance["priority"]),
-            (&state.into(), &priority.into())
-        );
-        assert_eq!(instance["source"], source.as_str());
-        assert_eq!(instance["active"], sources[0].as_str());
-        assert_eq!(instance["advert_interval_ms"], 100);
-        assert_eq!(instance["active_advert_interval_ms"], 100);
-        let skew = f64::from(256 - priority) * 100.0 / 256.0;
-        assert_eq!(instance["skew_time_ms"], Value::from(skew), "{instance}");
-        assert_eq!(
-            instance["active_down_interval_ms"],
-            Value::from(300.0 + skew)
-        );
-        assert!(instance["deadline_in_ms"].is_f64(), "{instance}");
-        assert_eq!(
-            instance["last_advert_ms_ago"].is_f64(),
-            !present,
-            "{instance}"
-        );
-        assert!(instance["fault"].is_null(), "{instance}");
-        assert!(instance["counters"]["adverts_sent"].is_u64(), "{instance}");
-        let vip = &instance["vips"][0];
-        assert_eq!(vip["address"], "10.77.1.100/24");
-        assert_eq!(
-            (&vip["interface"], &vip["present"]),
-            (&"eth0".into(), &present.into())
-        );
-    }
-    // As the kernel has it, and not as the agent would like it.
-    let stray = format!("ip addr add {}/24 dev eth0", pair.lan.vip());
-    pair.lan.host(1).ns.sh(&stray)?;
-    failoverd_tests::wait::eventually(SOON, "the truth about a stray VIP", || {
-        let status = pair.backup.status().ok()?;
-        let present = instance(&status)["vips"][0]["present"].as_bool()?;
-        let kernel = pair.lan.host(1).has_address(pair.lan.vip()).ok()?;
-        (present == kernel).then_some(())
-    })?;
-    text_form(&pair)
-}
-
-/// The form for people: the same in words.
-fn text_form(pair: &Agents) -> Result<()> {
-    let control = pair.active.control().to_str().context("a path in UTF-8")?;
-    let ended = call(None, &["status", "--control", control], WITHIN)?;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let text = ended.output.join("\n");
-    for part in [
-        "(VI_1) ACTIVE for ",
-        "VRID 51 on eth0",
-        "VIP 10.77.1.100/24 on eth0",
-    ] {
-        assert!(text.contains(part), "{text}");
-    }
     Ok(())
 }

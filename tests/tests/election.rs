@@ -4,13 +4,12 @@ use std::{net::IpAddr, time::Duration};
 
 use anyhow::Result;
 use failoverd_tests::{
-    agent::{self, Agent},
+    agent::Agent,
     agents::{self, Agents, DOWN, INTERVAL, SOON, START, counter, instance, never, outcome},
     capture::{Capture, Frame},
     clock::monotonic,
-    privilege,
     probe::Probe,
-    require_root,
+    require_agent,
     router::{Router, State, VirtualRouter},
     sys::netlink,
     topology::Lan,
@@ -20,18 +19,10 @@ use failoverd_tests::{
 
 const SPACING: Duration = Duration::from_millis(2);
 
-/// True when an agent can be started here.
-fn ready() -> bool {
-    privilege::ready(agent::missing())
-}
-
 // S-01, S-16, S-18
 #[test]
 fn the_higher_priority_is_active_and_nobody_else_answers() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, _| {})?;
     let vip = pair.lan.vip();
     let capture = Capture::start(&pair.client().ns, "eth0")?;
@@ -61,10 +52,7 @@ fn the_higher_priority_is_active_and_nobody_else_answers() -> Result<()> {
 // S-19, S-21: a lower Active is put up with for ever.
 #[test]
 fn no_preempt_leaves_a_living_active_alone() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(2)?;
     let router = |priority| VirtualRouter::new(priority, lan.vip()).every(INTERVAL);
     let low = Agent::start(&lan.host(1).ns, &router(100))?;
@@ -88,10 +76,7 @@ fn no_preempt_leaves_a_living_active_alone() -> Result<()> {
 // S-02, S-44
 #[test]
 fn the_owner_is_active_at_once_and_takes_over_whatever_preemption_says() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(2)?;
     let router = |priority| VirtualRouter::new(priority, lan.vip()).every(INTERVAL);
     let other = Agent::start(&lan.host(1).ns, &router(254))?;
@@ -115,10 +100,7 @@ fn the_owner_is_active_at_once_and_takes_over_whatever_preemption_says() -> Resu
 // D-03, R-26
 #[test]
 fn a_unicast_pair_elects_and_takes_over() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let addresses = |lan: &Lan| [0, 1].map(|index| IpAddr::from(lan.host(index).port.v4));
     let pair = Agents::start(&[], |lan, index, router| {
         let [first, second] = addresses(lan);
@@ -149,10 +131,7 @@ fn is_icmp(frame: &Frame) -> bool {
 // D-21, F-20..F-22, R-12
 #[test]
 fn an_ipv6_pair_holds_a_link_local_and_a_global_address() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(3)?;
     let vips: [IpAddr; 2] = ["fe80::51".parse()?, lan.vip6()];
     for host in &lan.hosts[..2] {
@@ -220,10 +199,7 @@ fn neighbour_adverts(
 // F-27, R-09; T-01
 #[test]
 fn version_2_with_a_password_elects_and_a_wrong_password_is_a_stranger() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let v2 = |router: &mut VirtualRouter, password: &str| {
         router.version = 2;
         router.interval = Duration::from_secs(1);
@@ -256,10 +232,7 @@ fn version_2_with_a_password_elects_and_a_wrong_password_is_a_stranger() -> Resu
 #[test]
 fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()> {
     const COUNT: usize = 100;
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(1)?;
     let host = lan.host(0);
     // Many, so that an order that is wrong takes long enough to be seen.
@@ -314,10 +287,7 @@ fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()>
 // S-18: two of the same priority: the higher address wins, and stays.
 #[test]
 fn equal_priorities_end_with_one_active() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(2)?;
     let router = VirtualRouter::new(100, lan.vip()).every(INTERVAL);
     lan.cut_silently(0)?;

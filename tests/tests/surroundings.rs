@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use failoverd_tests::{
-    agent::{self, Agent},
+    agent::Agent,
     agents::{Agents, DOWN, INTERVAL, SOON, START, backend, counter, instance, wait_vip},
     capture::Capture,
-    privilege, require_root,
+    require_agent,
     router::{Router, State, VirtualRouter},
     sys,
     topology::{Host, Lan},
@@ -18,10 +18,6 @@ use serde_json::Value;
 
 /// A bound of the requirements: a VIP that somebody removes is back.
 const RESTORED: Duration = Duration::from_millis(100);
-
-fn ready() -> bool {
-    privilege::ready(agent::missing())
-}
 
 fn index_of(host: &Host) -> Result<u64> {
     host.ns
@@ -42,10 +38,7 @@ fn wait_status(agent: &Agent, what: &str, wanted: impl Fn(&Value) -> bool) -> Re
 // I4
 #[test]
 fn an_active_resumes_on_an_interface_made_again() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, _| {})?;
     let host = pair.lan.host(0);
     let (old, before) = (index_of(host)?, pair.active.status()?);
@@ -79,10 +72,7 @@ fn an_active_resumes_on_an_interface_made_again() -> Result<()> {
 
 #[test]
 fn a_backup_resumes_on_an_interface_made_again() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     for flags in [&[][..], &["--backend", "raw"]] {
         let pair = Agents::start(flags, |_, _, _| {})?;
         pair.lan.delete_interface(1)?;
@@ -102,10 +92,7 @@ fn a_backup_resumes_on_an_interface_made_again() -> Result<()> {
 // I1, as the administrator does it
 #[test]
 fn an_interface_set_down_is_given_up_and_comes_back_as_backup() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, _| {})?;
     let host = pair.lan.host(0);
     host.ns.sh("ip link set eth0 down")?;
@@ -127,10 +114,7 @@ fn an_interface_set_down_is_given_up_and_comes_back_as_backup() -> Result<()> {
 // I7
 #[test]
 fn without_its_primary_address_an_active_leaves_and_with_it_returns() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, _| {})?;
     let host = pair.lan.host(0);
     let address = format!("{}/24", host.port.v4);
@@ -149,10 +133,7 @@ fn without_its_primary_address_an_active_leaves_and_with_it_returns() -> Result<
 
 #[test]
 fn another_primary_address_is_sent_from_without_a_transition() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, router| {
         // Of a subnet of its own, so that no primary address takes it along.
         router.vips = vec![([10, 78, 1, 100].into(), 32)];
@@ -185,10 +166,7 @@ fn is_garp(event: &Event) -> bool {
 // I9
 #[test]
 fn a_vip_that_somebody_removes_is_back_and_announced() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, _| {})?;
     let (host, vip) = (pair.lan.host(0), pair.lan.vip());
     let witness = Witness::start(&host.ns, "eth0")?;
@@ -216,10 +194,7 @@ fn a_vip_that_somebody_removes_is_back_and_announced() -> Result<()> {
 
 #[test]
 fn who_insists_on_removing_a_vip_gets_a_hand_over_and_no_loop() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     const TIMES: usize = 20;
     /// Repairs in a minute; the next loss is the last.
     const LIMIT: u64 = 10;
@@ -257,10 +232,7 @@ fn who_insists_on_removing_a_vip_gets_a_hand_over_and_no_loop() -> Result<()> {
 // I10
 #[test]
 fn a_vip_left_by_an_earlier_run_is_removed_at_the_start() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let lan = Lan::new(2)?;
     let vip = lan.vip();
     let router = |priority| VirtualRouter::new(priority, vip).every(INTERVAL);
@@ -283,10 +255,7 @@ fn a_vip_left_by_an_earlier_run_is_removed_at_the_start() -> Result<()> {
 // I1, I2: a link that flaps leaves one holder and no VIP behind.
 #[test]
 fn a_flapping_link_ends_with_one_holder() -> Result<()> {
-    require_root!();
-    if !ready() {
-        return Ok(());
-    }
+    require_agent!();
     let pair = Agents::start(&[], |_, _, _| {})?;
     let (host, vip) = (pair.lan.host(0), pair.lan.vip());
     for _ in 0..10 {
