@@ -169,10 +169,10 @@ fn an_ipv6_pair_holds_a_link_local_and_a_global_address() -> Result<()> {
         router.vips = vips.map(|vip| (vip, 64)).to_vec();
     })?;
     let lan = &pair.lan;
-    for event in witness.events() {
-        if let What::Address(event) = event.what
-            && vips.contains(&event.address)
-        {
+    for vip in vips {
+        let added =
+            witness.wait_from(0, "a VIP comes", SOON, |event| event.is_address(vip, false))?;
+        if let What::Address(event) = added.what {
             assert_eq!(event.flags & netlink::TENTATIVE, 0, "{event:?}");
             assert_ne!(event.flags & netlink::NODAD, 0, "{event:?}");
         }

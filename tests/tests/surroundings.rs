@@ -148,7 +148,7 @@ fn without_its_primary_address_an_active_leaves_and_with_it_returns() -> Result<
 }
 
 #[test]
-fn another_primary_address_is_sent_from_at_once() -> Result<()> {
+fn another_primary_address_is_sent_from_without_a_transition() -> Result<()> {
     require_root!();
     if !ready() {
         return Ok(());

@@ -32,19 +32,16 @@ pub fn main(arguments: &Arguments) -> Result<()> {
     Err(command_line.exec()).context("start of failoverd")
 }
 
-/// What the agent is to do with these arguments.
+/// What the agent is to do with these arguments. A virtual router that is
+/// half described is for `run` to refuse, not to be watched.
 fn subcommand(arguments: &[String]) -> &'static str {
-    let has = |name: &str| {
-        let with_value = format!("{name}=");
-        arguments
-            .iter()
-            .any(|word| word == name || word.starts_with(&with_value))
-    };
-    if has("--vip") || has("--config") {
-        "run"
-    } else {
-        "monitor"
-    }
+    const OF_MONITOR: [&str; 3] = ["--iface", "--json", "--duration"];
+    let mut flags = arguments.iter().filter(|word| word.starts_with('-'));
+    let only_watches = flags.all(|flag| {
+        let name = flag.split_once('=').map_or(flag.as_str(), |(name, _)| name);
+        OF_MONITOR.contains(&name)
+    });
+    if only_watches { "monitor" } else { "run" }
 }
 
 #[cfg(test)]
@@ -58,5 +55,7 @@ mod tests {
         assert_eq!(subcommand(&words("--iface ens3 --vip 192.0.2.1")), "run");
         assert_eq!(subcommand(&words("--iface=ens3 --vip=192.0.2.1")), "run");
         assert_eq!(subcommand(&words("--config keepalived.conf")), "run");
+        assert_eq!(subcommand(&words("--iface ens3 --vrid 7")), "run");
+        assert_eq!(subcommand(&words("--iface=ens3 --json")), "monitor");
     }
 }

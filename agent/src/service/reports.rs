@@ -4,13 +4,16 @@
 
 use std::io;
 
-use agent_common::KernelTime;
+use agent_common::{KernelTime, Outcome};
 use tracing::{error, info, warn};
 
 use crate::{
     config::Instance,
     core::{Cause, Fault, InstanceId, Notice, State},
-    io::lane::Report,
+    io::{
+        lane::Report,
+        receive::refusal::{Sender, explain},
+    },
 };
 
 /// Adverts that fail come at the pace of adverts: one line per instance in
@@ -110,16 +113,7 @@ impl Reporter {
                 "({}) sent 0 priority",
                 self.name(*id)
             ),
-            Report::Refused { outcome, sender } => match sender {
-                Some(sender) => warn!(
-                    "advert refused: {} from {} vrid {} ifindex {}",
-                    outcome.label(),
-                    sender.source,
-                    sender.vrid,
-                    sender.ifindex
-                ),
-                None => warn!("advert refused: {}", outcome.label()),
-            },
+            Report::Refused { outcome, sender } => refused(*outcome, sender.as_ref()),
             Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
         }
     }
@@ -141,6 +135,22 @@ fn os_error(errno: i32) -> String {
     match errno {
         0 => "no reason given".to_owned(),
         errno => io::Error::from_raw_os_error(errno).to_string(),
+    }
+}
+
+/// Worded as the kernel side's lines are (`io::bpf::logs`).
+fn refused(outcome: Outcome, sender: Option<&Sender>) {
+    let why = explain(outcome).map(|why| format!(": {why}"));
+    let (label, why) = (outcome.label(), why.unwrap_or_default());
+    match sender {
+        Some(Sender {
+            source,
+            vrid,
+            ifindex,
+        }) => {
+            warn!("advert refused: {label} from {source} vrid {vrid} ifindex {ifindex}{why}");
+        }
+        None => warn!("advert refused: {label}{why}"),
     }
 }
 

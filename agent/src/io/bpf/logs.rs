@@ -6,6 +6,7 @@ use log::{Log, Metadata, Record};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{BpfError, Kernel};
+use crate::io::receive::refusal::explain;
 
 impl Kernel {
     /// Delivers what the kernel half logs to the `log` crate for as long as
@@ -72,7 +73,11 @@ fn named(text: &str) -> String {
     };
     let (number, rest) = after.split_once(' ').unwrap_or((after, ""));
     match number.parse().ok().and_then(Outcome::from_index) {
-        Some(outcome) => format!("{before}{} {rest}", outcome.label()),
+        Some(outcome) => {
+            let label = outcome.label();
+            let why = explain(outcome).map(|why| format!(": {why}"));
+            format!("{before}{label} {rest}{}", why.unwrap_or_default())
+        }
         None => text.to_owned(),
     }
 }
@@ -87,7 +92,8 @@ mod tests {
         let line = format!("advert refused: outcome {number} from 192.0.2.1 vrid 3");
         assert_eq!(
             named(&line),
-            "advert refused: checksum from 192.0.2.1 vrid 3"
+            "advert refused: checksum from 192.0.2.1 vrid 3: damaged, or a form of the \
+             checksum that nobody should send"
         );
         assert_eq!(named("outcome 4000 from"), "outcome 4000 from");
         assert_eq!(named("else"), "else");

@@ -72,6 +72,49 @@ fn worth_telling(outcome: Outcome) -> bool {
     )
 }
 
+/// What an operator should make of a refusal; `None` where the label says all.
+pub fn explain(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Accepted
+        | Outcome::Foreign
+        | Outcome::UnknownVrid
+        | Outcome::Fragment
+        | Outcome::ExtensionChain
+        | Outcome::Oversize
+        | Outcome::RingFull
+        | Outcome::OverBudget
+        | Outcome::Truncated
+        | Outcome::IpHeader
+        | Outcome::IpChecksum
+        | Outcome::IpLength
+        | Outcome::Incomplete => None,
+        Outcome::Ttl => Some("it was forwarded, or is forged: adverts have TTL 255"),
+        Outcome::BadSource => Some("no router can have this address"),
+        Outcome::OwnSource => Some(
+            "it carries our own address: a loop, a cloned machine, or the address is used twice",
+        ),
+        Outcome::Destination => {
+            Some("one side uses multicast and the other unicast, or another group or address")
+        }
+        Outcome::DestinationMac => Some("the frame was not for us: the switch floods"),
+        Outcome::AuthHeader => Some("IPsec AH is not supported"),
+        Outcome::Version => Some("the sender speaks another VRRP version than configured here"),
+        Outcome::Type => Some("not an advertisement"),
+        Outcome::Trailing => Some("longer than its addresses, as with an authentication trailer"),
+        Outcome::Checksum => Some("damaged, or a form of the checksum that nobody should send"),
+        Outcome::NoAddresses => Some("it names no address"),
+        Outcome::IntervalZero => Some("its interval is 0"),
+        Outcome::IntervalMismatch => {
+            Some("its advert interval differs from ours, which VRRPv2 forbids: both become Active")
+        }
+        Outcome::NotLinkLocal => Some("its first IPv6 address is not link-local, ours is"),
+        Outcome::AuthType => Some("one side uses a password and the other none"),
+        Outcome::AuthFailed => Some("the password differs"),
+        Outcome::UnknownPeer => Some("the sender is none of the configured unicast peers"),
+        Outcome::OwnerIgnores => Some("we own the address and ignore others, as configured"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
