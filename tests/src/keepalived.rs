@@ -103,7 +103,8 @@ impl Keepalived {
     /// When it does not end.
     pub fn stop(&mut self) -> Result<()> {
         self.process.signal(libc::SIGTERM)?;
-        self.process.wait(Duration::from_secs(5)).map(drop)
+        // It takes a second of its own, and more where it hardly gets the CPU.
+        self.process.wait(Duration::from_secs(20)).map(drop)
     }
 }
 

@@ -222,32 +222,27 @@ fn rejected(
 }
 
 macro_rules! rejections {
-    ($($name:ident: $reason:literal, $setting:expr, $differ:expr;)*) => {
-        $(mod $name {
-            use super::*;
-
-            #[test]
-            fn native() -> Result<()> {
-                rejected($reason, "native", $setting, $differ)
-            }
-
-            #[test]
-            fn raw() -> Result<()> {
-                rejected($reason, "raw", $setting, $differ)
-            }
+    ($($name:ident: $reason:literal, $backend:literal, $setting:expr, $differ:expr;)*) => {
+        $(#[test]
+        fn $name() -> Result<()> {
+            rejected($reason, $backend, $setting, $differ)
         })*
     };
 }
 
 rejections! {
-    r13_v2_interval: "interval_mismatch", Setting::V2,
+    r13_v2_interval_differs: "interval_mismatch", "native", Setting::V2,
         |router| router.interval = Duration::from_secs(2);
-    r09_wrong_password: "auth_failed", Setting::V2.password("secret"),
+    r13_v2_interval_differs_raw: "interval_mismatch", "raw", Setting::V2,
+        |router| router.interval = Duration::from_secs(2);
+    r09_wrong_password: "auth_failed", "native", Setting::V2.password("secret"),
         |router| router.password = Some("other".to_owned());
-    r09_password_missing: "auth_type", Setting::V2,
+    r09_wrong_password_raw: "auth_failed", "raw", Setting::V2.password("secret"),
+        |router| router.password = Some("other".to_owned());
+    r09_password_missing: "auth_type", "tcx", Setting::V2,
         |router| router.password = Some("secret".to_owned());
-    r03_v2_beside_v3: "version", Setting::V3.every_ms(1000),
+    r03_v2_beside_v3: "version", "native", Setting::V3.every_ms(1000),
         |router| router.version = 2;
-    r03_v3_beside_v2: "version", Setting::V2,
+    r03_v3_beside_v2_raw: "version", "raw", Setting::V2,
         |router| router.version = 3;
 }

@@ -36,7 +36,6 @@ macro_rules! combinations {
 
 combinations! {
     v2_plain = Setting::V2;
-    v2_plain_unicast = Setting::V2.unicast();
     v2_pass = Setting::V2.password("secret");
     v2_pass_unicast = Setting::V2.password("secret").unicast();
     v2_pass_cut_to_8 = Setting::V2.password("longer-than-8-characters");
