@@ -30,8 +30,8 @@ use super::{
 };
 use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
 
-/// Links whose adverts can come through raw sockets.
-const MAX_RECEIVERS: usize = 64;
+/// Links whose adverts can come through raw sockets: one for each instance.
+const MAX_RECEIVERS: usize = SLOTS;
 
 /// Batches read from one raw socket before the others get their turn.
 const ROUNDS: usize = 128;

@@ -12,7 +12,7 @@ pub mod guard;
 use std::{
     ffi::OsString,
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     net::IpAddr,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     os::unix::process::CommandExt,
@@ -93,25 +93,32 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
         let mut ward = Ward::start(arguments)?;
         let started = clock::now();
         let status = ward.watch(&signals)?;
+        // However it ended: an agent that gave its VIPs up left nothing to
+        // remove, one that ended in a panic or without its fast lane did.
+        ward.remove_addresses();
         if let Some(code) = finished(status) {
             return Ok(code);
         }
-        ward.remove_addresses();
         if ward.stopping {
             return Ok(ExitCode::FAILURE);
         }
         if clock::now().since(started) >= STEADY {
             pause = FIRST_PAUSE;
         }
-        eprintln!(
-            "failoverd: the agent died ({status}), its VIPs were removed; starting it again in {} ms",
+        say(format_args!(
+            "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
             pause.as_millis()
-        );
+        ));
         if wait_unless_stopped(&signals, clock::now().after(pause)) {
             return Ok(ExitCode::FAILURE);
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Unlike `eprintln!`, does not panic when nobody reads any more.
+fn say(message: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "failoverd: {message}");
 }
 
 /// An exit of its own is the agent's decision; a signal is a crash, unless the
@@ -222,7 +229,7 @@ impl Ward {
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
         if let Err(error) = removed {
-            eprintln!("failoverd: cannot remove the VIPs of the dead agent: {error}");
+            say(format_args!("cannot remove the VIPs of the dead agent: {error}"));
         }
     }
 }

@@ -68,7 +68,19 @@ impl Driver {
                 );
                 self.pass_on(ifindex);
             }
-            Event::Address { port, .. } if port == self.sockets.command.port() => {}
+            // Our own doing, yet perhaps not our wish: with the first address of
+            // a subnet the kernel removes the others (promote_secondaries 0),
+            // and they may be VIPs of another instance that is Active.
+            Event::Address {
+                ifindex,
+                address,
+                gone,
+                port,
+            } if port == self.sockets.command.port() => {
+                if gone {
+                    self.address_gone(ifindex, address, now);
+                }
+            }
             Event::Address {
                 ifindex,
                 address,

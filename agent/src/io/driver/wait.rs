@@ -32,21 +32,26 @@ pub(super) struct Ready {
 #[derive(Debug)]
 pub(super) struct Waiter {
     epoll: OwnedFd,
+    alarm: Alarm,
+}
+
+/// The timer, and what it was last set to.
+#[derive(Debug)]
+struct Alarm {
     timer: OwnedFd,
-    armed: Option<KernelTime>,
+    /// `None` after it went off: it stays readable until it is set again, be
+    /// it to the same time or to none, and would end every wait until then.
+    armed: Option<Option<KernelTime>>,
 }
 
 impl Waiter {
     pub(super) fn new(sockets: &Sockets, lane: &FastEnd) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let timer = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
-        )?;
+        let alarm = Alarm::new()?;
         let add = |fd: &dyn AsFd, data, flags| {
             epoll::add(&epoll, fd.as_fd(), EventData::new_u64(data), flags)
         };
-        add(&timer, TIMER, EventFlags::IN)?;
+        add(&alarm.timer, TIMER, EventFlags::IN)?;
         add(&lane.wake_fd(), COMMANDS, EventFlags::IN)?;
         add(&sockets.monitor, MONITOR, EventFlags::IN)?;
         if let Some(maps) = &sockets.maps {
@@ -58,11 +63,7 @@ impl Waiter {
         for receiver in &sockets.slow {
             add(receiver, ADVERTS, EventFlags::IN)?;
         }
-        Ok(Self {
-            epoll,
-            timer,
-            armed: None,
-        })
+        Ok(Self { epoll, alarm })
     }
 
     pub(super) fn add(&self, fd: &impl AsFd) -> io::Result<()> {
@@ -81,7 +82,7 @@ impl Waiter {
 
     /// Waits until something is to be read or `deadline` has come.
     pub(super) fn wait(&mut self, deadline: Option<KernelTime>) -> Ready {
-        self.arm(deadline);
+        self.alarm.arm(deadline);
         let mut events = [epoll::Event {
             flags: EventFlags::empty(),
             data: EventData::new_u64(0),
@@ -91,8 +92,7 @@ impl Waiter {
         let mut ready = Ready::default();
         for event in events.iter().take(count) {
             match event.data.u64() {
-                // Expired: setting it again, even to the same time, is needed.
-                TIMER => self.armed = None,
+                TIMER => self.alarm.armed = None,
                 COMMANDS => ready.commands = true,
                 MONITOR => ready.monitor = true,
                 _ => {}
@@ -100,9 +100,22 @@ impl Waiter {
         }
         ready
     }
+}
+
+impl Alarm {
+    fn new() -> io::Result<Self> {
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+        )?;
+        Ok(Self {
+            timer,
+            armed: Some(None),
+        })
+    }
 
     fn arm(&mut self, deadline: Option<KernelTime>) {
-        if deadline == self.armed {
+        if self.armed == Some(deadline) {
             return;
         }
         let zero = Timespec {
@@ -123,6 +136,35 @@ impl Waiter {
         };
         // The arguments are valid by construction.
         let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &value);
-        self.armed = deadline;
+        self.armed = Some(deadline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::*;
+
+    fn is_readable(alarm: &Alarm, millis: i64) -> bool {
+        let patience = Timespec {
+            tv_sec: 0,
+            tv_nsec: millis * 1_000_000,
+        };
+        let mut fds = [PollFd::new(&alarm.timer, PollFlags::IN)];
+        poll(&mut fds, Some(&patience)).unwrap() > 0
+    }
+
+    #[test]
+    fn an_alarm_that_went_off_is_silent_without_a_new_deadline() {
+        let mut alarm = Alarm::new().unwrap();
+        alarm.arm(Some(KernelTime(1)));
+        assert!(is_readable(&alarm, 900));
+        // As when the instance lost its link in the same round.
+        alarm.armed = None;
+        alarm.arm(None);
+        assert!(!is_readable(&alarm, 0));
+        alarm.arm(Some(KernelTime(1)));
+        assert!(is_readable(&alarm, 900));
     }
 }
