@@ -336,6 +336,9 @@ struct Stop {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// What people send to keepalived for data; not handled, they would kill.
+    user1: Signal,
+    user2: Signal,
 }
 
 impl Stop {
@@ -344,6 +347,8 @@ impl Stop {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -355,6 +360,8 @@ impl Stop {
                 _ = self.hangup.recv() => {
                     warn!("SIGHUP: this version cannot reload its configuration, restart it instead");
                 }
+                _ = self.user1.recv() => warn!("SIGUSR1: ask `failoverd status` for data"),
+                _ = self.user2.recv() => warn!("SIGUSR2: ask `failoverd status` for statistics"),
             }
         }
     }
