@@ -74,6 +74,8 @@ struct Service {
 struct Seat {
     installed: Option<Essence>,
     fault: Option<Fault>,
+    /// The fast lane may have another view by now: whatever we find, tell it.
+    unsure: bool,
 }
 
 /// Runs until a signal ends it.
@@ -144,9 +146,11 @@ impl Service {
             match report {
                 Report::WentDown { id, fault } => {
                     if let Some(seat) = self.seat(id) {
+                        // A port may be under way to it, planned before.
                         *seat = Seat {
                             installed: None,
                             fault: Some(fault),
+                            unsure: true,
                         };
                     }
                     look = true;
@@ -219,18 +223,19 @@ impl Service {
         let port = match plan::plan(id, instance, world) {
             Ok(port) => port,
             Err(fault) => {
-                if seat.fault != Some(fault) {
+                let news = seat.fault != Some(fault);
+                if news || seat.unsure {
                     // Of an instance that was up, the fast lane tells.
-                    if seat.installed.is_none() {
+                    if news && seat.installed.is_none() {
                         reports::still_down(&instance.name, fault, seat.fault.is_none());
                     }
                     *seat = Seat {
                         installed: None,
                         fault: Some(fault),
+                        unsure: self.lane.send(Command::Fault { id, fault }).is_err(),
                     };
-                    let _ = self.lane.send(Command::Fault { id, fault });
                 }
-                return Ok(true);
+                return Ok(!seat.unsure);
             }
         };
         let essence = port.essence();
@@ -268,6 +273,7 @@ impl Service {
         *seat = Seat {
             installed: Some(essence),
             fault: None,
+            unsure: false,
         };
         Ok(true)
     }
