@@ -124,7 +124,10 @@ impl Service {
                     }
                     self.lane.clear_wake();
                     if self.hear().await {
-                        look_at = Some(Instant::from_std(clock::instant()) + SETTLE);
+                        // Never put off: a storm of changes must not keep us
+                        // from looking for as long as it lasts.
+                        let soon = Instant::from_std(clock::instant()) + SETTLE;
+                        look_at = Some(look_at.map_or(soon, |at| at.min(soon)));
                     }
                 }
                 () = sleep_until(look_at.unwrap_or_else(far_away)), if look_at.is_some() => {
