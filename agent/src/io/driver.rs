@@ -308,6 +308,14 @@ impl Driver {
 
     fn install(&mut self, port: Box<Port>, now: KernelTime) {
         let (id, source) = (port.id, port.source);
+        let moves = self.ports.port(id).is_some_and(|old| {
+            old.ifindex != port.ifindex || old.vips.iter().any(|vip| !port.vips.contains(vip))
+        });
+        if moves {
+            // The links it had went unnoticed, in announcements that were
+            // lost: begin anew, or an Active would never add its VIPs there.
+            self.fault(id, Fault::InterfaceGone, now);
+        }
         let Some(seat) = self.ports.seat(id) else {
             self.lane.give_back(Returned::Port(port));
             return;
@@ -317,6 +325,8 @@ impl Driver {
             self.lane.give_back(Returned::Port(old));
         }
         self.feed(Input::Up { id, source }, now);
+        // Whoever configures a link that is new may have put our VIPs on it.
+        self.remove_stray(id);
     }
 
     fn fault(&mut self, id: InstanceId, fault: Fault, now: KernelTime) {
