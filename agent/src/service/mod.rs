@@ -247,7 +247,7 @@ impl Service {
         }
         // Before its link is attached: no advert is to be taken for a stranger's.
         if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.set_instance(&port.key, &port.filter)
+            && let Err(error) = kernel.place_instance(&port.key, &port.filter)
         {
             error!(
                 "({}) cannot tell the XDP program of the instance: {error}",
