@@ -203,14 +203,15 @@ impl Service {
             }
         };
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
+        // Before a port that lets the fast lane add them.
+        if let Some(guard) = &mut self.guard {
+            guard.tell(&self.config, &world);
+        }
         let mut retry = None;
         for index in 0..self.config.instances.len() {
             if !self.settle(index, &world)? {
                 retry = Some(again());
             }
-        }
-        if let Some(guard) = &mut self.guard {
-            guard.tell(&self.config, &world);
         }
         Ok(retry)
     }
