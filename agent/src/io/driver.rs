@@ -48,6 +48,11 @@ pub struct Sockets {
     pub maps: Option<FastMaps>,
 }
 
+/// Records read from the ring in one round: more than it holds, so that all
+/// that came before the round is read and no wake-up is lost; a bound, so that
+/// nobody who sends faster than we read keeps deadlines waiting.
+const RECORDS: usize = 8192;
+
 /// The fast lane's whole state.
 #[derive(Debug)]
 pub struct Driver {
@@ -171,7 +176,10 @@ impl Driver {
     }
 
     fn drain_adverts(&mut self, now: KernelTime) {
-        while let Some(record) = self.sockets.maps.as_mut().and_then(FastMaps::next_event) {
+        for _ in 0..RECORDS {
+            let Some(record) = self.sockets.maps.as_mut().and_then(FastMaps::next_event) else {
+                break;
+            };
             if let Some(seat) = slot(&record).and_then(|id| self.ports.seat(id)) {
                 seat.ring_stamp = seat.ring_stamp.max(record.stamp_ns);
             }
@@ -251,8 +259,10 @@ impl Driver {
                 continue;
             };
             let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
-            if record.stamp_ns > known {
-                self.counters.from_latest += 1;
+            // An older stamp is news as well: the newest that the ring had may
+            // be of another router, when it had no room for the Active's.
+            if record.stamp_ns != known {
+                self.counters.from_latest += u64::from(record.stamp_ns > known);
                 self.advert(&record, now);
             }
         }
