@@ -66,6 +66,8 @@ struct Service {
     reporter: Reporter,
     pending: Pending,
     privileges: (i32, i32),
+    /// Lost reports that were made up for.
+    dropped: u64,
     _locks: Vec<InstanceLock>,
 }
 
@@ -145,6 +147,15 @@ impl Service {
     /// changed.
     async fn hear(&mut self) -> bool {
         let mut look = self.lane.surroundings_changed();
+        let dropped = self.lane.dropped();
+        if dropped != self.dropped {
+            // Among what was lost may have been a fault, or an overrun.
+            self.dropped = dropped;
+            warn!("{dropped} reports of the fast lane were lost, asking for everything");
+            self.doubt();
+            self.resync().await;
+            look = true;
+        }
         while let Some(report) = self.lane.report() {
             match report {
                 Report::WentDown { id, fault } => {
@@ -186,6 +197,14 @@ impl Service {
             }
         }
         look
+    }
+
+    /// The fast lane may be elsewhere than we believe: say all of it again.
+    fn doubt(&mut self) {
+        for seat in &mut self.seats {
+            seat.installed = None;
+            seat.unsure = true;
+        }
     }
 
     fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
