@@ -71,7 +71,8 @@ impl AnnouncePlan {
     ///
     /// # Errors
     ///
-    /// What the first frame that could not be sent met.
+    /// What the first frame that could not be sent met; the others are sent
+    /// all the same.
     pub fn send(&self, socket: &Announcer, vip: Option<u16>, repeat: u8) -> io::Result<()> {
         const CHUNK: usize = 64;
         let all = match vip {
@@ -81,6 +82,7 @@ impl AnnouncePlan {
             }
             None => self.frames.as_slice(),
         };
+        let mut first_error = None;
         for _ in 0..repeat {
             for chunk in all.chunks(CHUNK) {
                 let mut refs: [(u32, &[u8]); CHUNK] = [(0, &[]); CHUNK];
@@ -95,13 +97,23 @@ impl AnnouncePlan {
                     );
                     count += 1;
                 }
-                let wanted = refs.get(..count).unwrap_or_default();
-                if sys::send_frames(socket.0.as_fd(), wanted)? < count {
-                    return Err(io::ErrorKind::WouldBlock.into());
+                // A VIP on a link that is down must not silence the others: a
+                // frame that fails is left out. One that ended a batch heads
+                // the next, where its error is told.
+                let mut rest = refs.get(..count).unwrap_or_default();
+                while !rest.is_empty() {
+                    let done = match sys::send_frames(socket.0.as_fd(), rest) {
+                        Ok(sent) => sent.max(1),
+                        Err(error) => {
+                            first_error.get_or_insert(error);
+                            1
+                        }
+                    };
+                    rest = rest.get(done..).unwrap_or_default();
                 }
             }
         }
-        Ok(())
+        first_error.map_or(Ok(()), Err)
     }
 }
 

@@ -48,6 +48,11 @@ pub struct Sockets {
     pub maps: Option<FastMaps>,
 }
 
+/// Records read from the ring in one round: more than it holds, so that all
+/// that came before the round is read and no wake-up is lost; a bound, so that
+/// nobody who sends faster than we read keeps deadlines waiting.
+const RECORDS: usize = 8192;
+
 /// The fast lane's whole state.
 #[derive(Debug)]
 pub struct Driver {
@@ -171,7 +176,10 @@ impl Driver {
     }
 
     fn drain_adverts(&mut self, now: KernelTime) {
-        while let Some(record) = self.sockets.maps.as_mut().and_then(FastMaps::next_event) {
+        for _ in 0..RECORDS {
+            let Some(record) = self.sockets.maps.as_mut().and_then(FastMaps::next_event) else {
+                break;
+            };
             if let Some(seat) = slot(&record).and_then(|id| self.ports.seat(id)) {
                 seat.ring_stamp = seat.ring_stamp.max(record.stamp_ns);
             }
@@ -251,8 +259,10 @@ impl Driver {
                 continue;
             };
             let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
-            if record.stamp_ns > known {
-                self.counters.from_latest += 1;
+            // An older stamp is news as well: the newest that the ring had may
+            // be of another router, when it had no room for the Active's.
+            if record.stamp_ns != known {
+                self.counters.from_latest += u64::from(record.stamp_ns > known);
                 self.advert(&record, now);
             }
         }
@@ -308,6 +318,14 @@ impl Driver {
 
     fn install(&mut self, port: Box<Port>, now: KernelTime) {
         let (id, source) = (port.id, port.source);
+        let moves = self.ports.port(id).is_some_and(|old| {
+            old.ifindex != port.ifindex || old.vips.iter().any(|vip| !port.vips.contains(vip))
+        });
+        if moves {
+            // The links it had went unnoticed, in announcements that were
+            // lost: begin anew, or an Active would never add its VIPs there.
+            self.fault(id, Fault::InterfaceGone, now);
+        }
         let Some(seat) = self.ports.seat(id) else {
             self.lane.give_back(Returned::Port(port));
             return;
@@ -317,6 +335,8 @@ impl Driver {
             self.lane.give_back(Returned::Port(old));
         }
         self.feed(Input::Up { id, source }, now);
+        // Whoever configures a link that is new may have put our VIPs on it.
+        self.remove_stray(id);
     }
 
     fn fault(&mut self, id: InstanceId, fault: Fault, now: KernelTime) {

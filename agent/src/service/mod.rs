@@ -66,6 +66,8 @@ struct Service {
     reporter: Reporter,
     pending: Pending,
     privileges: (i32, i32),
+    /// Lost reports that were made up for.
+    dropped: u64,
     _locks: Vec<InstanceLock>,
 }
 
@@ -74,6 +76,8 @@ struct Service {
 struct Seat {
     installed: Option<Essence>,
     fault: Option<Fault>,
+    /// The fast lane may have another view by now: whatever we find, tell it.
+    unsure: bool,
 }
 
 /// Runs until a signal ends it.
@@ -122,7 +126,10 @@ impl Service {
                     }
                     self.lane.clear_wake();
                     if self.hear().await {
-                        look_at = Some(Instant::from_std(clock::instant()) + SETTLE);
+                        // Never put off: a storm of changes must not keep us
+                        // from looking for as long as it lasts.
+                        let soon = Instant::from_std(clock::instant()) + SETTLE;
+                        look_at = Some(look_at.map_or(soon, |at| at.min(soon)));
                     }
                 }
                 () = sleep_until(look_at.unwrap_or_else(far_away)), if look_at.is_some() => {
@@ -140,13 +147,24 @@ impl Service {
     /// changed.
     async fn hear(&mut self) -> bool {
         let mut look = self.lane.surroundings_changed();
+        let dropped = self.lane.dropped();
+        if dropped != self.dropped {
+            // Among what was lost may have been a fault, or an overrun.
+            self.dropped = dropped;
+            warn!("{dropped} reports of the fast lane were lost, asking for everything");
+            self.doubt();
+            self.resync().await;
+            look = true;
+        }
         while let Some(report) = self.lane.report() {
             match report {
                 Report::WentDown { id, fault } => {
                     if let Some(seat) = self.seat(id) {
+                        // A port may be under way to it, planned before.
                         *seat = Seat {
                             installed: None,
                             fault: Some(fault),
+                            unsure: true,
                         };
                     }
                     look = true;
@@ -179,6 +197,14 @@ impl Service {
             }
         }
         look
+    }
+
+    /// The fast lane may be elsewhere than we believe: say all of it again.
+    fn doubt(&mut self) {
+        for seat in &mut self.seats {
+            seat.installed = None;
+            seat.unsure = true;
+        }
     }
 
     fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
@@ -220,18 +246,19 @@ impl Service {
         let port = match plan::plan(id, instance, world) {
             Ok(port) => port,
             Err(fault) => {
-                if seat.fault != Some(fault) {
+                let news = seat.fault != Some(fault);
+                if news || seat.unsure {
                     // Of an instance that was up, the fast lane tells.
-                    if seat.installed.is_none() {
+                    if news && seat.installed.is_none() {
                         reports::still_down(&instance.name, fault, seat.fault.is_none());
                     }
                     *seat = Seat {
                         installed: None,
                         fault: Some(fault),
+                        unsure: self.lane.send(Command::Fault { id, fault }).is_err(),
                     };
-                    let _ = self.lane.send(Command::Fault { id, fault });
                 }
-                return Ok(true);
+                return Ok(!seat.unsure);
             }
         };
         let essence = port.essence();
@@ -240,7 +267,7 @@ impl Service {
         }
         // Before its link is attached: no advert is to be taken for a stranger's.
         if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.set_instance(&port.key, &port.filter)
+            && let Err(error) = kernel.place_instance(&port.key, &port.filter)
         {
             error!(
                 "({}) cannot tell the XDP program of the instance: {error}",
@@ -269,6 +296,7 @@ impl Service {
         *seat = Seat {
             installed: Some(essence),
             fault: None,
+            unsure: false,
         };
         Ok(true)
     }
@@ -337,6 +365,9 @@ struct Stop {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// What people send to keepalived for data; not handled, they would kill.
+    user1: Signal,
+    user2: Signal,
 }
 
 impl Stop {
@@ -345,6 +376,8 @@ impl Stop {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -356,6 +389,8 @@ impl Stop {
                 _ = self.hangup.recv() => {
                     warn!("SIGHUP: this version cannot reload its configuration, restart it instead");
                 }
+                _ = self.user1.recv() => warn!("SIGUSR1: ask `failoverd status` for data"),
+                _ = self.user2.recv() => warn!("SIGUSR2: ask `failoverd status` for statistics"),
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What the agent tells its supervisor: which addresses to remove should it die.
 //!
 //! A pipe of fixed records, written before an address can be added. The agent
-//! never waits for the supervisor: a pipe that is full is a supervisor that is
-//! gone.
+//! hardly waits for the supervisor: a pipe that stays full is a supervisor that
+//! is gone.
 
 use std::{
     io::{self, Write},
@@ -11,6 +11,10 @@ use std::{
 };
 
 use bytemuck::{Pod, Zeroable};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    time::Timespec,
+};
 
 use crate::{config::Config, io::netlink::survey::World};
 
@@ -49,6 +53,7 @@ impl GuardRecord {
 pub struct GuardPipe {
     pipe: std::fs::File,
     told: Vec<GuardRecord>,
+    broken: bool,
 }
 
 impl GuardPipe {
@@ -58,6 +63,7 @@ impl GuardPipe {
         Ok(Self {
             pipe: fd.into(),
             told: Vec::new(),
+            broken: false,
         })
     }
 
@@ -79,8 +85,51 @@ impl GuardPipe {
                 });
             }
         }
-        if records != self.told && self.pipe.write_all(bytemuck::cast_slice(&records)).is_ok() {
+        if records != self.told && self.send(bytemuck::cast_slice(&records)).is_ok() {
             self.told = records;
         }
+    }
+
+    /// A list can be longer than the pipe: then the supervisor gets a moment
+    /// to read. Cut off amidst a record, all that came later would be misread,
+    /// so that a pipe that stays full is not written to again.
+    fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        const PATIENCE: Timespec = Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        };
+        while !bytes.is_empty() && !self.broken {
+            match self.pipe.write(bytes) {
+                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut fds = [PollFd::new(&self.pipe, PollFlags::OUT)];
+                    self.broken = poll(&mut fds, Some(&PATIENCE)) == Ok(0);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_list_longer_than_the_pipe_arrives_whole() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let mut guard = GuardPipe::new(write).unwrap();
+        let list: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            std::fs::File::from(read).read_to_end(&mut all).map(|_| all)
+        });
+        guard.send(&list).unwrap();
+        drop(guard);
+        assert_eq!(reader.join().unwrap().unwrap(), list);
     }
 }

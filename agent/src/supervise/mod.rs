@@ -25,6 +25,7 @@ use bytemuck::Zeroable;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    time::Timespec,
 };
 
 use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
@@ -40,6 +41,9 @@ use crate::{
 /// Pause before a new start after a crash; doubled with every crash.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// What an agent has to end in order: more than it needs, and less than a
+/// service manager waits before it kills us too and the VIPs stay.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
 /// 510 instances with 255 addresses each.
@@ -138,6 +142,8 @@ struct Ward {
     /// The pipe hangs up when the child ends; polled on, it would only spin.
     pipe_open: bool,
     stopping: bool,
+    /// When an agent that was asked to end is killed.
+    patient_until: Option<KernelTime>,
 }
 
 impl Ward {
@@ -164,6 +170,7 @@ impl Ward {
             partial: Vec::new(),
             pipe_open: true,
             stopping: false,
+            patient_until: None,
         })
     }
 
@@ -175,7 +182,14 @@ impl Ward {
                 PollFd::new(&self.pipe, PollFlags::IN),
             ];
             let count = if self.pipe_open { 3 } else { 2 };
-            match poll(&mut fds[..count], None) {
+            let left = self.patient_until.map(|until| until.since(clock::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut fds[..count], timeout.as_ref()) {
+                Ok(0) => {
+                    // It hangs or is stopped: it must not keep the VIPs.
+                    self.patient_until = None;
+                    let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
+                }
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -197,7 +211,14 @@ impl Ward {
 
     fn pass_on(&mut self, signals: &OwnedFd) {
         while let Some(number) = sys::next_signal(signals.as_fd()) {
-            self.stopping |= matches!(number, libc::SIGTERM | libc::SIGINT);
+            if matches!(number, libc::SIGUSR1 | libc::SIGUSR2) {
+                // Requests for data of keepalived: the agent would die of them.
+                continue;
+            }
+            if matches!(number, libc::SIGTERM | libc::SIGINT) && !self.stopping {
+                self.stopping = true;
+                self.patient_until = Some(clock::now().after(PATIENCE));
+            }
             if let Some(signal) = Signal::from_named_raw(number) {
                 // Fails only when the child has just ended, which is seen next.
                 let _ = kill_process(Pid::from_child(&self.child), signal);
@@ -255,7 +276,7 @@ fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime) -> bool {
         if left.is_zero() {
             return false;
         }
-        let timeout = rustix::time::Timespec::try_from(left).ok();
+        let timeout = Timespec::try_from(left).ok();
         let mut fds = [PollFd::new(signals, PollFlags::IN)];
         let _ = poll(&mut fds, timeout.as_ref());
         while let Some(number) = sys::next_signal(signals.as_fd()) {

@@ -39,6 +39,8 @@ pub struct Kernel {
     latest: OwnedFd,
     watch: OwnedFd,
     links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
+    /// The key of each slot.
+    placed: BTreeMap<u32, InstanceKey>,
 }
 
 impl Kernel {
@@ -67,6 +69,7 @@ impl Kernel {
             latest,
             watch,
             links: BTreeMap::new(),
+            placed: BTreeMap::new(),
         })
     }
 
@@ -124,6 +127,27 @@ impl Kernel {
             what: "cannot set an instance",
             source,
         })
+    }
+
+    /// [`Self::set_instance`], and what the same slot had before is forgotten:
+    /// adverts of a link that the instance left are not its own any more, and
+    /// links that come and go would fill the map.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::set_instance`].
+    pub fn place_instance(
+        &mut self,
+        key: &InstanceKey,
+        filter: &InstanceFilter,
+    ) -> Result<(), BpfError> {
+        if let Some(old) = self.placed.insert(filter.slot, *key)
+            && old != *key
+            && !self.placed.values().any(|other| *other == old)
+        {
+            self.remove_instance(&old)?;
+        }
+        self.set_instance(key, filter)
     }
 
     /// Forgets an instance; false when it was not known.
