@@ -14,7 +14,7 @@ use failoverd_tests::{
     sys::netlink,
     topology::Lan,
     wait::{eventually, let_pass},
-    witness::{What, Witness},
+    witness::{Event, What, Witness},
 };
 
 const SPACING: Duration = Duration::from_millis(2);
@@ -248,9 +248,7 @@ fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()>
     agent.wait_state(State::Active, START)?;
     let garps = || {
         let events = witness.events();
-        let is_garp = |event: &&failoverd_tests::witness::Event| {
-            event.frame().is_some_and(|frame| frame.garp().is_some())
-        };
+        let is_garp = |event: &&Event| event.frame().is_some_and(|frame| frame.garp().is_some());
         events.iter().filter(is_garp).cloned().collect::<Vec<_>>()
     };
     eventually(SOON, "two bursts of GARPs", || {
@@ -261,9 +259,8 @@ fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()>
         (count != 10 * COUNT).then_some(count)
     })?;
     let events = witness.events();
-    let first = |wanted: &dyn Fn(&failoverd_tests::witness::Event) -> bool| {
-        events.iter().find(|event| wanted(event)).cloned()
-    };
+    let first =
+        |wanted: &dyn Fn(&Event) -> bool| events.iter().find(|event| wanted(event)).cloned();
     let advert = first(&|event| event.frame().is_some_and(|f| f.advert().is_some()));
     let advert = advert.expect("an advert");
     let garps = garps();
