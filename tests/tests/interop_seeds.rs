@@ -282,7 +282,8 @@ fn postgres_splits_visibly(kinds: [Kind; 2]) -> Result<()> {
         };
         let from = site.seed.addresses[1 - index].trim_end_matches("/8");
         let line = format!("advert refused: destination from {from} vrid 51");
-        agent.process().wait_line(&line, PATIENCE)?;
+        let line = agent.process().wait_line(&line, PATIENCE)?;
+        ensure!(line.text.contains("one side uses multicast"), "{line:?}");
         let status = agent.status()?;
         let outcomes = &status["instances"][0]["outcomes"];
         ensure!(outcomes["destination"].as_u64() >= Some(1), "{outcomes}");
