@@ -78,6 +78,10 @@ pub enum Report {
         id: InstanceId,
         fault: Fault,
     },
+    /// A link ceased to exist, and all that was attached to it.
+    LinkGone {
+        ifindex: u32,
+    },
     /// An advert could not be sent. Positive errno, 0 without one.
     AdvertFailed {
         id: InstanceId,

@@ -53,7 +53,7 @@ impl Reporter {
                 transition(self.name(*id), *from, *to, cause);
             }
             Report::Notice { id, notice } => notice_line(self.name(*id), notice),
-            Report::WentDown { .. } => {}
+            Report::WentDown { .. } | Report::LinkGone { .. } => {}
             Report::AdvertFailed {
                 id,
                 priority,

@@ -66,6 +66,9 @@ impl Driver {
                     |needed| needed.ifindex == ifindex,
                     Some((ifindex, fault)),
                 );
+                if self.ports.all().any(|port| port.ifindex == ifindex) {
+                    self.lane.report(Report::LinkGone { ifindex });
+                }
                 self.pass_on(ifindex);
             }
             // Our own doing, yet perhaps not our wish: with the first address of
