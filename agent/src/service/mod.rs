@@ -184,6 +184,7 @@ impl Service {
                 }
                 Report::Transition { .. }
                 | Report::Notice { .. }
+                | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AddressesRefused { .. }
                 | Report::AnnounceFailed { .. }

@@ -54,6 +54,15 @@ impl Reporter {
             }
             Report::Notice { id, notice } => notice_line(self.name(*id), notice),
             Report::WentDown { .. } | Report::LinkGone { .. } => {}
+            Report::StrayRemoved { id, address } => {
+                if self.may_log_failure(*id, now) {
+                    warn!(
+                        instance = self.name(*id),
+                        "({}) somebody added VIP {address} while we are not Active: removed",
+                        self.name(*id)
+                    );
+                }
+            }
             Report::AdvertFailed {
                 id,
                 priority,
