@@ -300,7 +300,7 @@ impl Driver {
                 }
             }
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
-            Command::AddressPresent { id } => self.remove_stray(id),
+            Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
             Command::Shutdown => {
                 for index in 1..=self.ports.0.len() {

@@ -8,6 +8,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
         Arc,
@@ -77,6 +78,15 @@ pub enum Report {
     WentDown {
         id: InstanceId,
         fault: Fault,
+    },
+    /// A link ceased to exist, and all that was attached to it.
+    LinkGone {
+        ifindex: u32,
+    },
+    /// Somebody put a VIP on this machine while the instance was not Active.
+    StrayRemoved {
+        id: InstanceId,
+        address: IpAddr,
     },
     /// An advert could not be sent. Positive errno, 0 without one.
     AdvertFailed {

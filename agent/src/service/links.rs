@@ -117,16 +117,22 @@ impl Links {
             .filter(|ifindex| !exists(*ifindex))
             .collect();
         for ifindex in gone {
-            let Some(state) = self.0.remove(&ifindex) else {
-                continue;
-            };
-            info!("Interface {} ({ifindex}) is gone", state.name);
-            if let Some(kernel) = kernel {
-                kernel.detach(ifindex);
-            }
-            if state.backend == Backend::RawSocket {
-                let _ = lane.send(Command::RemoveReceiver { ifindex });
-            }
+            self.forget(ifindex, kernel, lane);
+        }
+    }
+
+    /// Lets go of one link: an index that is given to another link does not
+    /// bring back what was attached to the old one.
+    pub fn forget(&mut self, ifindex: u32, kernel: &mut Option<Kernel>, lane: &SlowEnd) {
+        let Some(state) = self.0.remove(&ifindex) else {
+            return;
+        };
+        info!("Interface {} ({ifindex}) is gone", state.name);
+        if let Some(kernel) = kernel {
+            kernel.detach(ifindex);
+        }
+        if state.backend == Backend::RawSocket {
+            let _ = lane.send(Command::RemoveReceiver { ifindex });
         }
     }
 }

@@ -170,6 +170,12 @@ impl Service {
                     look = true;
                 }
                 Report::Overrun => look = true,
+                Report::LinkGone { ifindex } => {
+                    // Its successor may have the same index already.
+                    self.links.forget(ifindex, &mut self.kernel, &self.lane);
+                    self.doubt();
+                    look = true;
+                }
                 Report::Privileges {
                     fifo_errno,
                     lock_errno,
@@ -178,6 +184,7 @@ impl Service {
                 }
                 Report::Transition { .. }
                 | Report::Notice { .. }
+                | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AddressesRefused { .. }
                 | Report::AnnounceFailed { .. }

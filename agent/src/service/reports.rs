@@ -56,7 +56,16 @@ impl Reporter {
                 transition(self.name(*id), *from, *to, cause);
             }
             Report::Notice { id, notice } => notice_line(self.name(*id), notice),
-            Report::WentDown { .. } => {}
+            Report::WentDown { .. } | Report::LinkGone { .. } => {}
+            Report::StrayRemoved { id, address } => {
+                if self.may_log_failure(*id, now) {
+                    warn!(
+                        instance = self.name(*id),
+                        "({}) somebody added VIP {address} while we are not Active: removed",
+                        self.name(*id)
+                    );
+                }
+            }
             Report::AdvertFailed {
                 id,
                 priority,

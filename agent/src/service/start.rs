@@ -10,7 +10,7 @@ use super::{
     Failure, Options, Seat, Service, links::Links, lock, picture::Pending, reports::Reporter,
 };
 use crate::{
-    config::Config,
+    config::{Config, Instance, Vip},
     core::InstanceId,
     io::{
         advert::Transmitters,
@@ -164,7 +164,7 @@ fn remove_strays(
     world: &World,
 ) -> Result<(), Failure> {
     for instance in &config.instances {
-        let home = |vip: &crate::config::Vip| {
+        let home = |vip: &Vip| {
             let name = vip.device.as_ref().unwrap_or(&instance.interface);
             world.link(name.as_str()).map(|link| link.ifindex)
         };
@@ -172,18 +172,24 @@ fn remove_strays(
             .vips
             .iter()
             .filter_map(|vip| Some((vip, home(vip)?)));
-        for (vip, ifindex) in placed.clone() {
-            if world
+        let mut strays = Vec::new();
+        for (vip, ifindex) in placed {
+            let found = world
                 .addresses_on(ifindex)
-                .any(|found| found.address == vip.address)
-            {
+                .filter(|found| found.address == vip.address);
+            let before = strays.len();
+            strays.extend(found.map(|found| (as_found(instance, vip, found.prefix), ifindex)));
+            if strays.len() > before {
                 info!(
                     "({}) removing VIP {} that an earlier run left",
                     instance.name, vip.address
                 );
+            } else {
+                // Asked for all the same: a missing permission shows.
+                strays.push((vip.clone(), ifindex));
             }
         }
-        let mut plan = AddressPlan::new(placed);
+        let mut plan = AddressPlan::new(strays.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let result = command
             .remove_all(&mut plan)
             .map_err(Failure::runtime("cannot remove addresses"))?;
@@ -202,6 +208,20 @@ fn remove_strays(
         }
     }
     Ok(())
+}
+
+/// The kernel removes only what has the prefix and the label that it is asked
+/// for, and an earlier run may have had others. The owner's VIP can be the
+/// address of the machine itself: only what is configured is taken for left.
+fn as_found(instance: &Instance, vip: &Vip, prefix: u8) -> Vip {
+    match instance.priority.is_owner() {
+        true => vip.clone(),
+        false => Vip {
+            prefix,
+            label: None,
+            ..vip.clone()
+        },
+    }
 }
 
 /// A socket filter keeps adverts that BPF decided from waking the agent a

@@ -122,10 +122,13 @@ impl Driver {
     }
 
     /// The kernel has VIPs of this instance: right only when it is Active.
-    pub(super) fn remove_stray(&mut self, id: InstanceId) {
+    /// True where they were removed.
+    pub(super) fn remove_stray(&mut self, id: InstanceId) -> bool {
         let state = self.machine.snapshot(id).map(|snapshot| snapshot.state);
-        if state != Some(State::Active) {
+        let stray = state != Some(State::Active);
+        if stray {
             self.carry_out(Effect::RemoveAddresses { id });
         }
+        stray
     }
 }

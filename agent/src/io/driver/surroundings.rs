@@ -66,6 +66,9 @@ impl Driver {
                     |needed| needed.ifindex == ifindex,
                     Some((ifindex, fault)),
                 );
+                if self.ports.all().any(|port| port.ifindex == ifindex) {
+                    self.lane.report(Report::LinkGone { ifindex });
+                }
                 self.pass_on(ifindex);
             }
             // Our own doing, yet perhaps not our wish: with the first address of
@@ -89,6 +92,8 @@ impl Driver {
             } => {
                 if gone {
                     self.address_gone(ifindex, address, now);
+                } else {
+                    self.address_came(ifindex, address);
                 }
                 self.pass_on(ifindex);
             }
@@ -129,6 +134,19 @@ impl Driver {
                 .and_then(|port| port.vips.iter().position(|vip| *vip == (ifindex, address)));
             if let Some(vip) = vip.and_then(|vip| u16::try_from(vip).ok()) {
                 self.feed(Input::AddressLost { id, vip }, now);
+            }
+        }
+    }
+
+    /// Somebody else put a VIP there: right only where we are Active.
+    fn address_came(&mut self, ifindex: u32, address: IpAddr) {
+        for index in 1..=self.ports.0.len() {
+            let id = InstanceId(index as u16);
+            let port = self.ports.port(id);
+            if port.is_some_and(|port| port.vips.contains(&(ifindex, address)))
+                && self.remove_stray(id)
+            {
+                self.lane.report(Report::StrayRemoved { id, address });
             }
         }
     }

@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use rtnetlink::{
     Handle,
+    packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
+        RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
         link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage},
     },
 };
 
 use super::monitor;
+
+/// Dumps that may be disturbed one after the other.
+const ATTEMPTS: usize = 10;
 
 /// One link as the kernel has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,14 +67,54 @@ impl World {
 
 /// Asks the kernel; a dump that was disturbed by a change is asked for again.
 pub async fn survey(handle: &Handle) -> Result<World, rtnetlink::Error> {
-    let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
-    let addresses: Vec<AddressMessage> = handle.address().get().execute().try_collect().await?;
+    let mut world = World::default();
+    let links = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let addresses = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    for question in [links, addresses] {
+        for answer in dump(handle, question).await? {
+            match answer {
+                RouteNetlinkMessage::NewLink(found) => world.links.push(link(found)),
+                RouteNetlinkMessage::NewAddress(found) => world.addresses.extend(address(found)),
+                _ => {}
+            }
+        }
+    }
     Ok(World {
-        links: links.into_iter().map(link).collect(),
-        addresses: addresses.into_iter().filter_map(address).collect(),
         forwards_v6: std::fs::read("/proc/sys/net/ipv6/conf/all/forwarding")
             .is_ok_and(|value| value.trim_ascii() == b"1"),
+        ..world
     })
+}
+
+/// One dump. What the kernel marks as interrupted may lack an entry that was
+/// there all the time, which would be a fault of whoever needs it.
+async fn dump(
+    handle: &Handle,
+    question: RouteNetlinkMessage,
+) -> Result<Vec<RouteNetlinkMessage>, rtnetlink::Error> {
+    let mut answers = Vec::new();
+    for _ in 0..ATTEMPTS {
+        answers.clear();
+        let mut disturbed = false;
+        let mut request = NetlinkMessage::from(question.clone());
+        request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let mut responses = handle.clone().request(request)?;
+        while let Some(response) = responses.next().await {
+            disturbed |= response.header.flags & NLM_F_DUMP_INTR != 0;
+            match response.payload {
+                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                NetlinkPayload::Error(error) => {
+                    return Err(rtnetlink::Error::NetlinkError(error));
+                }
+                _ => {}
+            }
+        }
+        if !disturbed {
+            break;
+        }
+    }
+    // Changes without end: the next of them makes us look again.
+    Ok(answers)
 }
 
 fn link(message: LinkMessage) -> Link {
