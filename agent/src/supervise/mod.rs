@@ -86,6 +86,7 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
         libc::SIGTERM,
         libc::SIGINT,
         libc::SIGHUP,
+        libc::SIGABRT,
         libc::SIGUSR1,
         libc::SIGUSR2,
     ])?;
@@ -213,6 +214,13 @@ impl Ward {
         while let Some(number) = sys::next_signal(signals.as_fd()) {
             if matches!(number, libc::SIGUSR1 | libc::SIGUSR2) {
                 // Requests for data of keepalived: the agent would die of them.
+                continue;
+            }
+            if number == libc::SIGABRT {
+                // The watchdog of systemd: the agent does not answer. We are
+                // killed next, so its VIPs have to go now.
+                self.stopping = true;
+                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
                 continue;
             }
             if matches!(number, libc::SIGTERM | libc::SIGINT) && !self.stopping {
