@@ -151,3 +151,25 @@ fn a_link_made_again_with_the_same_index_is_heard() -> Result<()> {
     }
     Ok(())
 }
+
+// T1 with I4: the restart after a crash finds no interface.
+#[test]
+fn a_crashed_agent_comes_back_with_its_interface() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let pair = Agents::start(&[], |_, _, _| {})?;
+    let mark = pair.active.process().mark();
+    pair.lan.delete_interface(0)?;
+    sys::kill(pid(&pair.active)?, libc::SIGKILL)?;
+    pair.active
+        .process()
+        .wait_line_from(mark, "eth0 does not exist", START)?;
+    let mark = pair.active.process().mark();
+    pair.lan.recreate_interface(0)?;
+    pair.active
+        .process()
+        .wait_line_from(mark, "Entering MASTER STATE", START)?;
+    wait_vip(pair.lan.host(0), pair.lan.vip(), true, SOON)
+}

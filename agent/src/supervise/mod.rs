@@ -94,6 +94,7 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
     let mut pause = FIRST_PAUSE;
+    let mut crashed = false;
     loop {
         let mut ward = Ward::start(arguments)?;
         let started = clock::now();
@@ -101,9 +102,13 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
         // However it ended: an agent that gave its VIPs up left nothing to
         // remove, one that ended in a panic or without its fast lane did.
         ward.remove_addresses();
-        if let Some(code) = finished(status) {
+        // What ran and crashed is wanted: when its interface is away just now,
+        // it is tried again. Only a first start is refused for good.
+        let for_good = status.success() || !crashed || ward.stopping;
+        if let Some(code) = finished(status).filter(|_| for_good) {
             return Ok(code);
         }
+        crashed = true;
         if ward.stopping {
             return Ok(ExitCode::FAILURE);
         }
