@@ -67,7 +67,17 @@ pub fn connect() -> Option<GuardPipe> {
     }
     // SAFETY: the supervisor made this descriptor for us and passed its
     // number; nothing else in this process knows it.
-    GuardPipe::new(unsafe { OwnedFd::from_raw_fd(number) }).ok()
+    let pipe = unsafe { OwnedFd::from_raw_fd(number) };
+    let mut reader = [PollFd::new(&pipe, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    if poll(&mut reader, Some(&now)).is_ok() && reader[0].revents().contains(PollFlags::ERR) {
+        // It died before we knew its name: nobody reads the list.
+        std::process::exit(1);
+    }
+    GuardPipe::new(pipe).ok()
 }
 
 /// Whether this process was started by a supervisor.
