@@ -28,7 +28,7 @@ use super::{
     receive::{Filters, Verdict, raw::RawReceiver, refusal::Quiet, slow::SlowReceiver},
     sched,
 };
-use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
+use crate::core::{Advert, Effect, Fault, Input, InstanceConfig, InstanceId, Machine};
 
 /// Links whose adverts can come through raw sockets: one for each instance.
 const MAX_RECEIVERS: usize = SLOTS;
@@ -52,6 +52,9 @@ pub struct Sockets {
 /// that came before the round is read and no wake-up is lost; a bound, so that
 /// nobody who sends faster than we read keeps deadlines waiting.
 const RECORDS: usize = 8192;
+
+/// Announcements of all VIPs after the link was given another MAC address.
+const NEW_MAC_REPEAT: u8 = 5;
 
 /// The fast lane's whole state.
 #[derive(Debug)]
@@ -331,12 +334,21 @@ impl Driver {
             return;
         };
         seat.down = false;
+        let mac = port.filter.mac;
+        let mut new_mac = false;
         if let Some(old) = seat.port.replace(port) {
+            new_mac = old.filter.mac != mac;
             self.lane.give_back(Returned::Port(old));
         }
         self.feed(Input::Up { id, source }, now);
         // Whoever configures a link that is new may have put our VIPs on it.
-        self.remove_stray(id);
+        if !self.remove_stray(id) && new_mac {
+            // Hosts know the VIPs of an Active under the address it had.
+            self.carry_out(Effect::Announce {
+                id,
+                repeat: NEW_MAC_REPEAT,
+            });
+        }
     }
 
     fn fault(&mut self, id: InstanceId, fault: Fault, now: KernelTime) {

@@ -66,6 +66,8 @@ struct Service {
     reporter: Reporter,
     pending: Pending,
     privileges: (i32, i32),
+    /// The start is over: nothing is refused any more, it is tried again.
+    running: bool,
     /// Lost reports that were made up for.
     dropped: u64,
     _locks: Vec<InstanceLock>,
@@ -114,6 +116,7 @@ impl Service {
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
         let mut look_at = self.look_around().await?;
+        self.running = true;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
@@ -288,7 +291,9 @@ impl Service {
                 .prepare(&port, interface, &mut self.kernel, &self.policy, &self.lane);
         match prepared {
             Ok(()) => {}
-            Err(error @ links::LinkError::Wanted { .. }) => {
+            // Once it runs, a link that comes back without the backend takes
+            // its own instances down, not those of all other links.
+            Err(error @ links::LinkError::Wanted { .. }) if !self.running => {
                 return Err(Failure::Backend(error.to_string()));
             }
             Err(error) => {

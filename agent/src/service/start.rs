@@ -104,6 +104,7 @@ impl Service {
             lane: slow_end,
             fast: Some(fast),
             privileges: (0, 0),
+            running: false,
             dropped: 0,
             config,
             _locks: locks,
