@@ -64,6 +64,7 @@ pub struct Essence {
     source: IpAddr,
     mac: [u8; 6],
     vips: Vec<(u32, IpAddr)>,
+    announce: AnnouncePlan,
 }
 
 impl Port {
@@ -73,6 +74,7 @@ impl Port {
             source: self.source,
             mac: self.filter.mac,
             vips: self.vips.clone(),
+            announce: self.announce.clone(),
         }
     }
 }
@@ -207,6 +209,7 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
     filter.version = instance.version as u8;
     filter.own = wire_address(source);
     filter.mac = link.mac;
+    filter.priority = instance.priority.get();
     if instance.version == Version::V2 {
         filter.v2_seconds = u8::try_from(instance.interval.centis() / 100).unwrap_or(u8::MAX);
     }
