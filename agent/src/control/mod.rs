@@ -10,7 +10,7 @@ pub mod status;
 use serde::{Deserialize, Serialize};
 
 /// Where the socket is unless told otherwise.
-pub const DEFAULT_PATH: &str = "/run/failoverd.sock";
+pub const DEFAULT_PATH: &str = "/run/failoverd/control.sock";
 
 /// A request longer than this is refused.
 pub const MAX_REQUEST: usize = 64 << 10;

@@ -66,6 +66,8 @@ struct Service {
     reporter: Reporter,
     pending: Pending,
     privileges: (i32, i32),
+    /// When to compare the VIPs that the kernel has with those it should have.
+    resync_at: Option<Instant>,
     /// The start is over: nothing is refused any more, it is tried again.
     running: bool,
     /// Lost reports that were made up for.
@@ -131,12 +133,15 @@ impl Service {
                     if self.hear().await {
                         // Never put off: a storm of changes must not keep us
                         // from looking for as long as it lasts.
-                        let soon = Instant::from_std(clock::instant()) + SETTLE;
+                        let soon = now() + SETTLE;
                         look_at = Some(look_at.map_or(soon, |at| at.min(soon)));
                     }
                 }
                 () = sleep_until(look_at.unwrap_or_else(far_away)), if look_at.is_some() => {
                     look_at = self.look_around().await?;
+                }
+                () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
+                    self.resync_at = (!self.resync().await).then(again);
                 }
                 Some(question) = asked.recv() => self.pending.ask(question, &self.lane),
                 () = self.pending.expired() => self.pending.give_up(),
@@ -156,7 +161,7 @@ impl Service {
             self.dropped = dropped;
             warn!("{dropped} reports of the fast lane were lost, asking for everything");
             self.doubt();
-            self.resync().await;
+            self.resync_at = Some(now());
             look = true;
         }
         while let Some(report) = self.lane.report() {
@@ -172,7 +177,14 @@ impl Service {
                     }
                     look = true;
                 }
-                Report::Overrun => look = true,
+                Report::Overrun => {
+                    self.resync_at = Some(now());
+                    look = true;
+                }
+                // Tried again until it works, or the core gives up.
+                Report::AddressesRefused { .. } => {
+                    self.resync_at.get_or_insert(again());
+                }
                 Report::LinkGone { ifindex } => {
                     // Its successor may have the same index already.
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
@@ -189,13 +201,9 @@ impl Service {
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
-                | Report::AddressesRefused { .. }
                 | Report::AnnounceFailed { .. }
                 | Report::Refused { .. }
                 | Report::Released { .. } => {}
-            }
-            if report == Report::Overrun {
-                self.resync().await;
             }
             self.reporter.log(&report, clock::now());
         }
@@ -315,9 +323,9 @@ impl Service {
 
     /// After lost announcements: compares the VIPs that the kernel has with
     /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) {
+    async fn resync(&mut self) -> bool {
         let Ok(world) = survey(&self.handle).await else {
-            return;
+            return false;
         };
         for (index, instance) in self.config.instances.iter().enumerate() {
             let id = InstanceId(index as u16 + 1);
@@ -339,6 +347,7 @@ impl Service {
                 });
             }
         }
+        true
     }
 
     async fn shut_down(&mut self) {
@@ -363,13 +372,17 @@ fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     registered.map_err(io::Error::from)
 }
 
+fn now() -> Instant {
+    Instant::from_std(clock::instant())
+}
+
 fn again() -> Instant {
-    Instant::from_std(clock::instant()) + RETRY
+    now() + RETRY
 }
 
 /// Never waited for: the branch that uses it is switched off.
 fn far_away() -> Instant {
-    Instant::from_std(clock::instant()) + Duration::from_secs(3600)
+    now() + Duration::from_secs(3600)
 }
 
 /// The signals that end the agent.

@@ -104,6 +104,7 @@ impl Service {
             lane: slow_end,
             fast: Some(fast),
             privileges: (0, 0),
+            resync_at: None,
             running: false,
             dropped: 0,
             config,
