@@ -8,7 +8,13 @@ mod picture;
 mod reports;
 mod start;
 
-use std::{io, os::fd::OwnedFd, path::PathBuf, thread::JoinHandle, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+    path::PathBuf,
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use rtnetlink::Handle;
 use tokio::{
@@ -142,6 +148,9 @@ impl Service {
                 }
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
+                }
+                ifindex = self.links.tagged() => {
+                    self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
                 Some(question) = asked.recv() => self.pending.ask(question, &self.lane),
                 () = self.pending.expired() => self.pending.give_up(),
@@ -365,9 +374,10 @@ impl Service {
     }
 }
 
-fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is open for as long as it lives, always gives the
-    // same number, and is owned by the AsyncFd from here on.
+fn readable<T: AsFd + AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: what implements AsFd owns or borrows a descriptor that is open
+    // for as long as it lives and always the same; the AsyncFd owns it from
+    // here on.
     let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     registered.map_err(io::Error::from)
 }
