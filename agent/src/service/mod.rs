@@ -199,7 +199,11 @@ impl Service {
         while let Some(returned) = self.lane.returned() {
             match returned {
                 // Freed here, where it may take its time.
-                Returned::Port(_) | Returned::Receiver(_) => {}
+                Returned::Port(_)
+                | Returned::Receiver(_)
+                | Returned::Config(_)
+                | Returned::Family(_)
+                | Returned::Mark(_) => {}
                 Returned::Picture(picture) => self.answer(*picture).await,
             }
         }
@@ -268,7 +272,7 @@ impl Service {
                 return Ok(!seat.unsure);
             }
         };
-        let essence = port.essence();
+        let essence = port.essence().clone();
         if seat.installed.as_ref() == Some(&essence) {
             return Ok(true);
         }

@@ -250,7 +250,9 @@ impl Ward {
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
         if let Err(error) = removed {
-            say(format_args!("cannot remove the VIPs of the dead agent: {error}"));
+            say(format_args!(
+                "cannot remove the VIPs of the dead agent: {error}"
+            ));
         }
     }
 }
