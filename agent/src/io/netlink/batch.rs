@@ -299,3 +299,98 @@ impl CommandSocket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::IfName;
+
+    fn vip(address: &str, prefix: u8) -> Vip {
+        Vip {
+            address: address.parse().unwrap(),
+            prefix,
+            device: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            advertised: true,
+        }
+    }
+
+    fn plan(vips: &[(Vip, u32)]) -> AddressPlan {
+        AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)))
+    }
+
+    /// Numbers in the old plan that are gone, and in the new that are new.
+    fn compare(old: &AddressPlan, new: &AddressPlan) -> (Vec<u16>, Vec<u16>) {
+        let (mut gone, mut added) = (Vec::new(), Vec::new());
+        let mut comparison = Comparison::default();
+        while let Some(difference) = comparison.next(old, new) {
+            match difference {
+                Difference::Gone(vip) => gone.push(vip),
+                Difference::New(vip) => added.push(vip),
+            }
+        }
+        gone.sort_unstable();
+        added.sort_unstable();
+        (gone, added)
+    }
+
+    #[test]
+    fn only_what_differs_is_found_whatever_the_order() {
+        let [a, b, c] = ["10.0.0.1", "10.0.0.2", "fe80::3"].map(|address| (vip(address, 32), 7));
+        let old = plan(&[a.clone(), b.clone(), c.clone()]);
+        assert_eq!(compare(&old, &old), (vec![], vec![]));
+        assert_eq!(
+            compare(&old, &plan(&[c.clone(), a.clone(), b.clone()])),
+            (vec![], vec![])
+        );
+        assert_eq!(compare(&old, &plan(&[c, a])), (vec![1], vec![]));
+        assert_eq!(compare(&plan(&[b]), &old), (vec![], vec![0, 2]));
+        assert_eq!(compare(&old, &plan(&[])), (vec![0, 1, 2], vec![]));
+    }
+
+    /// A message that was used has another sequence number.
+    #[test]
+    fn use_does_not_make_a_difference_and_options_do() {
+        let a = vip("10.0.0.1", 24);
+        let old = plan(&[(a.clone(), 7)]);
+        let mut used = plan(&[(a.clone(), 7)]);
+        used.singles[0].set_sequence(99);
+        assert_eq!(compare(&old, &used), (vec![], vec![]));
+        let label = Some("eth0:1".to_owned());
+        for other in [
+            (
+                Vip {
+                    prefix: 25,
+                    ..a.clone()
+                },
+                7,
+            ),
+            (Vip { label, ..a.clone() }, 7),
+            (
+                Vip {
+                    scope: 253,
+                    ..a.clone()
+                },
+                7,
+            ),
+            (
+                Vip {
+                    broadcast: Some([10, 0, 0, 255].into()),
+                    ..a.clone()
+                },
+                7,
+            ),
+            (a.clone(), 8),
+        ] {
+            assert_eq!(compare(&old, &plan(&[other])), (vec![0], vec![0]));
+        }
+        // Where it goes counts, not how that is written.
+        let named = Vip {
+            device: IfName::new("eth0"),
+            ..a
+        };
+        assert_eq!(compare(&old, &plan(&[(named, 7)])), (vec![], vec![]));
+    }
+}
