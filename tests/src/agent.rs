@@ -18,6 +18,9 @@ use crate::{
     router::{Router, VirtualRouter},
 };
 
+/// Name of the file in the directory of an agent.
+const CONF: &str = "keepalived.conf";
+
 /// A running agent with a control socket of its own.
 #[derive(Debug)]
 pub struct Agent {
@@ -25,7 +28,7 @@ pub struct Agent {
     instance: String,
     binary: PathBuf,
     control: PathBuf,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Agent {
@@ -43,8 +46,8 @@ impl Agent {
     /// As [`Self::start`].
     pub fn start_conf(ns: &Netns, conf: &str, instance: &str) -> Result<Self> {
         let directory = directory()?;
-        let path = directory.path().join("keepalived.conf");
-        std::fs::write(&path, conf).context("keepalived.conf")?;
+        let path = directory.path().join(CONF);
+        std::fs::write(&path, conf).context(CONF)?;
         let arguments = [
             "run".to_owned(),
             "--config".to_owned(),
@@ -86,8 +89,42 @@ impl Agent {
             instance: instance.to_owned(),
             binary,
             control,
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// Path of the file that it was started with by [`Self::start_conf`].
+    pub fn conf(&self) -> PathBuf {
+        self.directory.path().join(CONF)
+    }
+
+    /// Writes that file anew, whole: nobody ever reads a half of it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_conf(&self, conf: &str) -> Result<()> {
+        let new = self.directory.path().join("new");
+        std::fs::write(&new, conf).context(CONF)?;
+        std::fs::rename(&new, self.conf()).context(CONF)
+    }
+
+    /// Runs `failoverd reload` with that file as it is now.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn reload(&self) -> Result<Ended> {
+        self.ask("reload", &[])
+    }
+
+    /// Runs a subcommand that asks this agent.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn ask(&self, subcommand: &str, arguments: &[&str]) -> Result<Ended> {
+        let control = self.control.to_string_lossy();
+        let mut words = vec![subcommand, "--control", &control];
+        words.extend(arguments);
+        call(None, &words, Duration::from_secs(30))
     }
 
     /// Path of its control socket.

@@ -90,6 +90,33 @@ fn ready_then_fed_while_the_fast_lane_answers_then_stopping() -> Result<()> {
     Ok(())
 }
 
+// RELOADING=1 without the time would end a unit of type notify-reload.
+#[test]
+fn a_reload_is_announced_and_ends_in_ready() -> Result<()> {
+    require_root!("ip");
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let manager = Manager::new()?;
+    let mut agent = start(&lan, &manager)?;
+    manager.await_message("READY=1")?;
+    let asked = failoverd_tests::clock::monotonic() / 1000;
+    agent.signal(libc::SIGHUP)?;
+    let message = wait::eventually(WITHIN, "RELOADING=1", || {
+        manager.hear().filter(|text| text.contains("RELOADING=1"))
+    })?;
+    let time = message
+        .lines()
+        .find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+    let time: u64 = time.context("no MONOTONIC_USEC")?.parse()?;
+    ensure!(time >= asked, "{time} is before the reload, {asked}");
+    manager.await_message("READY=1")?;
+    agent.signal(libc::SIGTERM)?;
+    ensure!(agent.wait(WITHIN)?.success());
+    Ok(())
+}
+
 /// The agent itself, below its supervisor.
 fn child_of(parent: i32) -> Result<i32> {
     let path = format!("/proc/{parent}/task/{parent}/children");

@@ -2,6 +2,7 @@
 
 pub mod generate;
 pub mod monitor;
+pub mod reload;
 pub mod run;
 pub mod run_args;
 pub mod status;
@@ -27,7 +28,7 @@ Exit codes:
   0  done
   1  failed while running
   2  the command line or the configuration is wrong; nothing was changed
-  3  status: no agent is running there, or it does not answer
+  3  status, reload, diff: no agent is running there, or it does not answer
   4  a permission is missing
   5  the backend of --require-xdp or --backend cannot be attached
 
@@ -46,6 +47,8 @@ pub struct Cli {
 enum Command {
     Run(Box<run_args::RunArgs>),
     Status(status::StatusArgs),
+    Reload(reload::ReloadArgs),
+    Diff(reload::DiffArgs),
     Monitor(monitor::MonitorArgs),
     Generate(generate::GenerateArgs),
 }
@@ -64,6 +67,8 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(run) => run::run(*run, &arguments),
         Command::Status(status) => status::run(&status),
+        Command::Reload(reload) => reload::reload(&reload),
+        Command::Diff(diff) => reload::run_diff(&diff),
         Command::Monitor(monitor) => monitor::run(&monitor),
         Command::Generate(generate) => generate::run(&generate),
     }

@@ -22,6 +22,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         control: arguments.control.clone(),
         policy: policy(&arguments),
         guard: None,
+        file: arguments.config.clone(),
     };
     let supervise_me = !arguments.no_supervisor && !supervise::is_supervised();
     match arguments.into_config() {

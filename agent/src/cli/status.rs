@@ -27,15 +27,8 @@ pub struct StatusArgs {
 }
 
 pub fn run(arguments: &StatusArgs) -> ExitCode {
-    let answer = control::client::status(&arguments.control).map_err(|error| {
-        let code = match error {
-            ClientError::Permission { .. } => exit::PERMISSION,
-            ClientError::NotRunning { .. }
-            | ClientError::Broken { .. }
-            | ClientError::Refused(_) => exit::NO_AGENT,
-        };
-        (code, error.to_string())
-    });
+    let answer = control::client::status(&arguments.control)
+        .map_err(|error| (no_answer(&error), error.to_string()));
     let text = answer.and_then(|status| match arguments.json {
         true => serde_json::to_string_pretty(&status)
             .map(|json| json + "\n")
@@ -51,8 +44,18 @@ pub fn run(arguments: &StatusArgs) -> ExitCode {
     }
 }
 
+/// The exit code for a question that was not answered.
+pub fn no_answer(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Permission { .. } => exit::PERMISSION,
+        ClientError::NotRunning { .. } | ClientError::Broken { .. } | ClientError::Refused(_) => {
+            exit::NO_AGENT
+        }
+    }
+}
+
 /// A reader that has seen enough, as `head` has, is no failure.
-fn print(text: &str) -> io::Result<()> {
+pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -7,6 +7,7 @@
 //! reads the one file.
 
 pub mod diagnostic;
+pub mod diff;
 pub mod keywords;
 mod lexer;
 mod load;

@@ -7,10 +7,15 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
+
 use super::{Refusal, Request, status::Status};
+use crate::config::diff::{Changes, Portrait};
 
 /// An answer that takes longer than this does not come.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// A reload may have to read a large file and to attach programs.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// 510 instances with thousands of VIPs stay well below.
 const MAX_ANSWER: u64 = 64 << 20;
 
@@ -35,6 +40,29 @@ pub enum ClientError {
 ///
 /// See [`ClientError`].
 pub fn status(path: &Path) -> Result<Status, ClientError> {
+    ask(path, Request::Status)
+}
+
+/// Has the agent read its file again; what that changed.
+///
+/// # Errors
+///
+/// See [`ClientError`]; refused where the file is wrong, and then nothing was
+/// changed.
+pub fn reload(path: &Path) -> Result<Changes, ClientError> {
+    ask(path, Request::Reload)
+}
+
+/// Asks for the configuration in force.
+///
+/// # Errors
+///
+/// See [`ClientError`].
+pub fn config(path: &Path) -> Result<Portrait, ClientError> {
+    ask(path, Request::Config)
+}
+
+fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientError> {
     let name = || path.display().to_string();
     let stream = UnixStream::connect(path).map_err(|source| match source.kind() {
         io::ErrorKind::PermissionDenied => ClientError::Permission { path: name() },
@@ -47,9 +75,9 @@ pub fn status(path: &Path) -> Result<Status, ClientError> {
         path: name(),
         source,
     };
-    let line = exchange(stream, Request::Status).map_err(broken)?;
+    let line = exchange(stream, request).map_err(broken)?;
     match serde_json::from_str(&line) {
-        Ok(status) => Ok(status),
+        Ok(answer) => Ok(answer),
         Err(error) => match serde_json::from_str::<Refusal>(&line) {
             Ok(refusal) => Err(ClientError::Refused(refusal.error)),
             Err(_) => Err(broken(io::Error::new(io::ErrorKind::InvalidData, error))),
@@ -58,7 +86,11 @@ pub fn status(path: &Path) -> Result<Status, ClientError> {
 }
 
 fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    let patience = match request {
+        Request::Status | Request::Config => TIMEOUT,
+        Request::Reload => RELOAD_TIMEOUT,
+    };
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = serde_json::to_string(&request)?;
     line.push('\n');

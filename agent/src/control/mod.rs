@@ -1,13 +1,18 @@
 //! The control socket: JSON lines over a unix stream socket.
 //!
 //! One request a line, one answer a line. A request is
-//! `{"command":"status"}`; the answer is [`status::Status`] or `{"error":"…"}`.
+//! `{"command":"status"}`, and the answer is [`status::Status`];
+//! `{"command":"reload"}`, and the answer is what was changed, [`Changes`];
+//! `{"command":"config"}`, and the answer is the configuration in force, a
+//! [`Portrait`]. Any of them can be `{"error":"…"}`.
 
 pub mod client;
 pub mod server;
 pub mod status;
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::diff::{Changes, Portrait};
 
 /// Where the socket is unless told otherwise.
 pub const DEFAULT_PATH: &str = "/run/failoverd/control.sock";
@@ -19,6 +24,19 @@ pub const MAX_REQUEST: usize = 64 << 10;
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
     Status,
+    /// Read the configuration file again.
+    Reload,
+    /// The configuration in force.
+    Config,
+}
+
+/// What a request is answered with.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    Status(Box<status::Status>),
+    Reloaded(Changes),
+    Config(Portrait),
 }
 
 /// The answer to what cannot be answered.

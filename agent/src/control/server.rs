@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{MAX_REQUEST, Refusal, Request, status::Status};
+use super::{Answer, MAX_REQUEST, Refusal, Request};
 
 /// A client that is slower than this is not served.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const CLIENTS: usize = 16;
 pub struct Question {
     pub request: Request,
     /// Answered with the reason when it cannot be had.
-    pub answer: oneshot::Sender<Result<Box<Status>, String>>,
+    pub answer: oneshot::Sender<Result<Answer, String>>,
 }
 
 /// A bound control socket, removed when dropped.
@@ -87,7 +87,7 @@ impl Server {
                     let questions = questions.clone();
                     tokio::spawn(async move {
                         // A client that breaks off harms only itself.
-                        let _ = timeout(PATIENCE, client(stream, questions)).await;
+                        let _ = client(stream, questions).await;
                         drop(permit);
                     });
                 }
@@ -107,22 +107,21 @@ impl Drop for Server {
 async fn client(stream: UnixStream, questions: mpsc::Sender<Question>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(MAX_REQUEST as u64))
-        .read_line(&mut line)
-        .await?;
+    let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
+    timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str(&line) {
         Ok(request) => ask(request, &questions).await,
         Err(error) => Err(format!("not a request: {error}")),
     };
     let mut text = match answer {
-        Ok(status) => serde_json::to_string(&*status)?,
+        Ok(answer) => serde_json::to_string(&answer)?,
         Err(error) => serde_json::to_string(&Refusal { error })?,
     };
     text.push('\n');
-    write.write_all(text.as_bytes()).await
+    timeout(PATIENCE, write.write_all(text.as_bytes())).await?
 }
 
-async fn ask(request: Request, questions: &mpsc::Sender<Question>) -> Result<Box<Status>, String> {
+async fn ask(request: Request, questions: &mpsc::Sender<Question>) -> Result<Answer, String> {
     let gone = || "the agent is shutting down".to_owned();
     let (answer, result) = oneshot::channel();
     questions

@@ -164,7 +164,7 @@ impl Instance {
         }
     }
 
-    fn refresh_period(&self) -> Option<Duration> {
+    pub(super) fn refresh_period(&self) -> Option<Duration> {
         self.config
             .announce
             .refresh
@@ -174,10 +174,15 @@ impl Instance {
     /// An advert with our priority. After a silence in which another router
     /// may have been Active, hosts are told again where the VIPs are (S-47).
     fn send(&mut self, now: KernelTime, out: &mut Effects) {
+        self.send_within(self.down_interval(), now, out);
+    }
+
+    /// [`Self::send`], where others wait for `patience` before they take over.
+    pub(super) fn send_within(&mut self, patience: Duration, now: KernelTime, out: &mut Effects) {
         let silence = now.since(self.last_sent);
         self.last_sent = now;
         self.push_advert(out);
-        if silence > self.down_interval() {
+        if silence > patience {
             self.reannounce(now, out);
         }
     }

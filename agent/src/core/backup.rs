@@ -38,7 +38,7 @@ impl Instance {
         self.arm_down(from);
     }
 
-    fn arm_down(&mut self, from: KernelTime) {
+    pub(super) fn arm_down(&mut self, from: KernelTime) {
         let down = self.down_interval();
         let deadline = from.max(self.floor).after(down);
         let margin = checkpoint_margin(self.interval_in_force(), down);

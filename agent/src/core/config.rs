@@ -58,6 +58,9 @@ pub struct InstanceConfig {
     pub announce: AnnouncePolicy,
     /// VIPs of the instance (advertised and excluded ones).
     pub vip_count: u16,
+    /// Of all VIPs with everything that is said of them: another value means
+    /// that addresses have to be changed on the machine.
+    pub vips_digest: u64,
     /// What our own adverts carry, to compare with those heard.
     pub address_count: u8,
     pub addresses_digest: u32,

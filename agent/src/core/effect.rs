@@ -87,6 +87,13 @@ pub enum Effect {
     RemoveAddresses {
         id: InstanceId,
     },
+    /// The VIPs of a running Active were configured anew: take off those that
+    /// are not wanted any more, add those that are new and announce each of
+    /// them `repeat` times. The others are not touched.
+    ChangeAddresses {
+        id: InstanceId,
+        repeat: u8,
+    },
     /// Put one VIP back and announce it.
     RestoreAddress {
         id: InstanceId,

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use agent_common::{AdvertInterval, KernelTime, Priority, record::AdvertRecord};
 
+use super::config::InstanceConfig;
+
 /// Index of an instance; equal to its slot in the kernel's maps (1..SLOTS).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InstanceId(pub u16);
@@ -57,6 +59,15 @@ pub enum Fault {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
+    /// Adds an instance under its id, in Initialize until [`Self::Up`]; or
+    /// changes a running one, which keeps its state, its Active and what it
+    /// learned. The same configuration again has no effect. Another version or
+    /// family is another virtual router: the old one leaves as with
+    /// [`Self::Retire`], and the new one waits for its Up.
+    Configure { config: InstanceConfig },
+    /// The instance is not wanted any more: leaves as with [`Self::Shutdown`],
+    /// and its id is free for another.
+    Retire { id: InstanceId },
     /// The instance can send and receive from `source`: Startup of RFC 9568
     /// 6.4.1. For a running instance only the source address changes.
     Up { id: InstanceId, source: IpAddr },

@@ -87,7 +87,7 @@ impl Instance {
             reannounced: None,
             again_repeat: 0,
             asserts: SlidingLog::new(),
-            losses: LossRounds::new(config.vip_count),
+            losses: LossRounds::new(),
             gate: NoticeGate::new(),
             heard: Heard::new(),
             counters: Counters::default(),

@@ -88,29 +88,37 @@ const fn kind(notice: &Notice) -> usize {
 pub(super) struct LossRounds {
     rounds: SlidingLog<LOSS_ROUNDS>,
     started: Option<KernelTime>,
-    /// VIPs that vanished in this round, one bit each; sized at the start.
-    seen: Box<[u64]>,
+    /// VIPs that vanished in this round, one bit each.
+    seen: [u64; SEEN_WORDS],
 }
+
+/// VIPs beyond these 512 are limited by the rounds alone: 10 s of taking them
+/// away again and again.
+const SEEN_WORDS: usize = 8;
 
 const LOSS_ROUNDS: usize = 10;
 const LOSS_PERIOD: Duration = Duration::from_secs(60);
 const ROUND_LENGTH: Duration = Duration::from_secs(1);
 
 impl LossRounds {
-    pub(super) fn new(vips: u16) -> Self {
-        let words = usize::from(vips).div_ceil(64);
+    pub(super) const fn new() -> Self {
         Self {
             rounds: SlidingLog::new(),
             started: None,
-            seen: vec![0; words].into_boxed_slice(),
+            seen: [0; SEEN_WORDS],
         }
     }
 
-    /// Whether the loss of `vip` may be repaired once more. A number that the
-    /// instance does not have is never repaired.
+    /// The numbers are those of other VIPs from now on. The rounds go on:
+    /// a new configuration is no reason to be more patient.
+    pub(super) fn renumber(&mut self) {
+        self.seen = [0; SEEN_WORDS];
+    }
+
+    /// Whether the loss of `vip` may be repaired once more.
     pub(super) fn allow(&mut self, vip: u16, now: KernelTime) -> bool {
         let (index, bit) = (usize::from(vip / 64), 1u64 << (vip % 64));
-        let repeated = self.seen.get(index).is_none_or(|word| word & bit != 0);
+        let repeated = self.seen.get(index).is_some_and(|word| word & bit != 0);
         let running = self
             .started
             .is_some_and(|start| now.since(start) < ROUND_LENGTH);
@@ -119,14 +127,11 @@ impl LossRounds {
                 return false;
             }
             self.started = Some(now);
-            self.seen.fill(0);
+            self.seen = [0; SEEN_WORDS];
         }
-        match self.seen.get_mut(index) {
-            Some(word) => {
-                *word |= bit;
-                true
-            }
-            None => false,
+        if let Some(word) = self.seen.get_mut(index) {
+            *word |= bit;
         }
+        true
     }
 }

@@ -20,44 +20,67 @@ use super::{
 /// out what [`Self::poll_effect`] gives until there is nothing left.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    instances: Box<[Instance]>,
+    /// By [`InstanceId`] less one; `None` where no instance is configured.
+    instances: Box<[Option<Instance>]>,
     /// The earliest deadline of each instance, by its position.
     next: Box<[KernelTime]>,
-    /// Position plus one by [`InstanceId`], 0 for none.
-    positions: Box<[u16]>,
+    /// Positions that were ever in use: what lies behind is not looked at.
+    used: usize,
     effects: Effects,
 }
 
 impl Machine {
-    /// Everything that the machine will ever need is allocated here.
+    /// A machine with room for every slot, so that instances can be added
+    /// without allocation: about a kilobyte each, 0.8 MB in all.
     ///
     /// # Panics
-    /// On an id that is not in `1..SLOTS` or that two instances share: ids
-    /// are given out by the agent, not by the configuration file.
+    /// As [`Self::with_room`].
     pub fn new(configs: Vec<InstanceConfig>) -> Self {
-        let mut positions = vec![0u16; SLOTS].into_boxed_slice();
-        for (position, config) in configs.iter().enumerate() {
-            let slot = usize::from(config.id.0);
-            assert!(
-                (1..SLOTS).contains(&slot),
-                "instance id {slot} out of range"
-            );
-            assert!(positions[slot] == 0, "instance id {slot} given out twice");
-            positions[slot] = position as u16 + 1;
+        Self::with_room(configs, SLOTS - 1)
+    }
+
+    /// Everything that a machine with ids `1..=room` will ever need is
+    /// allocated here.
+    ///
+    /// # Panics
+    /// On an id that is not in `1..=room` or that two instances share: ids
+    /// are given out by the agent, not by the configuration file.
+    pub fn with_room(configs: Vec<InstanceConfig>, room: usize) -> Self {
+        let mut machine = Self {
+            instances: (0..room).map(|_| None).collect(),
+            next: vec![Timers::NEVER; room].into_boxed_slice(),
+            used: 0,
+            effects: Effects::new(room),
+        };
+        for config in configs {
+            let known = machine.snapshot(config.id).is_some();
+            assert!(!known, "instance id {} given out twice", config.id.0);
+            machine.add(config);
         }
-        Self {
-            next: vec![Timers::NEVER; configs.len()].into_boxed_slice(),
-            effects: Effects::new(configs.len()),
-            instances: configs.into_iter().map(Instance::new).collect(),
-            positions,
-        }
+        machine
+    }
+
+    /// # Panics
+    /// On an id that there is no room for.
+    fn add(&mut self, config: InstanceConfig) {
+        let slot = usize::from(config.id.0);
+        let position = slot
+            .checked_sub(1)
+            .filter(|position| *position < self.instances.len());
+        let Some(position) = position else {
+            panic!("instance id {slot} out of range");
+        };
+        self.instances[position] = Some(Instance::new(config));
+        self.next[position] = Timers::NEVER;
+        self.used = self.used.max(position + 1);
     }
 
     /// Takes one input at the time `now`. An unknown instance is ignored.
     ///
     /// # Panics
     /// When the effects of the input before have not been taken: carried out
-    /// late, they would no longer be in order with the state.
+    /// late, they would no longer be in order with the state. On
+    /// [`Input::Configure`] with an id that there is no room for.
     pub fn handle(&mut self, input: Input, now: KernelTime) {
         assert!(
             self.effects.is_empty(),
@@ -65,6 +88,8 @@ impl Machine {
         );
         match input {
             Input::Timeout => self.timeout(now),
+            Input::Configure { config } => self.configure(config, now),
+            Input::Retire { id } => self.retire(id, now),
             Input::Up { id, source } => {
                 self.with(id, |instance, out| instance.up(source, now, out));
             }
@@ -85,6 +110,7 @@ impl Machine {
     pub fn poll_timeout(&self) -> Option<KernelTime> {
         self.next
             .iter()
+            .take(self.used)
             .copied()
             .min()
             .filter(|at| *at != Timers::NEVER)
@@ -102,25 +128,69 @@ impl Machine {
             .next
             .iter()
             .zip(&self.instances)
+            .take(self.used)
             .filter(move |(next, _)| **next <= now);
-        due.filter(move |(_, instance)| instance.is_expiring(now))
-            .map(|(_, i)| i.id())
+        due.filter_map(|(_, instance)| instance.as_ref())
+            .filter(move |instance| instance.is_expiring(now))
+            .map(Instance::id)
     }
 
     /// `None` for an unknown instance.
     pub fn snapshot(&self, id: InstanceId) -> Option<Snapshot> {
-        let position = self.position(id)?;
-        self.instances.get(position).map(Instance::snapshot)
+        let position = position(id)?;
+        let instance = self.instances.get(position)?;
+        instance.as_ref().map(Instance::snapshot)
     }
 
-    /// All instances, in the order of the configuration.
+    /// The configuration in force; `None` for an unknown instance.
+    pub fn config(&self, id: InstanceId) -> Option<InstanceConfig> {
+        let instance = self.instances.get(position(id)?)?;
+        instance.as_ref().map(|instance| instance.config)
+    }
+
+    /// All instances, by their ids.
     pub fn instances(&self) -> impl Iterator<Item = InstanceId> {
-        self.instances.iter().map(Instance::id)
+        self.instances
+            .iter()
+            .take(self.used)
+            .flatten()
+            .map(Instance::id)
+    }
+
+    fn configure(&mut self, config: InstanceConfig, now: KernelTime) {
+        let Some(old) = self.config(config.id) else {
+            return self.add(config);
+        };
+        if (old.version, old.family) == (config.version, config.family) {
+            self.with(config.id, |instance, out| {
+                instance.configure(config, now, out);
+            });
+        } else {
+            self.retire(config.id, now);
+            self.add(config);
+        }
+    }
+
+    fn retire(&mut self, id: InstanceId, now: KernelTime) {
+        self.with(id, |instance, out| instance.shutdown(now, out));
+        let Some(position) = position(id) else {
+            return;
+        };
+        if let (Some(instance), Some(next)) = (
+            self.instances.get_mut(position),
+            self.next.get_mut(position),
+        ) {
+            *instance = None;
+            *next = Timers::NEVER;
+        }
     }
 
     fn timeout(&mut self, now: KernelTime) {
-        for (instance, next) in self.instances.iter_mut().zip(&mut self.next) {
-            if *next <= now {
+        let slots = self.instances.iter_mut().zip(&mut self.next);
+        for (instance, next) in slots.take(self.used) {
+            if *next <= now
+                && let Some(instance) = instance
+            {
                 instance.timeout(now, &mut self.effects);
                 instance.assert_sound();
                 *next = instance.next_deadline();
@@ -129,10 +199,10 @@ impl Machine {
     }
 
     fn with(&mut self, id: InstanceId, act: impl FnOnce(&mut Instance, &mut Effects)) {
-        let Some(position) = self.position(id) else {
+        let Some(position) = position(id) else {
             return;
         };
-        let (Some(instance), Some(next)) = (
+        let (Some(Some(instance)), Some(next)) = (
             self.instances.get_mut(position),
             self.next.get_mut(position),
         ) else {
@@ -142,9 +212,8 @@ impl Machine {
         instance.assert_sound();
         *next = instance.next_deadline();
     }
+}
 
-    fn position(&self, id: InstanceId) -> Option<usize> {
-        let entry = self.positions.get(usize::from(id.0))?;
-        usize::from(*entry).checked_sub(1)
-    }
+fn position(id: InstanceId) -> Option<usize> {
+    usize::from(id.0).checked_sub(1)
 }

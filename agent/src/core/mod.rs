@@ -4,10 +4,11 @@
 //! No clock, socket, task, random source, file or global in here; time comes
 //! in as [`agent_common::KernelTime`] and everything that should happen comes
 //! out as an [`Effect`] in the order it must be carried out. Nothing is
-//! allocated after [`Machine::new`].
+//! allocated after [`Machine::new`], not even for an instance that is added.
 
 mod active;
 mod backup;
+mod change;
 pub mod config;
 pub mod effect;
 mod heard;

@@ -12,7 +12,7 @@ use agent_common::{
 };
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
-use super::sys;
+use super::{receive::slow::SlowReceiver, sys};
 use crate::config::{Instance, model::V3Checksum};
 
 /// IP protocol number and next header of VRRP (RFC 9568 5.1.1.4).
@@ -46,11 +46,48 @@ impl Transmitters {
         })
     }
 
+    /// Whether adverts of `family` can be sent.
+    pub fn has(&self, family: Family) -> bool {
+        self.get(family).is_some()
+    }
+
+    /// Takes the transmitter out of `sockets`, unless there is one already.
+    pub fn add(&mut self, sockets: &mut FamilySockets) {
+        let mine = match sockets.family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        };
+        if mine.is_none() {
+            *mine = sockets.transmitter.take();
+        }
+    }
+
     fn get(&self, family: Family) -> Option<BorrowedFd<'_>> {
         match family {
             Family::V4 => self.v4.as_ref().map(|socket| socket.as_fd()),
             Family::V6 => self.v6.as_ref().map(|socket| socket.as_fd()),
         }
+    }
+}
+
+/// What a family needs that comes into use while the agent runs.
+#[derive(Debug)]
+pub struct FamilySockets {
+    pub family: Family,
+    transmitter: Option<Socket>,
+    pub slow: Option<SlowReceiver>,
+}
+
+impl FamilySockets {
+    /// # Errors
+    ///
+    /// As [`Transmitters::open`].
+    pub fn open(family: Family) -> io::Result<Self> {
+        Ok(Self {
+            family,
+            transmitter: Some(raw_socket(family)?),
+            slow: Some(SlowReceiver::open(family)?),
+        })
     }
 }
 

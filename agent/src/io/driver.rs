@@ -5,10 +5,11 @@
 //! into the core, what the core asks for is carried out in order.
 
 mod effects;
+mod install;
 mod surroundings;
 mod wait;
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use agent_common::{
     KernelTime, Outcome,
@@ -28,7 +29,7 @@ use super::{
     receive::{Filters, Verdict, raw::RawReceiver, refusal::Quiet, slow::SlowReceiver},
     sched,
 };
-use crate::core::{Advert, Effect, Fault, Input, InstanceConfig, InstanceId, Machine};
+use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
 
 /// Links whose adverts can come through raw sockets: one for each instance.
 const MAX_RECEIVERS: usize = SLOTS;
@@ -69,20 +70,30 @@ pub struct Driver {
     counters: LaneCounters,
     outcomes: Vec<OutcomeCounters>,
     quiet: Quiet,
+    /// VIPs that were taken off only to be put back otherwise: the kernel's
+    /// word of it is no loss.
+    swapped: Vec<(u32, IpAddr)>,
     finished: bool,
 }
+
+/// VIPs whose options change in one reload; of more, each is put back twice.
+const MAX_SWAPPED: usize = 1024;
 
 /// What an instance has on the machine.
 #[derive(Debug, Default)]
 struct Seat {
+    /// Some instance has this id.
+    taken: bool,
     port: Option<Box<Port>>,
+    /// What `port` took the place of, while the change is carried out.
+    former: Option<Box<Port>>,
     /// In a fault, so that a new port is wanted.
     down: bool,
     /// Newest stamp that came out of the ring buffer.
     ring_stamp: u64,
 }
 
-/// The seats of all instances; instance N has number N - 1.
+/// The seats of all instances that there can be; instance N has number N - 1.
 #[derive(Debug)]
 struct Ports(Vec<Seat>);
 
@@ -118,8 +129,17 @@ impl Driver {
         lane: FastEnd,
     ) -> io::Result<Self> {
         let waiter = Waiter::new(&sockets, &lane)?;
+        let mut ports = Ports((1..SLOTS).map(|_| Seat::default()).collect());
+        for config in &instances {
+            if let Some(seat) = ports.seat(config.id) {
+                seat.taken = true;
+            }
+        }
+        let mut sockets = sockets;
+        // Both families, should the second come into use later.
+        sockets.slow.reserve_exact(2);
         Ok(Self {
-            ports: Ports(instances.iter().map(|_| Seat::default()).collect()),
+            ports,
             machine: Machine::new(instances),
             sockets,
             receivers: Vec::with_capacity(MAX_RECEIVERS),
@@ -128,6 +148,7 @@ impl Driver {
             counters: LaneCounters::default(),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             quiet: Quiet::default(),
+            swapped: Vec::with_capacity(MAX_SWAPPED),
             finished: false,
         })
     }
@@ -286,6 +307,10 @@ impl Driver {
     fn command(&mut self, command: Command, now: KernelTime) {
         match command {
             Command::Install(port) => self.install(port, now),
+            Command::Configure(config) => self.configure(config, now),
+            Command::Retire { id } => self.retire(id, now),
+            Command::AddFamily(sockets) => self.add_family(sockets),
+            Command::Mark(mark) => self.lane.give_back(Returned::Mark(mark)),
             Command::Fault { id, fault } => self.fault(id, fault, now),
             Command::AddReceiver(receiver) => {
                 if self.receivers.len() < MAX_RECEIVERS && self.waiter.add(&*receiver).is_ok() {
@@ -316,38 +341,6 @@ impl Driver {
                 }
                 self.finished = true;
             }
-        }
-    }
-
-    fn install(&mut self, port: Box<Port>, now: KernelTime) {
-        let (id, source) = (port.id, port.source);
-        let moves = self.ports.port(id).is_some_and(|old| {
-            old.ifindex != port.ifindex || old.vips.iter().any(|vip| !port.vips.contains(vip))
-        });
-        if moves {
-            // The links it had went unnoticed, in announcements that were
-            // lost: begin anew, or an Active would never add its VIPs there.
-            self.fault(id, Fault::InterfaceGone, now);
-        }
-        let Some(seat) = self.ports.seat(id) else {
-            self.lane.give_back(Returned::Port(port));
-            return;
-        };
-        seat.down = false;
-        let mac = port.filter.mac;
-        let mut new_mac = false;
-        if let Some(old) = seat.port.replace(port) {
-            new_mac = old.filter.mac != mac;
-            self.lane.give_back(Returned::Port(old));
-        }
-        self.feed(Input::Up { id, source }, now);
-        // Whoever configures a link that is new may have put our VIPs on it.
-        if !self.remove_stray(id) && new_mac {
-            // Hosts know the VIPs of an Active under the address it had.
-            self.carry_out(Effect::Announce {
-                id,
-                repeat: NEW_MAC_REPEAT,
-            });
         }
     }
 

@@ -22,10 +22,11 @@ use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
+    advert::FamilySockets,
     plan::Port,
     receive::{raw::RawReceiver, refusal::Sender},
 };
-use crate::core::{Cause, Fault, InstanceId, Notice, Snapshot, State};
+use crate::core::{Cause, Fault, InstanceConfig, InstanceId, Notice, Snapshot, State};
 
 /// One for each instance and some to spare.
 const COMMANDS: usize = 2048;
@@ -34,8 +35,19 @@ const REPORTS: usize = 8192;
 /// What the slow lane asks of the fast lane.
 #[derive(Debug)]
 pub enum Command {
-    /// The instance can take part, on these links; replaces an earlier port.
+    /// The instance can take part, on these links and with the configuration
+    /// that the port carries; replaces an earlier port.
     Install(Box<Port>),
+    /// The instance is configured so, but has no links to take part on.
+    Configure(Box<InstanceConfig>),
+    /// The instance is not wanted any more: it leaves, and its id is free.
+    Retire {
+        id: InstanceId,
+    },
+    /// Sockets for a family that was not in use before.
+    AddFamily(Box<FamilySockets>),
+    /// Comes back when every command before it has been carried out.
+    Mark(u32),
     /// The instance cannot take part.
     Fault {
         id: InstanceId,
@@ -130,13 +142,17 @@ pub enum Returned {
     Port(Box<Port>),
     Receiver(Box<RawReceiver>),
     Picture(Box<Picture>),
+    Config(Box<InstanceConfig>),
+    Family(Box<FamilySockets>),
+    /// No box: see [`Command::Mark`].
+    Mark(u32),
 }
 
 /// What the fast lane knows, copied for the status command.
 #[derive(Debug, Default)]
 pub struct Picture {
     pub at: KernelTime,
-    /// By instance id, 1-based: entry 0 is instance 1. Capacity set by the asker.
+    /// In the order of their ids. Capacity set by the asker.
     pub instances: Vec<Snapshot>,
     /// Verdicts of the raw-socket backend and the slow path, by slot.
     pub outcomes: Vec<OutcomeCounters>,

@@ -3,7 +3,10 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use agent_common::{
     Family, Version,
@@ -43,6 +46,7 @@ pub struct Needed {
 #[derive(Debug)]
 pub struct Port {
     pub id: InstanceId,
+    pub config: InstanceConfig,
     pub ifindex: u32,
     pub source: IpAddr,
     pub key: InstanceKey,
@@ -55,6 +59,7 @@ pub struct Port {
     pub vips: Vec<(u32, IpAddr)>,
     /// The group to be a member of; `None` in unicast mode.
     pub group: Option<IpAddr>,
+    essence: Essence,
 }
 
 /// What makes two ports of one instance differ for the fast lane.
@@ -65,17 +70,20 @@ pub struct Essence {
     mac: [u8; 6],
     vips: Vec<(u32, IpAddr)>,
     announce: AnnouncePlan,
+    /// Without its name, which only people see.
+    instance: Instance,
+}
+
+impl Essence {
+    /// The link of the instance.
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
 }
 
 impl Port {
-    pub fn essence(&self) -> Essence {
-        Essence {
-            ifindex: self.ifindex,
-            source: self.source,
-            mac: self.filter.mac,
-            vips: self.vips.clone(),
-            announce: self.announce.clone(),
-        }
+    pub fn essence(&self) -> &Essence {
+        &self.essence
     }
 }
 
@@ -94,9 +102,19 @@ pub fn core_config(id: InstanceId, instance: &Instance) -> InstanceConfig {
         higher_prio_send_advert: instance.higher_prio_send_advert,
         announce: instance.announce,
         vip_count: u16::try_from(instance.vips.len()).unwrap_or(u16::MAX),
+        vips_digest: vips_digest(instance),
         address_count: u8::try_from(instance.advertised().count()).unwrap_or(u8::MAX),
         addresses_digest: address_digest(instance.advertised()),
     }
+}
+
+/// Of every word that is said of the VIPs, in their order: the numbers of VIPs
+/// are theirs as long as it stays.
+fn vips_digest(instance: &Instance) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    // Equal values print alike, and no field that is added can be forgotten.
+    format!("{:?}{:?}", instance.interface, instance.vips).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Plans an instance on the machine as it is.
@@ -149,8 +167,29 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         (Transport::Multicast { .. }, Family::V4) => (Some(GROUP_V4.into()), vec![GROUP_V4.into()]),
         (Transport::Multicast { .. }, Family::V6) => (Some(GROUP_V6.into()), vec![GROUP_V6.into()]),
     };
+    let vips: Vec<_> = placed()
+        .map(|(vip, home)| (home.ifindex, vip.address))
+        .collect();
+    let announce = AnnouncePlan::new(placed().map(|(vip, home)| Announced {
+        address: vip.address,
+        ifindex: home.ifindex,
+        mac: home.mac,
+        router: world.forwards_v6,
+    }));
+    let essence = Essence {
+        ifindex: link.ifindex,
+        source,
+        mac: filter.mac,
+        vips: vips.clone(),
+        announce: announce.clone(),
+        instance: Instance {
+            name: String::new(),
+            ..instance.clone()
+        },
+    };
     Ok(Port {
         id,
+        config: core_config(id, instance),
         ifindex: link.ifindex,
         source,
         key: InstanceKey {
@@ -162,17 +201,11 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         filter,
         advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
         addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
-        announce: AnnouncePlan::new(placed().map(|(vip, home)| Announced {
-            address: vip.address,
-            ifindex: home.ifindex,
-            mac: home.mac,
-            router: world.forwards_v6,
-        })),
+        announce,
         needed,
-        vips: placed()
-            .map(|(vip, home)| (home.ifindex, vip.address))
-            .collect(),
+        vips,
         group,
+        essence,
     })
 }
 

@@ -7,11 +7,13 @@ use std::{
     net::IpAddr,
 };
 
+use agent_common::Family;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
 use super::readable;
 
+use crate::config::{Instance, model::Transport};
 use crate::io::{
     bpf::{Backend, Kernel},
     lane::{Command, SlowEnd},
@@ -201,6 +203,42 @@ impl Links {
         }
     }
 
+    /// Lets go of links and group memberships that none of these instances
+    /// needs.
+    pub fn release_unused<'a>(
+        &mut self,
+        instances: impl Iterator<Item = &'a Instance> + Clone,
+        kernel: &mut Option<Kernel>,
+        lane: &SlowEnd,
+    ) {
+        let on = |name: &str| {
+            let name = name.to_owned();
+            instances
+                .clone()
+                .filter(move |instance| instance.interface.as_str() == name)
+        };
+        let unused: Vec<u32> = self
+            .by_index
+            .iter()
+            .filter(|(_, link)| on(&link.name).next().is_none())
+            .map(|(ifindex, _)| *ifindex)
+            .collect();
+        for ifindex in unused {
+            if let Some(state) = self.detach(ifindex, kernel, lane) {
+                info!("Interface {} ({ifindex}) is not used any more", state.name);
+            }
+        }
+        for link in self.by_index.values_mut() {
+            let LinkState { name, groups, .. } = link;
+            groups.retain(|group, _| {
+                on(name).any(|instance| {
+                    matches!(instance.transport, Transport::Multicast { .. })
+                        && (instance.family == Family::V4) == group.is_ipv4()
+                })
+            });
+        }
+    }
+
     /// Lets go of links that no longer exist.
     pub fn forget_gone(&mut self, world: &World, kernel: &mut Option<Kernel>, lane: &SlowEnd) {
         let exists = |ifindex: u32| world.links.iter().any(|link| link.ifindex == ifindex);
@@ -218,16 +256,26 @@ impl Links {
     /// Lets go of one link: an index that is given to another link does not
     /// bring back what was attached to the old one.
     pub fn forget(&mut self, ifindex: u32, kernel: &mut Option<Kernel>, lane: &SlowEnd) {
-        let Some(state) = self.by_index.remove(&ifindex) else {
-            return;
-        };
-        info!("Interface {} ({ifindex}) is gone", state.name);
+        if let Some(state) = self.detach(ifindex, kernel, lane) {
+            info!("Interface {} ({ifindex}) is gone", state.name);
+        }
+    }
+
+    /// As [`Self::forget`], of a link that may still be there.
+    pub fn detach(
+        &mut self,
+        ifindex: u32,
+        kernel: &mut Option<Kernel>,
+        lane: &SlowEnd,
+    ) -> Option<LinkState> {
+        let state = self.by_index.remove(&ifindex)?;
         if let Some(kernel) = kernel {
             kernel.detach(ifindex);
         }
         if state.backend == Backend::RawSocket {
             let _ = lane.send(Command::RemoveReceiver { ifindex });
         }
+        Some(state)
     }
 }
 

@@ -4,6 +4,7 @@
 //! holder, however it ends: no stale lock file can keep an agent from starting.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::{
         linux::net::SocketAddrExt,
@@ -15,38 +16,45 @@ use agent_common::Family;
 
 use crate::config::Instance;
 
-/// Held for as long as it lives.
-#[derive(Debug)]
-pub struct InstanceLock {
-    _listener: UnixListener,
+/// The locks that this agent holds, by name.
+#[derive(Debug, Default)]
+pub struct Locks(BTreeMap<String, UnixListener>);
+
+impl Locks {
+    /// Takes the locks of all these instances that are not held yet, or none.
+    ///
+    /// # Errors
+    ///
+    /// The name of the instance that another agent holds, or that the lock
+    /// could not be made for.
+    pub fn take(&mut self, instances: &[Instance]) -> Result<(), (String, io::Error)> {
+        let mut taken = BTreeMap::new();
+        for instance in instances {
+            let name = name(instance);
+            if self.0.contains_key(&name) || taken.contains_key(&name) {
+                continue;
+            }
+            let listener = SocketAddr::from_abstract_name(name.as_bytes())
+                .and_then(|address| UnixListener::bind_addr(&address))
+                .map_err(|error| (instance.name.clone(), error))?;
+            taken.insert(name, listener);
+        }
+        self.0.append(&mut taken);
+        Ok(())
+    }
+
+    /// Lets go of all that these instances do not need.
+    pub fn keep_only<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>) {
+        let needed: Vec<String> = instances.map(name).collect();
+        self.0.retain(|name, _| needed.contains(name));
+    }
 }
 
-/// Takes the locks of all instances, or none.
-///
-/// # Errors
-///
-/// The name of the instance that another agent holds, or that the lock could
-/// not be made for.
-pub fn take(instances: &[Instance]) -> Result<Vec<InstanceLock>, (String, io::Error)> {
-    instances
-        .iter()
-        .map(|instance| {
-            let family = match instance.family {
-                Family::V4 => "ipv4",
-                Family::V6 => "ipv6",
-            };
-            let name = format!(
-                "failoverd/{}/{family}/{}",
-                instance.interface, instance.vrid
-            );
-            let address = SocketAddr::from_abstract_name(name.as_bytes());
-            let listener = address.and_then(|address| UnixListener::bind_addr(&address));
-            match listener {
-                Ok(listener) => Ok(InstanceLock {
-                    _listener: listener,
-                }),
-                Err(error) => Err((instance.name.clone(), error)),
-            }
-        })
-        .collect()
+fn name(instance: &Instance) -> String {
+    let family = match instance.family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    };
+    let (interface, vrid) = (&instance.interface, instance.vrid);
+    format!("failoverd/{interface}/{family}/{vrid}")
 }

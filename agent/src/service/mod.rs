@@ -5,16 +5,20 @@ mod failure;
 mod links;
 mod lock;
 mod picture;
+mod reload;
 mod reports;
 mod start;
 
 use std::{
+    collections::BTreeMap,
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::PathBuf,
     thread::JoinHandle,
     time::Duration,
 };
+
+use agent_common::{Family, outcome::OutcomeCounters};
 
 use rtnetlink::Handle;
 use tokio::{
@@ -26,11 +30,20 @@ use tokio::{
 use tracing::{error, info, warn};
 
 pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
-use self::{links::Links, lock::InstanceLock, picture::Pending, reports::Reporter};
+use self::{
+    links::Links,
+    lock::Locks,
+    picture::Pending,
+    reload::{Leaving, Marks},
+    reports::Reporter,
+};
 use crate::{
     config::Config,
-    control::server::{Question, Server},
-    core::{Fault, InstanceId},
+    control::{
+        Answer, Request,
+        server::{Question, Server},
+    },
+    core::{Fault, InstanceConfig, InstanceId},
     io::{
         bpf::Kernel,
         clock,
@@ -55,6 +68,8 @@ pub struct Options {
     pub policy: BackendPolicy,
     /// Where the supervisor hears which addresses to remove should we die.
     pub guard: Option<GuardPipe>,
+    /// What a reload reads; none when the agent was started with flags.
+    pub file: Option<PathBuf>,
 }
 
 /// The running agent.
@@ -68,7 +83,19 @@ struct Service {
     links: Links,
     lane: SlowEnd,
     fast: Option<JoinHandle<()>>,
+    /// One for each instance of `config`, in its order.
     seats: Vec<Seat>,
+    /// What the fast lane may still hold of an earlier configuration.
+    leaving: Vec<Leaving>,
+    /// What the kernel had counted for a slot when it was given up.
+    baselines: BTreeMap<u32, OutcomeCounters>,
+    /// Families that the fast lane has sockets for.
+    families: [(Family, bool); 2],
+    file: Option<PathBuf>,
+    wake: AsyncFd<OwnedFd>,
+    /// When to look around again, if at all.
+    look_at: Option<Instant>,
+    marks: Marks,
     reporter: Reporter,
     pending: Pending,
     privileges: (i32, i32),
@@ -78,16 +105,31 @@ struct Service {
     running: bool,
     /// Lost reports that were made up for.
     dropped: u64,
-    _locks: Vec<InstanceLock>,
+    locks: Locks,
 }
 
 /// What the slow lane believes of an instance.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Seat {
+    id: InstanceId,
+    /// The configuration that the fast lane has.
+    told: Option<InstanceConfig>,
     installed: Option<Essence>,
     fault: Option<Fault>,
     /// The fast lane may have another view by now: whatever we find, tell it.
     unsure: bool,
+}
+
+impl Seat {
+    fn new(id: InstanceId) -> Self {
+        Self {
+            id,
+            told: None,
+            installed: None,
+            fault: None,
+            unsure: false,
+        }
+    }
 }
 
 /// Runs until a signal ends it.
@@ -114,37 +156,36 @@ pub fn run(config: Config, options: Options) -> Result<(), Failure> {
 
 impl Service {
     async fn serve(&mut self, server: &Server) -> Result<(), Failure> {
-        let mut stop = Stop::new().map_err(Failure::runtime("cannot catch signals"))?;
-        let wake = self.lane.wake_fd().try_clone_to_owned();
-        let wake = wake
-            .and_then(readable)
-            .map_err(Failure::runtime("cannot wait for the fast lane"))?;
+        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        let mut look_at = self.look_around().await?;
+        self.look_at = self.look_around().await?;
         self.running = true;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
             tokio::select! {
                 biased;
-                () = stop.requested() => return Ok(()),
-                ready = wake.readable() => {
+                wish = signals.wish() => match wish {
+                    Wish::Stop => return Ok(()),
+                    Wish::Reload => drop(self.reload().await),
+                },
+                ready = self.wake.readable() => {
                     if let Ok(mut guard) = ready {
                         guard.clear_ready();
                     }
                     self.lane.clear_wake();
                     if self.hear().await {
-                        // Never put off: a storm of changes must not keep us
-                        // from looking for as long as it lasts.
-                        let soon = now() + SETTLE;
-                        look_at = Some(look_at.map_or(soon, |at| at.min(soon)));
+                        self.look_soon();
                     }
                 }
-                () = sleep_until(look_at.unwrap_or_else(far_away)), if look_at.is_some() => {
-                    look_at = self.look_around().await?;
+                () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
+                    self.look_at = None;
+                    if let Some(again) = self.look_around().await? {
+                        self.look_at = Some(self.look_at.map_or(again, |at| at.min(again)));
+                    }
                 }
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
@@ -152,12 +193,31 @@ impl Service {
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
-                Some(question) = asked.recv() => self.pending.ask(question, &self.lane),
+                Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 () = &mut serving => {}
             }
         }
+    }
+
+    /// Never put off: a storm of changes must not keep us from looking for as
+    /// long as it lasts.
+    fn look_soon(&mut self) {
+        // Never put off: a storm of changes must not keep us from looking for
+        // as long as it lasts.
+        let soon = now() + SETTLE;
+        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+    }
+
+    async fn answer_question(&mut self, question: Question) {
+        let answer = match question.request {
+            Request::Status => return self.pending.ask(question, &self.lane),
+            Request::Reload => self.reload().await.map(Answer::Reloaded),
+            Request::Config => Ok(Answer::Config((&self.config).into())),
+        };
+        // A client that has gone does not mind.
+        let _ = question.answer.send(answer);
     }
 
     /// Takes what the fast lane has for us; true when links or addresses
@@ -178,11 +238,9 @@ impl Service {
                 Report::WentDown { id, fault } => {
                     if let Some(seat) = self.seat(id) {
                         // A port may be under way to it, planned before.
-                        *seat = Seat {
-                            installed: None,
-                            fault: Some(fault),
-                            unsure: true,
-                        };
+                        seat.installed = None;
+                        seat.fault = Some(fault);
+                        seat.unsure = true;
                     }
                     look = true;
                 }
@@ -219,7 +277,11 @@ impl Service {
         while let Some(returned) = self.lane.returned() {
             match returned {
                 // Freed here, where it may take its time.
-                Returned::Port(_) | Returned::Receiver(_) => {}
+                Returned::Port(_)
+                | Returned::Receiver(_)
+                | Returned::Config(_)
+                | Returned::Family(_) => {}
+                Returned::Mark(mark) => self.marks.came_back(mark),
                 Returned::Picture(picture) => self.answer(*picture).await,
             }
         }
@@ -235,7 +297,7 @@ impl Service {
     }
 
     fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
-        self.seats.get_mut(usize::from(id.0).checked_sub(1)?)
+        self.seats.iter_mut().find(|seat| seat.id == id)
     }
 
     /// Looks at the machine and gives every instance a port or a fault.
@@ -251,15 +313,17 @@ impl Service {
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if let Some(guard) = &mut self.guard {
-            guard.tell(&self.config, &world);
+            let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+            guard.tell(self.config.instances.iter().chain(leaving), &world);
         }
-        let mut retry = None;
+        let mut settled = self.send_retired();
         for index in 0..self.config.instances.len() {
-            if !self.settle(index, &world)? {
-                retry = Some(again());
-            }
+            settled &= self.settle(index, &world)?;
         }
-        Ok(retry)
+        if settled && !self.leaving.is_empty() {
+            settled = self.let_go(&world).await;
+        }
+        Ok((!settled).then(again))
     }
 
     /// One instance on the machine as it is; false when it should be tried again.
@@ -269,26 +333,33 @@ impl Service {
         else {
             return Ok(true);
         };
-        let id = InstanceId(index as u16 + 1);
+        let id = seat.id;
         let port = match plan::plan(id, instance, world) {
             Ok(port) => port,
             Err(fault) => {
+                let config = plan::core_config(id, instance);
+                if seat.told != Some(config) {
+                    let command = Command::Configure(Box::new(config));
+                    if self.lane.send(command).is_err() {
+                        return Ok(false);
+                    }
+                    seat.told = Some(config);
+                    seat.unsure = true;
+                }
                 let news = seat.fault != Some(fault);
                 if news || seat.unsure {
                     // Of an instance that was up, the fast lane tells.
                     if news && seat.installed.is_none() {
                         reports::still_down(&instance.name, fault, seat.fault.is_none());
                     }
-                    *seat = Seat {
-                        installed: None,
-                        fault: Some(fault),
-                        unsure: self.lane.send(Command::Fault { id, fault }).is_err(),
-                    };
+                    seat.installed = None;
+                    seat.fault = Some(fault);
+                    seat.unsure = self.lane.send(Command::Fault { id, fault }).is_err();
                 }
                 return Ok(!seat.unsure);
             }
         };
-        let essence = port.essence();
+        let essence = port.essence().clone();
         if seat.installed.as_ref() == Some(&essence) {
             return Ok(true);
         }
@@ -318,14 +389,15 @@ impl Service {
                 return Ok(false);
             }
         }
+        let config = port.config;
         // A full queue means that the fast lane does not run: try again.
         if self.lane.send(Command::Install(Box::new(port))).is_err() {
             return Ok(false);
         }
         *seat = Seat {
+            told: Some(config),
             installed: Some(essence),
-            fault: None,
-            unsure: false,
+            ..Seat::new(id)
         };
         Ok(true)
     }
@@ -336,8 +408,8 @@ impl Service {
         let Ok(world) = survey(&self.handle).await else {
             return false;
         };
-        for (index, instance) in self.config.instances.iter().enumerate() {
-            let id = InstanceId(index as u16 + 1);
+        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
+            let id = seat.id;
             for (number, vip) in instance.vips.iter().enumerate() {
                 let home = vip.device.as_ref().unwrap_or(&instance.interface);
                 let Some(link) = world.link(home.as_str()) else {
@@ -395,8 +467,14 @@ fn far_away() -> Instant {
     now() + Duration::from_secs(3600)
 }
 
-/// The signals that end the agent.
-struct Stop {
+/// What a signal asks for.
+enum Wish {
+    Stop,
+    Reload,
+}
+
+/// The signals that the agent acts on.
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -405,7 +483,7 @@ struct Stop {
     user2: Signal,
 }
 
-impl Stop {
+impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -416,14 +494,12 @@ impl Stop {
         })
     }
 
-    async fn requested(&mut self) {
+    async fn wish(&mut self) -> Wish {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    warn!("SIGHUP: this version cannot reload its configuration, restart it instead");
-                }
+                _ = self.terminate.recv() => return Wish::Stop,
+                _ = self.interrupt.recv() => return Wish::Stop,
+                _ = self.hangup.recv() => return Wish::Reload,
                 _ = self.user1.recv() => warn!("SIGUSR1: ask `failoverd status` for data"),
                 _ = self.user2.recv() => warn!("SIGUSR2: ask `failoverd status` for statistics"),
             }

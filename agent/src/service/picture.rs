@@ -17,8 +17,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::{Service, reports::fault_text};
 use crate::{
     config,
-    control::{server::Question, status},
-    core::{Snapshot, State, snapshot::Counters},
+    control::{Answer, server::Question, status},
+    core::{InstanceId, Snapshot, State, snapshot::Counters},
     io::{
         clock,
         lane::{Command, LaneCounters, Picture, SlowEnd},
@@ -35,20 +35,18 @@ const NO_WATCHDOG: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Pending {
     questions: VecDeque<(Question, Instant)>,
-    instances: usize,
 }
 
 impl Pending {
-    pub(super) fn new(instances: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             questions: VecDeque::new(),
-            instances,
         }
     }
 
     fn inspect(&self, lane: &SlowEnd) -> bool {
         let picture = Picture {
-            instances: Vec::with_capacity(self.instances),
+            instances: Vec::with_capacity(SLOTS),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             ..Picture::default()
         };
@@ -109,14 +107,16 @@ impl Service {
             return;
         };
         let answer = match survey(&self.handle).await {
-            Ok(world) => Ok(Box::new(self.status(&picture, &world))),
+            Ok(world) => Ok(Answer::Status(Box::new(self.status(&picture, &world)))),
             Err(error) => Err(format!("cannot ask the kernel for its addresses: {error}")),
         };
         let _ = question.answer.send(answer);
     }
 
     fn status(&self, picture: &Picture, world: &World) -> status::Status {
-        let instances = self.config.instances.iter().zip(&picture.instances);
+        let found = |id: InstanceId| picture.instances.iter().find(move |found| found.id == id);
+        let seated = self.config.instances.iter().zip(&self.seats);
+        let instances = seated.filter_map(|(instance, seat)| Some((instance, found(seat.id)?)));
         status::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -172,8 +172,11 @@ impl Service {
             .copied()
             .unwrap_or([0; Outcome::COUNT]);
         if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
-            for (sum, count) in sum.iter_mut().zip(counters) {
-                *sum = sum.saturating_add(count);
+            // Less what an instance had counted that was in the slot before.
+            let before = self.baselines.get(&slot).copied();
+            let before = before.unwrap_or([0; Outcome::COUNT]);
+            for ((sum, count), before) in sum.iter_mut().zip(counters).zip(before) {
+                *sum = sum.saturating_add(count.saturating_sub(before));
             }
         }
         let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);

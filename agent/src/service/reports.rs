@@ -4,11 +4,10 @@
 
 use std::io;
 
-use agent_common::{KernelTime, Outcome};
+use agent_common::{KernelTime, Outcome, record::SLOTS};
 use tracing::{error, info, warn};
 
 use crate::{
-    config::Instance,
     core::{Cause, Fault, InstanceId, Notice, State},
     io::{
         lane::Report,
@@ -28,13 +27,18 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub fn new(instances: &[Instance]) -> Self {
+    pub fn new() -> Self {
         Self {
-            names: instances
-                .iter()
-                .map(|instance| instance.name.clone())
-                .collect(),
-            last_failure: vec![None; instances.len()],
+            names: vec![String::new(); SLOTS],
+            last_failure: vec![None; SLOTS],
+        }
+    }
+
+    /// What lines about an instance call it from now on.
+    pub fn name_it(&mut self, id: InstanceId, name: &str) {
+        let index = usize::from(id.0).wrapping_sub(1);
+        if let Some(slot) = self.names.get_mut(index) {
+            name.clone_into(slot);
         }
     }
 

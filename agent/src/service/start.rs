@@ -1,13 +1,14 @@
 //! From a configuration to a running fast lane, in an order that leaves the
 //! machine untouched when something is missing.
 
-use std::{io, os::fd::AsFd};
+use std::{collections::BTreeMap, io, os::fd::AsFd};
 
 use agent_common::Family;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Options, Seat, Service, links::Links, lock, picture::Pending, reports::Reporter,
+    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
+    reports::Reporter,
 };
 use crate::{
     config::{Config, Instance, Vip},
@@ -39,8 +40,10 @@ impl Service {
         let (v4, v6) = (families(Family::V4), families(Family::V6));
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
-        let locks =
-            lock::take(&config.instances).map_err(|(instance, source)| match source.kind() {
+        let mut locks = Locks::default();
+        locks
+            .take(&config.instances)
+            .map_err(|(instance, source)| match source.kind() {
                 io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance },
                 _ => Failure::Runtime {
                     what: "cannot lock the instance".to_owned(),
@@ -54,7 +57,7 @@ impl Service {
             what: "cannot ask the kernel for links and addresses".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
-        check_interfaces(&config, &world)?;
+        check_interfaces(config.instances.iter(), &world)?;
         let mut kernel = load_kernel(&options)?;
         let maps = match &mut kernel {
             Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
@@ -80,22 +83,39 @@ impl Service {
         };
         let (slow_end, fast_end) =
             lane::pair().map_err(Failure::runtime("cannot connect the lanes"))?;
-        let cores = config
-            .instances
-            .iter()
-            .enumerate()
-            .map(|(index, instance)| plan::core_config(InstanceId(index as u16 + 1), instance))
-            .collect();
+        let mut reporter = Reporter::new();
+        let mut seats = Vec::with_capacity(config.instances.len());
+        let mut cores = Vec::with_capacity(config.instances.len());
+        for (id, instance) in (1..).map(InstanceId).zip(&config.instances) {
+            let core = plan::core_config(id, instance);
+            reporter.name_it(id, &instance.name);
+            seats.push(Seat {
+                told: Some(core),
+                ..Seat::new(id)
+            });
+            cores.push(core);
+        }
         let driver = Driver::new(cores, sockets, fast_end)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
             .spawn(move || driver.run())
             .map_err(Failure::runtime("cannot start the fast lane"))?;
+        let wake = slow_end.wake_fd().try_clone_to_owned();
+        let wake = wake
+            .and_then(super::readable)
+            .map_err(Failure::runtime("cannot wait for the fast lane"))?;
         Ok(Self {
-            reporter: Reporter::new(&config.instances),
-            pending: Pending::new(config.instances.len()),
-            seats: vec![Seat::default(); config.instances.len()],
+            reporter,
+            pending: Pending::new(),
+            seats,
+            leaving: Vec::new(),
+            baselines: BTreeMap::new(),
+            families: [(Family::V4, v4), (Family::V6, v6)],
+            file: options.file,
+            wake,
+            look_at: None,
+            marks: Marks::default(),
             policy: options.policy,
             guard: options.guard,
             handle,
@@ -108,16 +128,19 @@ impl Service {
             running: false,
             dropped: 0,
             config,
-            _locks: locks,
+            locks,
         })
     }
 }
 
-fn check_interfaces(config: &Config, world: &World) -> Result<(), Failure> {
+/// A name that is no interface's is a slip more often than a wish.
+pub(super) fn check_interfaces<'a>(
+    mut instances: impl Iterator<Item = &'a Instance>,
+    world: &World,
+) -> Result<(), Failure> {
     let exists = |name: &str| world.link(name).is_some();
-    let missing = config
-        .instances
-        .iter()
+    let missing = instances
+        .by_ref()
         .map(|i| i.interface.as_str())
         .find(|name| !exists(name));
     match missing {

@@ -16,7 +16,7 @@ use rustix::{
     time::Timespec,
 };
 
-use crate::{config::Config, io::netlink::survey::World};
+use crate::{config::Instance, io::netlink::survey::World};
 
 /// Name of the environment variable that carries the descriptor number.
 pub const GUARD_FD: &str = "FAILOVERD_GUARD_FD";
@@ -67,10 +67,10 @@ impl GuardPipe {
         })
     }
 
-    /// Tells all addresses that the configuration may put on links that exist.
-    pub fn tell(&mut self, config: &Config, world: &World) {
+    /// Tells all addresses that the instances may put on links that exist.
+    pub fn tell<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>, world: &World) {
         let mut records = vec![GuardRecord::zeroed()];
-        for instance in &config.instances {
+        for instance in instances {
             for vip in &instance.vips {
                 let home = vip.device.as_ref().unwrap_or(&instance.interface);
                 let Some(link) = world.link(home.as_str()) else {

@@ -5,6 +5,7 @@ mod active;
 mod addresses;
 mod announce;
 mod backup;
+mod change;
 mod lifecycle;
 mod many;
 mod notices;
@@ -63,6 +64,7 @@ fn config(priority: u8) -> InstanceConfig {
         higher_prio_send_advert: false,
         announce: AnnouncePolicy::default(),
         vip_count: 1,
+        vips_digest: 7,
         address_count: 1,
         addresses_digest: 7,
     }
@@ -88,7 +90,7 @@ struct Rig {
 impl Rig {
     fn new(config: InstanceConfig) -> Self {
         Self {
-            machine: Machine::new(vec![config]),
+            machine: Machine::with_room(vec![config], 1),
         }
     }
 

@@ -54,17 +54,22 @@ struct Books {
     sends: Vec<KernelTime>,
     /// Count of oversleeps at the last sign of life of an Active.
     overslept: u64,
+    /// The interval was changed: then a Backup may count from that moment.
+    restarted: bool,
 }
 
 impl Books {
     /// Inputs that may move the instance out of Active, and which.
     fn leaves_active(&self, input: &Input) -> bool {
         match input {
-            Input::Down { .. } | Input::Shutdown { .. } | Input::AddressLost { .. } => true,
+            Input::Down { .. }
+            | Input::Shutdown { .. }
+            | Input::Retire { .. }
+            | Input::AddressLost { .. } => true,
             Input::Advert { advert, .. } => {
                 (advert.priority, advert.source) > (self.config.priority, self.source)
             }
-            Input::Up { .. } | Input::Timeout => false,
+            Input::Configure { .. } | Input::Up { .. } | Input::Timeout => false,
         }
     }
 
@@ -125,7 +130,9 @@ impl Books {
                     assert!(self.vips && active, "invariant 12");
                     (self.vips, active) = (false, false);
                 }
-                Effect::Announce { .. } | Effect::RestoreAddress { .. } => {
+                Effect::Announce { .. }
+                | Effect::RestoreAddress { .. }
+                | Effect::ChangeAddresses { .. } => {
                     assert!(
                         self.vips && active,
                         "invariant 14: announced without the address"
@@ -193,7 +200,7 @@ impl Books {
                 after.deadline.unwrap() >= advert.stamp.after(down),
                 "invariant 7"
             );
-            let overslept = before.counters.overslept > 0;
+            let overslept = before.counters.overslept > 0 || self.restarted;
             assert!(
                 overslept || after.deadline == Some(advert.stamp.after(down)),
                 "invariant 7"
@@ -202,7 +209,9 @@ impl Books {
             assert_eq!(after.learned_interval, before.learned_interval, "T-07");
             assert_eq!(after.active, before.active);
             let skewed = Some(advert.stamp.after(after.skew));
-            let moved = after.deadline != before.deadline && before.counters.overslept == 0;
+            let moved = after.deadline != before.deadline
+                && before.counters.overslept == 0
+                && !self.restarted;
             assert!(!moved || after.deadline == skewed, "invariant 7: S-17");
         } else {
             let pure = |s: &Snapshot| (s.state, s.deadline, s.learned_interval, s.active);
@@ -219,7 +228,8 @@ impl Books {
         assert!(count <= 1, "one input, one advert");
         let local = match input {
             Input::Advert { .. } | Input::Timeout => false,
-            Input::Up { .. } | Input::Down { .. } => true,
+            Input::Up { .. } | Input::Down { .. } | Input::Retire { .. } => true,
+            Input::Configure { .. } => true,
             Input::AddressLost { .. } | Input::Shutdown { .. } => true,
         };
         if !local && (before.state, after.state) == (State::Active, State::Active) {
@@ -231,7 +241,38 @@ impl Books {
     }
 }
 
-fn random_input(dice: &mut Dice, now: KernelTime, last: &Advert) -> Input {
+/// The same virtual router, configured otherwise: often only a little, and
+/// sometimes not at all.
+fn changed(dice: &mut Dice, config: InstanceConfig) -> InstanceConfig {
+    let other = InstanceConfig {
+        version: config.version,
+        ..random_config(dice)
+    };
+    match dice.roll(6) {
+        0 => config,
+        1 => InstanceConfig {
+            priority: other.priority,
+            ..config
+        },
+        2 => InstanceConfig {
+            interval: other.interval,
+            ..config
+        },
+        3 => InstanceConfig {
+            vips_digest: dice.roll(3),
+            addresses_digest: 7,
+            ..config
+        },
+        4 => InstanceConfig {
+            preempt_delay: other.preempt_delay,
+            down_factor: other.down_factor,
+            ..config
+        },
+        _ => other,
+    }
+}
+
+fn random_input(dice: &mut Dice, now: KernelTime, last: &Advert, config: InstanceConfig) -> Input {
     match dice.roll(100) {
         0..=64 => {
             let stamp = now.before(ms(dice.pick(&[0, 0, 0, 0, 5, 700, 3000])));
@@ -255,9 +296,12 @@ fn random_input(dice: &mut Dice, now: KernelTime, last: &Advert) -> Input {
             id: ID,
             vip: u16::try_from(dice.roll(4)).unwrap(),
         },
-        95..=97 => Input::Up {
+        95..=96 => Input::Up {
             id: ID,
             source: OWN,
+        },
+        97 => Input::Configure {
+            config: changed(dice, config),
         },
         _ => Input::Down {
             id: ID,
@@ -314,13 +358,14 @@ fn run(seed: u64, steps: usize) -> Counters {
         vips: false,
         sends: Vec::new(),
         overslept: 0,
+        restarted: false,
     };
     let mut last = advert(ip(1), 50, START);
     let pace = dice.pick(&[Pace::Quiet, Pace::Busy, Pace::Storm]);
     for _ in 0..steps {
         let before_this = books.now;
         books.now = next_moment(&mut dice, &rig, books.now);
-        let mut input = random_input(&mut dice, books.now, &last);
+        let mut input = random_input(&mut dice, books.now, &last, books.config);
         match pace {
             Pace::Quiet if dice.roll(4) != 0 => input = Input::Timeout,
             Pace::Storm if dice.roll(10) != 0 => {
@@ -338,6 +383,13 @@ fn run(seed: u64, steps: usize) -> Counters {
         }
         let before = rig.snapshot();
         let effects = rig.input(input, books.now);
+        if let Input::Configure { config } = input {
+            if config == books.config {
+                assert_eq!((effects.len(), before), (0, rig.snapshot()));
+            }
+            books.restarted |= config.interval != books.config.interval;
+            books.config = config;
+        }
         let after = rig.snapshot();
         books.check(input, &before, &after, &effects);
         if input == Input::Timeout {

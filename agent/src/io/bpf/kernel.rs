@@ -150,6 +150,21 @@ impl Kernel {
         self.set_instance(key, filter)
     }
 
+    /// Forgets the instance of a slot and all that the slot remembers: it is
+    /// free for another.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::set_instance`].
+    pub fn retire_slot(&mut self, slot: u32) -> Result<(), BpfError> {
+        if let Some(old) = self.placed.remove(&slot)
+            && !self.placed.values().any(|other| *other == old)
+        {
+            self.remove_instance(&old)?;
+        }
+        self.reset_slot(slot)
+    }
+
     /// Forgets an instance; false when it was not known.
     ///
     /// # Errors

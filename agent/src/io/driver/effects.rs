@@ -7,7 +7,7 @@ use agent_common::{Priority, record::WatchSlot, wire::frame::wire_address};
 use super::Driver;
 use crate::{
     core::{Effect, InstanceId, State},
-    io::{lane::Report, netlink::batch::BatchResult},
+    io::{lane::Report, netlink::batch::BatchResult, plan::Port},
 };
 
 /// Announcements of a single VIP that was put back.
@@ -31,6 +31,7 @@ impl Driver {
                 let result = self.sockets.command.remove_all(&mut port.addresses);
                 self.addresses_changed(id, result);
             }
+            Effect::ChangeAddresses { id, repeat } => self.change_addresses(id, repeat),
             Effect::RestoreAddress { id, vip } => {
                 let Some(port) = self.ports.port(id) else {
                     return;
@@ -79,7 +80,7 @@ impl Driver {
         }
     }
 
-    fn addresses_changed(&mut self, id: InstanceId, result: io::Result<BatchResult>) {
+    pub(super) fn addresses_changed(&mut self, id: InstanceId, result: io::Result<BatchResult>) {
         let (failed, errno) = match result {
             Ok(result) => (result.failed, result.first_errno),
             Err(error) => (u32::MAX, error.raw_os_error().unwrap_or(0)),
@@ -92,13 +93,21 @@ impl Driver {
     }
 
     fn announce(&mut self, id: InstanceId, vip: Option<u16>, repeat: u8) {
-        let Some(port) = self.ports.port(id) else {
+        let Some(port) = self.ports.seat(id).and_then(|seat| seat.port.take()) else {
             return;
         };
+        self.announce_on(&port, vip, repeat);
+        if let Some(seat) = self.ports.seat(id) {
+            seat.port = Some(port);
+        }
+    }
+
+    pub(super) fn announce_on(&mut self, port: &Port, vip: Option<u16>, repeat: u8) {
         if let Err(error) = port.announce.send(&self.sockets.announcer, vip, repeat) {
             self.counters.announce_failed += 1;
             let errno = error.raw_os_error().unwrap_or(0);
-            self.lane.report(Report::AnnounceFailed { id, errno });
+            self.lane
+                .report(Report::AnnounceFailed { id: port.id, errno });
         }
     }
 

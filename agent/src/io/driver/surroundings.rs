@@ -80,7 +80,7 @@ impl Driver {
                 gone,
                 port,
             } if port == self.sockets.command.port() => {
-                if gone {
+                if gone && !self.was_swapped((ifindex, address)) {
                     self.address_gone(ifindex, address, now);
                 }
             }
@@ -98,10 +98,16 @@ impl Driver {
                 self.pass_on(ifindex);
             }
             Event::Overrun => {
+                self.swapped.clear();
                 self.lane.report(Report::Overrun);
                 self.lane.surroundings_changed();
             }
         }
+    }
+
+    fn was_swapped(&mut self, place: (u32, IpAddr)) -> bool {
+        let at = self.swapped.iter().position(|swapped| *swapped == place);
+        at.map(|at| self.swapped.swap_remove(at)).is_some()
     }
 
     /// Every instance that needs what was lost gives up at once. `own` names
@@ -154,7 +160,8 @@ impl Driver {
     /// The slow lane looks again when a link matters to an instance, and
     /// whenever an instance waits for its links.
     fn pass_on(&mut self, ifindex: u32) {
-        let matters = self.ports.0.iter().any(|seat| match &seat.port {
+        let mut taken = self.ports.0.iter().filter(|seat| seat.taken);
+        let matters = taken.any(|seat| match &seat.port {
             Some(port) if !seat.down => port.needed.iter().any(|n| n.ifindex == ifindex),
             Some(_) | None => true,
         });

@@ -4,7 +4,7 @@
 //! are there. Only the last message asks for an ACK: a batch with one on each
 //! stalls from a few hundred addresses.
 
-use std::{io, net::IpAddr, os::fd::AsFd};
+use std::{cmp::Ordering, io, net::IpAddr, os::fd::AsFd};
 
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage},
@@ -25,6 +25,7 @@ const INFINITE: u32 = u32::MAX;
 /// Offset of the flags and of the sequence number in a netlink header.
 const FLAGS_AT: usize = 6;
 const SEQUENCE_AT: usize = 8;
+const HEADER: usize = 16;
 
 /// All addresses of one instance, ready to be added or removed at once.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,9 @@ pub struct AddressPlan {
     add: Batch,
     remove: Batch,
     singles: Vec<Batch>,
+    removals: Vec<Batch>,
+    /// The VIPs by what is asked of the kernel for each, for [`Comparison`].
+    order: Vec<u16>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,18 +48,70 @@ impl AddressPlan {
     /// `vips` with the interface that each goes to.
     pub fn new<'a>(vips: impl Iterator<Item = (&'a Vip, u32)> + Clone) -> Self {
         let adds = || vips.clone().map(|(vip, ifindex)| message(vip, ifindex));
+        let single = |message, flags| Batch::new(std::iter::once(message), flags);
+        let singles: Vec<Batch> = adds()
+            .map(|vip| {
+                let flags = NLM_F_CREATE | NLM_F_REPLACE;
+                single(RouteNetlinkMessage::NewAddress(vip), flags)
+            })
+            .collect();
+        let mut order: Vec<u16> = (0..=u16::MAX).zip(&singles).map(|(vip, _)| vip).collect();
+        order.sort_by_key(|vip| singles.get(usize::from(*vip)).map(Batch::wish));
         Self {
             add: Batch::new(
                 adds().map(RouteNetlinkMessage::NewAddress),
                 NLM_F_CREATE | NLM_F_REPLACE,
             ),
             remove: Batch::new(adds().map(RouteNetlinkMessage::DelAddress), 0),
-            singles: adds()
-                .map(|vip| {
-                    let vip = std::iter::once(RouteNetlinkMessage::NewAddress(vip));
-                    Batch::new(vip, NLM_F_CREATE | NLM_F_REPLACE)
-                })
+            removals: adds()
+                .map(|vip| single(RouteNetlinkMessage::DelAddress(vip), 0))
                 .collect(),
+            singles,
+            order,
+        }
+    }
+
+    /// The VIP at a place of `order`, and what is asked for it.
+    fn nth(&self, at: usize) -> Option<(u16, &[u8])> {
+        let vip = *self.order.get(at)?;
+        Some((vip, self.singles.get(usize::from(vip))?.wish()))
+    }
+}
+
+/// A VIP that only one of two plans has, address, link and options taken
+/// together; by its number in that plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Difference {
+    Gone(u16),
+    New(u16),
+}
+
+/// Goes through the differences of two plans without allocating. The plans
+/// may change places in memory meanwhile, but not in content.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Comparison {
+    old: usize,
+    new: usize,
+}
+
+impl Comparison {
+    /// The next difference; both plans are the same ones in every call.
+    pub fn next(&mut self, old: &AddressPlan, new: &AddressPlan) -> Option<Difference> {
+        loop {
+            let order = match (old.nth(self.old), new.nth(self.new)) {
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((_, before)), Some((_, after))) => before.cmp(after),
+            };
+            let (before, after) = (self.old, self.new);
+            self.old += usize::from(order.is_le());
+            self.new += usize::from(order.is_ge());
+            match order {
+                Ordering::Equal => {}
+                Ordering::Less => return old.nth(before).map(|(vip, _)| Difference::Gone(vip)),
+                Ordering::Greater => return new.nth(after).map(|(vip, _)| Difference::New(vip)),
+            }
         }
     }
 }
@@ -78,6 +134,12 @@ impl Batch {
             field.copy_from_slice(&(NLM_F_REQUEST | flags | NLM_F_ACK).to_ne_bytes());
         }
         batch
+    }
+
+    /// The one message without its header, whose sequence number changes with
+    /// every use.
+    fn wish(&self) -> &[u8] {
+        self.bytes.get(HEADER..).unwrap_or_default()
     }
 
     fn set_sequence(&mut self, sequence: u32) {
@@ -189,6 +251,14 @@ impl CommandSocket {
         }
     }
 
+    /// Removes VIP number `vip`; one that the plan does not have is refused.
+    pub fn remove_one(&mut self, plan: &mut AddressPlan, vip: u16) -> io::Result<BatchResult> {
+        match plan.removals.get_mut(usize::from(vip)) {
+            Some(batch) => self.submit(batch, libc::EADDRNOTAVAIL),
+            None => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
     /// `harmless`: the errno that says the wish was already fulfilled.
     fn submit(&mut self, batch: &mut Batch, harmless: i32) -> io::Result<BatchResult> {
         if batch.bytes.is_empty() {
@@ -227,5 +297,100 @@ impl CommandSocket {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::IfName;
+
+    fn vip(address: &str, prefix: u8) -> Vip {
+        Vip {
+            address: address.parse().unwrap(),
+            prefix,
+            device: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            advertised: true,
+        }
+    }
+
+    fn plan(vips: &[(Vip, u32)]) -> AddressPlan {
+        AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)))
+    }
+
+    /// Numbers in the old plan that are gone, and in the new that are new.
+    fn compare(old: &AddressPlan, new: &AddressPlan) -> (Vec<u16>, Vec<u16>) {
+        let (mut gone, mut added) = (Vec::new(), Vec::new());
+        let mut comparison = Comparison::default();
+        while let Some(difference) = comparison.next(old, new) {
+            match difference {
+                Difference::Gone(vip) => gone.push(vip),
+                Difference::New(vip) => added.push(vip),
+            }
+        }
+        gone.sort_unstable();
+        added.sort_unstable();
+        (gone, added)
+    }
+
+    #[test]
+    fn only_what_differs_is_found_whatever_the_order() {
+        let [a, b, c] = ["10.0.0.1", "10.0.0.2", "fe80::3"].map(|address| (vip(address, 32), 7));
+        let old = plan(&[a.clone(), b.clone(), c.clone()]);
+        assert_eq!(compare(&old, &old), (vec![], vec![]));
+        assert_eq!(
+            compare(&old, &plan(&[c.clone(), a.clone(), b.clone()])),
+            (vec![], vec![])
+        );
+        assert_eq!(compare(&old, &plan(&[c, a])), (vec![1], vec![]));
+        assert_eq!(compare(&plan(&[b]), &old), (vec![], vec![0, 2]));
+        assert_eq!(compare(&old, &plan(&[])), (vec![0, 1, 2], vec![]));
+    }
+
+    /// A message that was used has another sequence number.
+    #[test]
+    fn use_does_not_make_a_difference_and_options_do() {
+        let a = vip("10.0.0.1", 24);
+        let old = plan(&[(a.clone(), 7)]);
+        let mut used = plan(&[(a.clone(), 7)]);
+        used.singles[0].set_sequence(99);
+        assert_eq!(compare(&old, &used), (vec![], vec![]));
+        let label = Some("eth0:1".to_owned());
+        for other in [
+            (
+                Vip {
+                    prefix: 25,
+                    ..a.clone()
+                },
+                7,
+            ),
+            (Vip { label, ..a.clone() }, 7),
+            (
+                Vip {
+                    scope: 253,
+                    ..a.clone()
+                },
+                7,
+            ),
+            (
+                Vip {
+                    broadcast: Some([10, 0, 0, 255].into()),
+                    ..a.clone()
+                },
+                7,
+            ),
+            (a.clone(), 8),
+        ] {
+            assert_eq!(compare(&old, &plan(&[other])), (vec![0], vec![0]));
+        }
+        // Where it goes counts, not how that is written.
+        let named = Vip {
+            device: IfName::new("eth0"),
+            ..a
+        };
+        assert_eq!(compare(&old, &plan(&[(named, 7)])), (vec![], vec![]));
     }
 }
