@@ -88,7 +88,7 @@ pub fn password(draft: &Draft, version: Version, sink: &mut Sink) -> Option<Pass
     };
     if !typed {
         let message = format!("{title} auth_pass without auth_type is ignored");
-        sink.warn(Code::PasswordUnused, *span, message)
+        sink.trap(Code::PasswordUnused, *span, message)
             .help("add auth_type PASS");
         return None;
     }
