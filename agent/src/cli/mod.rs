@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod check;
 pub mod generate;
 pub mod monitor;
 pub mod run;
@@ -30,6 +31,7 @@ Exit codes:
   3  status: no agent is running there, or it does not answer
   4  a permission is missing
   5  the backend of --require-xdp or --backend cannot be attached
+  check has codes of its own: see `failoverd check --help`
 
 Environment:
   FAILOVERD_LOG  level or filter of the log: error, warn, info (default), debug, trace";
@@ -45,6 +47,8 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(Box<run_args::RunArgs>),
+    #[command(short_flag = 't')]
+    Check(check::CheckArgs),
     Status(status::StatusArgs),
     Monitor(monitor::MonitorArgs),
     Generate(generate::GenerateArgs),
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match Cli::parse().command {
         Command::Run(run) => run::run(*run, &arguments),
+        Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Monitor(monitor) => monitor::run(&monitor),
         Command::Generate(generate) => generate::run(&generate),
