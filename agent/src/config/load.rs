@@ -105,7 +105,7 @@ fn parse(name: &str, bytes: &[u8], path: Option<&Path>, surroundings: &Surroundi
     let config = lower(&tree, &mut sink);
     Loaded {
         config: (!sink.has_errors()).then_some(config),
-        scripts: Scripts::of(&tree),
+        scripts: Scripts::of(&tree, &sink),
         diagnostics: sink.finish(),
     }
 }

@@ -1,7 +1,10 @@
 //! What a configuration would run, and as whom: for the check of `failoverd check`.
 
+use std::sync::Arc;
+
 use super::keywords::{Argument, Block, Body, Kind, find};
 use super::lexer::Word;
+use super::sink::Sink;
 use super::text::Span;
 use super::tree::Statement;
 
@@ -26,13 +29,18 @@ pub struct Script {
     pub user: Option<String>,
     /// keepalived reports a command of this keyword that it cannot find.
     pub must_exist: bool,
+    /// The file that it stands in, and where.
+    pub file: Option<Arc<str>>,
     pub place: Span,
 }
 
 impl Scripts {
-    pub fn of(tree: &[Statement]) -> Self {
+    pub fn of(tree: &[Statement], sink: &Sink) -> Self {
         let mut found = Self::default();
         found.block(Block::Root, tree);
+        for script in &mut found.scripts {
+            script.file = sink.name(script.place.file);
+        }
         found
     }
 
@@ -84,6 +92,7 @@ impl Scripts {
             program: program.unwrap_or_default().to_owned(),
             user: user.map(|user| user.text.clone()),
             must_exist: own_block,
+            file: None,
             place: command.span,
         });
     }

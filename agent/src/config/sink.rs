@@ -158,7 +158,8 @@ impl Sink {
         of(Severity::Note).or_else(|| of(Severity::Warning))
     }
 
-    fn name(&self, file: u16) -> Option<Arc<str>> {
+    /// The name of a file.
+    pub fn name(&self, file: u16) -> Option<Arc<str>> {
         self.files
             .get(usize::from(file))
             .map(|(name, _)| Arc::clone(name))

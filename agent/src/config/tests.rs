@@ -4,6 +4,7 @@ mod codes;
 mod garbage;
 mod seeds;
 mod values;
+mod verdicts;
 
 use super::{Code, Config, Diagnostic, Instance, Loaded, parse_str};
 

@@ -9,6 +9,7 @@ use super::address::{bad_interface, vip};
 use super::global::{Garp, down_factor, keep, version};
 use super::statement::{Reader, extra_word};
 use super::transport::{self, Unicast};
+use super::traps;
 use super::value::{MICROS, first, number, switch, switch_quietly, timer};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key, Kind};
@@ -97,6 +98,7 @@ pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
             Some(Key::Root(_) | Key::Global(_) | Key::Auth(_)) | None => {}
         }
     }
+    traps::alone(block, sink);
     draft
 }
 

@@ -120,10 +120,15 @@ impl Reader {
 /// Checks the words and the block of a statement that nothing acts on yet.
 fn look(row: &Keyword, statement: &Statement, sink: &mut Sink) {
     if has_shape(row, statement, sink) {
-        if row.name == "nb_get_retry" {
-            let message = "nb_get_retry is deprecated - please use 'retry'";
+        let instead = match (row.block, row.name) {
+            (_, "nb_get_retry") => Some("'retry'"),
+            (Block::VrrpInstance, "linkbeat_use_polling") => Some("a linkbeat_interfaces block"),
+            _ => None,
+        };
+        if let Some(instead) = instead {
+            let message = format!("{} is deprecated - please use {instead}", row.name);
             sink.warn(Code::Deprecated, statement.span(), message)
-                .help("write retry instead");
+                .help("the old word does what it did");
         }
         survey::statement(row, statement, sink);
     }

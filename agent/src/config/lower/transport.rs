@@ -169,7 +169,7 @@ fn distinct(
             peers.push(peer);
             continue;
         };
-        sink.warn(
+        sink.trap(
             Code::Duplicate,
             span,
             format!("{title} unicast peer {peer} {why}; it is left out"),

@@ -160,3 +160,25 @@ fn strict(draft: &Draft, instance: &Instance, sink: &mut Sink) {
         "list its addresses in virtual_ipaddress",
     );
 }
+
+/// Keywords that mean something beside another one only.
+pub fn alone(block: &Statement, sink: &mut Sink) {
+    let inner = || block.block.iter().flatten();
+    let find = |name: &str| inner().find(|statement| statement.keyword() == name);
+    let peers = find("unicast_peer").is_some_and(|peers| {
+        let mut entries = peers.block.iter().flatten();
+        entries.next().is_some()
+    });
+    let vmac = find("use_vmac").is_some() || find("use_ipvlan").is_some();
+    for (name, good, other) in [
+        ("unicast_ttl", peers, "unicast peers"),
+        ("old_unicast_checksum", peers, "unicast peers"),
+        ("vmac_xmit_base", vmac, "use_vmac"),
+    ] {
+        if let Some(statement) = find(name).filter(|_| !good) {
+            let message = format!("{name} means nothing without {other}");
+            sink.warn(Code::Conflict, statement.span(), message)
+                .help(format!("add {other}, or remove {name}"));
+        }
+    }
+}

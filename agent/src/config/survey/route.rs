@@ -164,7 +164,7 @@ pub fn route(entry: &Statement, is_static: bool, sink: &mut Sink) {
             .any(|name| has(name))
     {
         incomplete(first, "route without dev, via or nexthop".into(), sink);
-    } else if !anywhere && !has("dev") && !has("oif") && !has("nexthop") && !has("no_track") {
+    } else if !has("dev") && !has("oif") && !has("no_track") {
         let message = "route without dev cannot be tracked";
         sink.warn(Code::Incomplete, first.span, message)
             .help("add dev INTERFACE, or no_track");

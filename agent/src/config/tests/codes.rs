@@ -320,6 +320,8 @@ fn of_later_parts() -> Vec<Case> {
             with("unicast_peer {\n192.0.2.2 min_ttl 256\n}"),
         ),
         warning(C::BadValue, vip("192.0.2.9 preferred_lft x")),
+        warning(C::Conflict, with("unicast_ttl 5")),
+        warning(C::Conflict, with("vmac_xmit_base")),
         warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
         warning(C::Strict, with("strict_mode\nunicast_peer {\n192.0.2.2\n}")),
         warning(C::Strict, with("strict_mode on\nstate MASTER\npriority 9")),

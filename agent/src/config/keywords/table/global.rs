@@ -24,7 +24,7 @@ const fn global(key: G) -> Status {
 const NICE: Shape = words(&[One(Kind::Number(-20, 19))]);
 const REALTIME: Shape = words(&[One(Kind::Number(1, 99))]);
 const CPUS: Shape = words(&[Several(Kind::Number(0, 8191))]);
-const RTTIME: Shape = words(&[One(Kind::Number(2, i64::MAX))]);
+const RTTIME: Shape = words(&[One(Kind::Number(1, i64::MAX))]);
 const FIFO: Shape = words(&[One(Kind::File), Maybe(Kind::User), Maybe(Kind::User)]);
 const SCRIPT_TIME: Shape = words(&[One(Kind::Number(1, 1000))]);
 
