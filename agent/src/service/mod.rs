@@ -152,7 +152,7 @@ impl Service {
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        self.look_at = self.look_around().await?;
+        self.look_around().await?;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
@@ -172,10 +172,7 @@ impl Service {
                     }
                 }
                 () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
-                    self.look_at = None;
-                    if let Some(again) = self.look_around().await? {
-                        self.look_at = Some(self.look_at.map_or(again, |at| at.min(again)));
-                    }
+                    self.look_around().await?;
                 }
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.pending.expired() => self.pending.give_up(),
@@ -188,8 +185,12 @@ impl Service {
     /// Never put off: a storm of changes must not keep us from looking for as
     /// long as it lasts.
     fn look_soon(&mut self) {
-        let soon = Instant::from_std(clock::instant()) + SETTLE;
-        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+        self.look_within(SETTLE);
+    }
+
+    fn look_within(&mut self, span: Duration) {
+        let then = Instant::from_std(clock::instant()) + span;
+        self.look_at = Some(self.look_at.map_or(then, |at| at.min(then)));
     }
 
     async fn answer_question(&mut self, question: Question) {
@@ -280,13 +281,15 @@ impl Service {
     }
 
     /// Looks at the machine and gives every instance a port or a fault.
-    /// Returns when to look again, if something could not be done now.
-    async fn look_around(&mut self) -> Result<Option<Instant>, Failure> {
+    /// What could not be done now is tried again.
+    async fn look_around(&mut self) -> Result<(), Failure> {
+        self.look_at = None;
         let world = match survey(&self.handle).await {
             Ok(world) => world,
             Err(error) => {
                 warn!("cannot ask the kernel for links and addresses: {error}");
-                return Ok(Some(again()));
+                self.look_within(RETRY);
+                return Ok(());
             }
         };
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
@@ -302,7 +305,10 @@ impl Service {
         if settled && !self.leaving.is_empty() {
             settled = self.let_go(&world).await;
         }
-        Ok((!settled).then(again))
+        if !settled {
+            self.look_within(RETRY);
+        }
+        Ok(())
     }
 
     /// One instance on the machine as it is; false when it should be tried again.
@@ -427,10 +433,6 @@ fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // same number, and is owned by the AsyncFd from here on.
     let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     registered.map_err(io::Error::from)
-}
-
-fn again() -> Instant {
-    Instant::from_std(clock::instant()) + RETRY
 }
 
 /// Never waited for: the branch that uses it is switched off.
