@@ -78,7 +78,10 @@ pub struct InstanceFilter {
     pub destination: WireAddress,
     /// MAC address of the interface.
     pub mac: [u8; 6],
-    pub _pad: [u8; 2],
+    /// Our own priority: adverts at or above it have a budget of their own, so
+    /// that a flood of lower ones cannot hide a new Active.
+    pub priority: u8,
+    pub _pad: u8,
     pub peers: [WireAddress; MAX_PEERS],
 }
 

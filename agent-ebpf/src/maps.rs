@@ -12,7 +12,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 
-use crate::{budget::Bucket, scratch::Scratch};
+use crate::{budget::Buckets, scratch::Scratch};
 
 /// Configured virtual routers, both families on all interfaces.
 const MAX_INSTANCES: u32 = 512;
@@ -42,7 +42,7 @@ pub static COUNTERS: PerCpuArray<OutcomeCounters> = PerCpuArray::with_max_entrie
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);
 
 #[map]
-pub static BUDGET: PerCpuArray<Bucket> = PerCpuArray::with_max_entries(SLOTS as u32, 0);
+pub static BUDGET: PerCpuArray<Buckets> = PerCpuArray::with_max_entries(SLOTS as u32, 0);
 
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);

@@ -7,7 +7,8 @@ use agent_common::{
 };
 
 use crate::{
-    budget, emit,
+    budget::{self, Item},
+    emit,
     hook::Hook,
     log::{self, Refused},
     maps::{INSTANCES, SCRATCH, WATCH, count, now_ns},
@@ -74,7 +75,12 @@ pub fn receive<H: Hook>(hook: &H) -> Outcome {
         return Outcome::Foreign;
     };
     let watched = same_address(&advert.source, &watch.active);
-    if !watched && !budget::take(advert.slot, now) {
+    let item = if advert.priority >= filter.priority {
+        Item::Higher
+    } else {
+        Item::Lower
+    };
+    if !watched && !budget::take(advert.slot, item, now) {
         count(advert.slot, Outcome::OverBudget);
         return Outcome::OverBudget;
     }
@@ -84,7 +90,9 @@ pub fn receive<H: Hook>(hook: &H) -> Outcome {
     } else {
         false
     };
-    let wake = !steady || !watched || watch.wake_always != 0;
+    // A router that changes with every advert is read, but at our pace.
+    let wake = (!steady || !watched || watch.wake_always != 0)
+        && budget::take(advert.slot, Item::Wake, now);
     let outcome = if emit::event(&advert, wake) {
         Outcome::Accepted
     } else {
@@ -98,7 +106,7 @@ pub fn receive<H: Hook>(hook: &H) -> Outcome {
 #[inline(always)]
 fn refuse<H: Hook>(hook: &H, slot: u32, refused: &Refused, now: u64) -> Outcome {
     count(slot, refused.why);
-    if !budget::take(NO_SLOT, now) {
+    if !budget::take(NO_SLOT, Item::Lower, now) {
         count(slot, Outcome::OverBudget);
         return Outcome::OverBudget;
     }

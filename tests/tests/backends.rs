@@ -104,6 +104,39 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
     Ok(())
 }
 
+// the first tagged advert may pass for an untagged one; it is the last.
+#[test]
+fn a_tag_that_xdp_cannot_see_ends_xdp_on_that_link() -> Result<()> {
+    require_agent!("ethtool");
+    let lan = Lan::new(3)?;
+    tags_in_frame(&lan, false)?;
+    let pair = Agents::start_on(lan, &[], |_, _, _| {})?;
+    assert_eq!(backend(&pair.active.status()?), "xdp-native");
+
+    let client = pair.client();
+    let tagged = Packet {
+        tags: vec![(0x8100, 7)],
+        ..forge::advert(client.port.v4.into(), 250, INTERVAL, &[pair.lan.vip()])
+    };
+    forge::socket(client)?.send(&tagged.frame())?;
+    for agent in [&pair.active, &pair.backup] {
+        eventually(SOON, "a backend that sees tags", || {
+            let status = agent.status().ok()?;
+            let sees_tags = ["tcx", "raw-socket"].contains(&backend(&status));
+            sees_tags.then_some(())
+        })?;
+    }
+    pair.active.wait_state(State::Active, SOON)?;
+    pair.backup_hears()?;
+    tagged_adverts_do_not_count(
+        &pair,
+        &Packet {
+            tags: Vec::new(),
+            ..tagged
+        },
+    )
+}
+
 /// Where a tag is that comes out of the switch: in the frame, as on a wire, or
 /// beside it, as one veth tells the other unless told not to.
 fn tags_in_frame(lan: &Lan, in_frame: bool) -> Result<()> {

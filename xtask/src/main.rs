@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod generate;
 mod lint;
 mod run;
 mod setup;
@@ -34,6 +35,8 @@ enum Command {
     Test(test::Arguments),
     /// Measure
     Bench(bench::Arguments),
+    /// Write docs/KEEPALIVED.md anew from the keyword table
+    Generate,
     /// Formatting, clippy, and the rules of this repository
     Lint,
     /// Boot a virtual machine with Debian's kernel and fail over in it
@@ -58,6 +61,7 @@ fn dispatch() -> Result<()> {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
+        Command::Generate => generate::main(),
         Command::Lint => lint::main(),
         Command::Vm(arguments) => vm::main(&arguments),
     }

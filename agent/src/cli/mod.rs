@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod check;
 pub mod generate;
 pub mod monitor;
 pub mod reload;
@@ -31,6 +32,7 @@ Exit codes:
   3  status, reload, diff: no agent is running there, or it does not answer
   4  a permission is missing
   5  the backend of --require-xdp or --backend cannot be attached
+  check has codes of its own: see `failoverd check --help`
 
 Environment:
   FAILOVERD_LOG  level or filter of the log: error, warn, info (default), debug, trace";
@@ -46,6 +48,8 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(Box<run_args::RunArgs>),
+    #[command(short_flag = 't')]
+    Check(check::CheckArgs),
     Status(status::StatusArgs),
     Reload(reload::ReloadArgs),
     Diff(reload::DiffArgs),
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match Cli::parse().command {
         Command::Run(run) => run::run(*run, &arguments),
+        Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Reload(reload) => reload::reload(&reload),
         Command::Diff(diff) => reload::run_diff(&diff),

@@ -53,6 +53,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
 
 fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
     logging::start();
+    abort_on_panic();
     for diagnostic in diagnostics {
         match diagnostic.severity {
             Severity::Error | Severity::Warning => warn!("{diagnostic}"),
@@ -101,4 +102,14 @@ fn policy(arguments: &RunArgs) -> BackendPolicy {
         order,
         require_xdp: arguments.require_xdp,
     }
+}
+
+/// Whatever the build profile says: a thread that died must not leave the
+/// others running. The supervisor takes the VIPs off and starts anew.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }

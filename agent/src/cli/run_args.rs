@@ -16,7 +16,7 @@ use crate::config::{Config, Diagnostic, IfName, Severity, load};
 pub use self::usage_error::UsageError;
 
 /// Where the control socket is unless told otherwise.
-pub const DEFAULT_CONTROL: &str = "/run/failoverd.sock";
+pub const DEFAULT_CONTROL: &str = crate::control::DEFAULT_PATH;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -49,6 +49,18 @@ codes! {
     Unreadable = "unreadable",
     /// More than `lexer::MAX_FILE` bytes.
     FileTooBig = "file-too-big",
+    /// An include that matches nothing, or no file that can be read.
+    IncludeMissing = "include-missing",
+    /// A file that includes itself, at once or through others.
+    IncludeCycle = "include-cycle",
+    /// Too many files, or too many within each other.
+    TooManyIncludes = "too-many-includes",
+    /// More lines than a configuration may have, or definitions that never end.
+    TooMuch = "too-much",
+    /// A definition that is used in a way it cannot be.
+    Definition = "definition",
+    /// ~SEQ or ~LST that cannot be read.
+    BadSequence = "bad-sequence",
     /// A statement line of more than `lexer::MAX_LINE` bytes.
     LineTooLong = "line-too-long",
     /// Not UTF-8, or a control character.
@@ -64,9 +76,16 @@ codes! {
     UnknownKeyword = "unknown-keyword",
     /// A keyword of another block.
     Misplaced = "misplaced",
-    /// keepalived knows the keyword, failoverd does not act on it yet.
+    /// keepalived knows the keyword, failoverd does not act on it yet. One
+    /// line for the whole configuration.
     NotYet = "not-yet",
     WithoutEffect = "without-effect",
+    /// keepalived had other plans with the keyword, or has it no more.
+    Deprecated = "deprecated",
+    /// A name that nothing has.
+    UnknownName = "unknown-name",
+    /// Something that its block cannot do without.
+    Incomplete = "incomplete",
     /// Would be dangerous to ignore.
     Refused = "refused",
     MissingValue = "missing-value",
@@ -102,6 +121,18 @@ codes! {
     /// The first IPv6 VIP is not link-local (RFC 9568 5.2.9).
     NotLinkLocal = "not-link-local",
     OwnInterface = "own-interface",
+    /// Read by keepalived after what it should apply to, once it reloads.
+    Order = "order",
+    /// A VIP without /LEN.
+    NoPrefix = "no-prefix",
+    /// Priority 255 without a sign that the address is this machine's.
+    NotOwner = "not-owner",
+    /// What vrrp_strict forbids.
+    Strict = "strict",
+    /// A script that cannot be found or run.
+    ScriptMissing = "script-missing",
+    /// A script that somebody else than root could change.
+    InsecureScript = "insecure-script",
     /// No instance in the whole file.
     NoInstance = "no-instance",
     /// Problems beyond `sink::MAX_DIAGNOSTICS`.
@@ -124,6 +155,9 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do, one sentence.
     pub help: Option<String>,
+    /// keepalived takes it for an error in the configuration: its `-t` ends
+    /// with 5 where one is found. False for what it does not notice.
+    pub config_error: bool,
     /// The line as it stands, but `None` where it could hold a password.
     pub source: Option<Arc<str>>,
 }
@@ -140,6 +174,7 @@ impl Diagnostic {
             width: 0,
             message: message.into(),
             help: None,
+            config_error: false,
             source: None,
         }
     }

@@ -1,43 +1,45 @@
-//! Bytes to words, braces and line ends, each with its place.
+//! Lines to words, braces and line ends, each with its place.
 //!
-//! keepalived's rules: `#` and `!` start a comment anywhere outside double
-//! quotes; words end at white space, at a quote and at a brace; a quoted word
-//! ends at the next quote on its line and may hold anything but that quote; a
-//! backslash means nothing here (only some keywords read escapes).
+//! keepalived's rules: words end at white space, at a quote and at a brace; a
+//! quoted word ends at the next quote on its line and may hold anything but
+//! that quote. The keywords of [`READS_ESCAPES`] read their arguments as a
+//! shell would. Comments are gone before lines come here.
 
 use super::diagnostic::Code;
 use super::sink::Sink;
+use super::text::Line;
+pub use super::text::Span;
 
-/// Bytes of a file: more than 10,000 instances.
+/// Bytes of one file: more than 10,000 instances.
 pub const MAX_FILE: usize = 4 << 20;
 /// Bytes of a line without its comment (keepalived's buffer is 1024).
 pub const MAX_LINE: usize = 1024;
 
-/// A place in the file: 1-based line and column, both in characters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Span {
-    pub line: u32,
-    /// 0 where the whole line is meant.
-    pub column: u32,
-    pub width: u32,
-}
-
-impl Span {
-    /// The file as a whole.
-    pub const FILE: Self = Self {
-        line: 0,
-        column: 0,
-        width: 0,
-    };
-
-    pub const fn line(line: u32) -> Self {
-        Self {
-            line,
-            column: 0,
-            width: 0,
-        }
-    }
-}
+/// Keywords whose arguments may hold escapes, single quotes, and words that
+/// are quoted in part.
+pub const READS_ESCAPES: &[&str] = &[
+    "file",
+    "lvs_notify_fifo_script",
+    "misc_path",
+    "notify",
+    "notify_backup",
+    "notify_deleted",
+    "notify_down",
+    "notify_fault",
+    "notify_fifo_script",
+    "notify_master",
+    "notify_master_rx_lower_pri",
+    "notify_stop",
+    "notify_up",
+    "process",
+    "quorum_down",
+    "quorum_up",
+    "regex",
+    "script",
+    "shutdown_script",
+    "startup_script",
+    "vrrp_notify_fifo_script",
+];
 
 /// A word of a statement, without its quotes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +58,7 @@ pub enum Token {
     LineEnd,
 }
 
-/// Text of a file as [`lex`] and the diagnostics want it.
+/// Text of a file as the language and the diagnostics want it.
 ///
 /// A byte order mark is dropped. Bytes that are no UTF-8 become U+FFFD, which
 /// [`lex`] reports where it matters: in a comment nobody minds Latin-1.
@@ -65,113 +67,9 @@ pub fn decode(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Never fails: what cannot be read is reported to `sink` and left out.
-pub fn lex(text: &str, sink: &mut Sink) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    for (line, number) in text.split('\n').zip(1u32..) {
-        Line {
-            number,
-            sink,
-            tokens: &mut tokens,
-        }
-        .lex(line);
-        // Empty lines mean nothing, and a file of them should cost nothing.
-        if !matches!(tokens.last(), None | Some(Token::LineEnd)) {
-            tokens.push(Token::LineEnd);
-        }
-    }
-    tokens
-}
-
-struct Line<'a> {
-    number: u32,
-    sink: &'a mut Sink,
-    tokens: &'a mut Vec<Token>,
-}
-
-impl Line<'_> {
-    fn lex(&mut self, line: &str) {
-        let code = without_comment(line);
-        if code.len() > MAX_LINE {
-            let message = format!("line too long ({} bytes, {MAX_LINE} at most)", code.len());
-            self.sink
-                .error(Code::LineTooLong, Span::line(self.number), message);
-            return;
-        }
-        let mut chars = code.chars().zip(1u32..).peekable();
-        while let Some((c, column)) = chars.next() {
-            match c {
-                '"' => {
-                    let mut text = String::new();
-                    let mut closed = false;
-                    for (c, _) in chars.by_ref() {
-                        if c == '"' {
-                            closed = true;
-                            break;
-                        }
-                        text.push(c);
-                    }
-                    self.quoted(text, column, closed);
-                }
-                '{' => self.tokens.push(Token::Open(self.span(column, 1))),
-                '}' => self.tokens.push(Token::Close(self.span(column, 1))),
-                c if is_space(c) => {}
-                c => {
-                    let mut text = String::from(c);
-                    while let Some((c, _)) = chars.next_if(|&(c, _)| !ends_word(c)) {
-                        text.push(c);
-                    }
-                    let span = self.span(column, width(&text));
-                    self.word(text, span, false);
-                }
-            }
-        }
-    }
-
-    const fn span(&self, column: u32, width: u32) -> Span {
-        Span {
-            line: self.number,
-            column,
-            width,
-        }
-    }
-
-    fn quoted(&mut self, text: String, column: u32, closed: bool) {
-        let quotes = if closed { 2 } else { 1 };
-        let span = self.span(column, width(&text).saturating_add(quotes));
-        if !closed {
-            self.sink
-                .error(Code::UnclosedQuote, span, "Unmatched quote")
-                .help("close it with \" on the same line");
-        }
-        self.word(text, span, true);
-    }
-
-    fn word(&mut self, text: String, span: Span, quoted: bool) {
-        if text
-            .contains(|c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && c != '\t'))
-        {
-            self.sink
-                .error(Code::NotText, span, "a word that is not UTF-8 text")
-                .help("save the file as UTF-8, without control characters");
-        }
-        self.tokens.push(Token::Word(Word { text, span, quoted }));
-    }
-}
-
-fn width(text: &str) -> u32 {
-    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
-}
-
-const fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\u{b}' | '\u{c}')
-}
-
-const fn ends_word(c: char) -> bool {
-    is_space(c) || matches!(c, '"' | '{' | '}')
-}
-
-fn without_comment(line: &str) -> &str {
+/// What is before the `#` or `!` of a comment, which may stand anywhere
+/// outside double quotes.
+pub fn without_comment(line: &str) -> &str {
     let mut in_quotes = false;
     for (at, byte) in line.bytes().enumerate() {
         match byte {
@@ -183,116 +81,246 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> (Vec<String>, Vec<Code>) {
-        let mut sink = Sink::new("t");
-        let tokens = lex(text, &mut sink)
-            .into_iter()
-            .map(|token| match token {
-                Token::Word(word) => word.text,
-                Token::Open(_) => "{".into(),
-                Token::Close(_) => "}".into(),
-                Token::LineEnd => "\n".into(),
-            })
-            .collect();
-        (
-            tokens,
-            sink.finish(text).into_iter().map(|d| d.code).collect(),
-        )
-    }
-
-    fn good(text: &str) -> Vec<String> {
-        let (words, codes) = words(text);
-        assert_eq!(codes, [], "{text:?}");
-        words
-    }
-
-    #[test]
-    fn comments_start_anywhere_outside_quotes() {
-        assert_eq!(good("a # b"), ["a", "\n"]);
-        assert_eq!(good("!x\na!b"), ["a", "\n"]);
-        assert_eq!(good("a \"# ! b\" c#\""), ["a", "# ! b", "c", "\n"]);
-        assert_eq!(good("# { \" }"), [""; 0]);
-    }
-
-    // keepalived reads `a"b#c"d` as three words: observed with 2.2.7.
-    #[test]
-    fn quotes_and_braces_end_words() {
-        assert_eq!(good("a\"b#c\"d"), ["a", "b#c", "d", "\n"]);
-        assert_eq!(good("p{q}r"), ["p", "{", "q", "}", "r", "\n"]);
-        assert_eq!(good("x \"{ }\" \"\""), ["x", "{ }", "", "\n"]);
-        assert_eq!(good("a\\x"), ["a\\x", "\n"]);
-    }
-
-    #[test]
-    fn carriage_returns_and_all_blanks_are_space() {
-        assert_eq!(
-            good("a\r\n\tb\u{b}c\u{c}d\r"),
-            ["a", "\n", "b", "c", "d", "\n"]
+/// Never fails: what cannot be read is reported to `sink` and left out.
+pub fn lex(line: &Line, sink: &mut Sink, tokens: &mut Vec<Token>) {
+    if line.text().len() > MAX_LINE {
+        let message = format!(
+            "line too long ({} bytes, {MAX_LINE} at most)",
+            line.text().len()
         );
-    }
-
-    #[test]
-    fn places_are_in_characters() {
-        let mut sink = Sink::new("t");
-        let tokens = lex("a\n  \"äö\" {", &mut sink);
-        let Some(Token::Word(word)) = tokens.get(2) else {
-            panic!("{tokens:?}")
+        let place = Span {
+            column: 0,
+            width: 0,
+            ..line.whole()
         };
-        assert_eq!(
-            word.span,
-            Span {
-                line: 2,
-                column: 3,
-                width: 4
-            }
-        );
-        assert_eq!(
-            tokens.get(3),
-            Some(&Token::Open(Span {
-                line: 2,
-                column: 8,
-                width: 1
-            }))
-        );
+        sink.error(Code::LineTooLong, place, message)
+            .help("split it, or shorten what its definitions stand for");
+        return;
     }
-
-    #[test]
-    fn an_unclosed_quote_ends_with_its_line() {
-        assert_eq!(
-            words("a \"b c\nd"),
-            (
-                vec![
-                    "a".into(),
-                    "b c".into(),
-                    "\n".into(),
-                    "d".into(),
-                    "\n".into()
-                ],
-                vec![Code::UnclosedQuote]
-            )
-        );
+    Lexer {
+        line,
+        at: 0,
+        sink,
+        tokens,
     }
-
-    #[test]
-    fn bytes_that_are_no_text_are_reported_outside_comments_only() {
-        let latin1 = decode(b"a # gr\xfc\xdfe\nstate \xff\n");
-        assert_eq!(words(&latin1).1, [Code::NotText]);
-        assert_eq!(words("a\0b").1, [Code::NotText]);
-        assert_eq!(decode(b"\xef\xbb\xbfa"), "a");
-    }
-
-    #[test]
-    fn the_line_limit_does_not_count_the_comment() {
-        let filler = "x".repeat(MAX_LINE);
-        assert_eq!(good(&filler).len(), 2);
-        assert_eq!(good(&format!("a # {filler}")), ["a", "\n"]);
-        assert_eq!(
-            words(&format!("{filler}y")),
-            (vec![], vec![Code::LineTooLong])
-        );
+    .run();
+    // Empty lines mean nothing, and a file of them should cost nothing.
+    if !matches!(tokens.last(), None | Some(Token::LineEnd)) {
+        tokens.push(Token::LineEnd);
     }
 }
+
+struct Lexer<'a> {
+    line: &'a Line,
+    at: usize,
+    sink: &'a mut Sink,
+    tokens: &'a mut Vec<Token>,
+}
+
+impl Lexer<'_> {
+    fn rest(&self) -> &str {
+        self.line.text().get(self.at..).unwrap_or_default()
+    }
+
+    fn run(&mut self) {
+        while let Some(c) = self.rest().chars().next() {
+            let from = self.at;
+            match c {
+                '"' => self.quoted(),
+                '{' | '}' => {
+                    self.at += 1;
+                    let span = self.line.span(from, self.at);
+                    self.tokens.push(match c {
+                        '{' => Token::Open(span),
+                        _ => Token::Close(span),
+                    });
+                }
+                c if is_space(c) => self.at += c.len_utf8(),
+                _ => self.bare(),
+            }
+        }
+    }
+
+    fn bare(&mut self) {
+        let starts_statement = !matches!(self.tokens.last(), Some(Token::Word(_)));
+        let from = self.at;
+        let length = self.rest().find(ends_word).unwrap_or(self.rest().len());
+        self.at += length;
+        let text = self.line.text().get(from..self.at).unwrap_or_default();
+        let escapes = starts_statement && READS_ESCAPES.binary_search(&text).is_ok();
+        self.word(text.to_owned(), from, false);
+        if escapes {
+            self.escaped_words();
+        }
+    }
+
+    fn quoted(&mut self) {
+        let from = self.at;
+        let inner = self.rest().get(1..).unwrap_or_default();
+        let (text, closed) = match inner.split_once('"') {
+            Some((text, _)) => (text.to_owned(), true),
+            None => (inner.to_owned(), false),
+        };
+        self.at += text.len() + if closed { 2 } else { 1 };
+        if !closed {
+            self.unclosed(from);
+        }
+        self.word(text, from, true);
+    }
+
+    fn unclosed(&mut self, from: usize) {
+        let span = self.line.span(from, self.at);
+        self.sink
+            .error(Code::UnclosedQuote, span, "Unmatched quote")
+            .help("close it with the same quote on the same line");
+    }
+
+    fn word(&mut self, text: String, from: usize, quoted: bool) {
+        self.check_text(&text, from);
+        let span = self.line.span(from, self.at);
+        self.tokens.push(Token::Word(Word { text, span, quoted }));
+    }
+
+    fn check_text(&mut self, text: &str, from: usize) {
+        let odd = |c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && c != '\t');
+        if text.contains(odd) {
+            let span = self.line.span(from, self.at);
+            self.sink
+                .error(Code::NotText, span, "a word that is not UTF-8 text")
+                .help("save the file as UTF-8, without control characters");
+        }
+    }
+
+    /// The words up to the end of the statement, as a shell reads them.
+    fn escaped_words(&mut self) {
+        loop {
+            let rest = self.rest();
+            self.at += rest.len() - rest.trim_start_matches(is_space).len();
+            if matches!(self.rest().chars().next(), None | Some('{' | '}')) {
+                return;
+            }
+            let from = self.at;
+            let word = escaped_word(self.rest());
+            self.at += word.length;
+            if !word.closed {
+                self.unclosed(from);
+            }
+            let line = self.line;
+            let raw = line.text().get(from..self.at).unwrap_or_default();
+            self.check_text(raw, from);
+            let span = self.line.span(from, self.at);
+            self.tokens.push(Token::Word(Word {
+                text: word.text,
+                span,
+                quoted: word.quoted,
+            }));
+        }
+    }
+}
+
+/// One word with its escapes carried out.
+#[derive(Debug, Default)]
+struct Escaped {
+    text: String,
+    /// Bytes of the source.
+    length: usize,
+    /// A part of it stood in quotes.
+    quoted: bool,
+    closed: bool,
+}
+
+/// Up to white space or a brace outside quotes.
+fn escaped_word(source: &str) -> Escaped {
+    let mut word = Escaped::default();
+    let mut quote = None;
+    let mut chars = source.char_indices().peekable();
+    while let Some(&(at, c)) = chars.peek() {
+        if quote.is_none() && (is_space(c) || matches!(c, '{' | '}')) {
+            word.length = at;
+            word.closed = true;
+            return word;
+        }
+        let _ = chars.next();
+        match c {
+            '\\' => {
+                let after = at.saturating_add(1);
+                let (c, length) = escape(source.get(after..).unwrap_or_default());
+                word.text.extend(c);
+                let end = after.saturating_add(length);
+                while chars.next_if(|&(at, _)| at < end).is_some() {}
+            }
+            '"' | '\'' if quote.is_none() => {
+                quote = Some(c);
+                word.quoted = true;
+            }
+            c if quote == Some(c) => quote = None,
+            c => word.text.push(c),
+        }
+    }
+    word.length = source.len();
+    word.closed = quote.is_none();
+    word
+}
+
+/// What stands after a backslash: the character that is meant, and how many
+/// bytes say so.
+fn escape(after: &str) -> (Option<char>, usize) {
+    let Some(c) = after.chars().next() else {
+        return (Some('\\'), 0);
+    };
+    let simple = match c {
+        'a' => Some('\u{7}'),
+        'b' => Some('\u{8}'),
+        'E' => Some('\u{1b}'),
+        'f' => Some('\u{c}'),
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        'v' => Some('\u{b}'),
+        _ => None,
+    };
+    if simple.is_some() {
+        return (simple, 1);
+    }
+    let digits = |from: usize, most: usize, radix: u32| {
+        let text = after.get(from..).unwrap_or_default();
+        let count = text
+            .chars()
+            .take(most)
+            .take_while(|c| c.is_digit(radix))
+            .count();
+        let value = u32::from_str_radix(text.get(..count).unwrap_or_default(), radix);
+        (value.unwrap_or(0) & 0xff, count)
+    };
+    match c {
+        '0'..='7' => {
+            let (value, count) = digits(0, 3, 8);
+            (char::from_u32(value), count)
+        }
+        'x' => {
+            // More than two digits keep the last byte, as a C string does.
+            let (value, count) = digits(1, 8, 16);
+            if count == 0 {
+                (Some('x'), 1)
+            } else {
+                (char::from_u32(value), count.saturating_add(1))
+            }
+        }
+        'c' => match after.chars().nth(1) {
+            Some(control) if control.is_ascii() => (char::from_u32(u32::from(control) & 0x1f), 2),
+            Some(_) | None => (Some('c'), 1),
+        },
+        other => (Some(other), other.len_utf8()),
+    }
+}
+
+pub const fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\u{b}' | '\u{c}')
+}
+
+const fn ends_word(c: char) -> bool {
+    is_space(c) || matches!(c, '"' | '{' | '}')
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic};
-use super::lexer::{self, MAX_FILE, Span};
+use super::language::{self, Surroundings};
+use super::lexer::{self, MAX_FILE};
 use super::lower::lower;
 use super::model::Config;
+use super::scripts::Scripts;
 use super::sink::Sink;
+use super::text::{Source, Span};
 use super::tree;
 
 /// What reading a configuration gave.
@@ -16,35 +20,51 @@ use super::tree;
 pub struct Loaded {
     /// `None` where `diagnostics` has an error.
     pub config: Option<Config>,
-    /// In the order of the file.
+    /// In the order of the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the configuration would run, and as whom.
+    pub scripts: Scripts,
 }
 
-/// Reads and checks a keepalived.conf. Never fails otherwise than by its
-/// diagnostics: a file that cannot be read is one of them.
+/// Reads and checks a keepalived.conf and what it includes. Never fails
+/// otherwise than by its diagnostics: a file that cannot be read is one of them.
 pub fn load(path: &Path) -> Loaded {
+    load_as(path, None)
+}
+
+/// As [`load`]; `config_id` stands for the host name in `@id` lines.
+pub fn load_as(path: &Path, config_id: Option<String>) -> Loaded {
     let name = path.display().to_string();
     match read(path) {
-        Ok(bytes) => parse_bytes(&name, &bytes),
-        Err(error) => {
-            let mut sink = Sink::new(&name);
-            sink.error(
-                Code::Unreadable,
-                Span::FILE,
-                format!("cannot be read: {error}"),
-            )
-            .help("check the path and its permissions");
-            Loaded {
-                config: None,
-                diagnostics: sink.finish(""),
-            }
+        Ok(bytes) => {
+            let surroundings = Surroundings {
+                config_id,
+                files: true,
+            };
+            parse(&name, &bytes, Some(path), &surroundings)
         }
+        Err(error) => failed(
+            &name,
+            Code::Unreadable,
+            format!("cannot be read: {error}"),
+            "check the path and its permissions",
+        ),
+    }
+}
+
+fn failed(name: &str, code: Code, message: String, help: &str) -> Loaded {
+    let mut sink = Sink::new(name);
+    sink.error(code, Span::FILE, message).help(help);
+    Loaded {
+        config: None,
+        diagnostics: sink.finish(),
+        scripts: Scripts::default(),
     }
 }
 
 /// At most one byte more than [`MAX_FILE`], so that too much can be told from
 /// just enough.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a FIFO would wait for its writer.
     if !path.metadata()?.is_file() {
         return Err(io::Error::new(
@@ -61,29 +81,31 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// As [`load`], for text that is already there; `name` stands in the messages.
+/// Includes are refused.
 pub fn parse_str(name: &str, text: &str) -> Loaded {
     parse_bytes(name, text.as_bytes())
 }
 
 /// As [`parse_str`], for any bytes.
 pub fn parse_bytes(name: &str, bytes: &[u8]) -> Loaded {
+    parse(name, bytes, None, &Surroundings::default())
+}
+
+fn parse(name: &str, bytes: &[u8], path: Option<&Path>, surroundings: &Surroundings) -> Loaded {
     if bytes.len() > MAX_FILE {
-        let mut sink = Sink::new(name);
         let message = format!("more than {} MiB", MAX_FILE >> 20);
-        sink.error(Code::FileTooBig, Span::FILE, message)
-            .help("is it the right file?");
-        return Loaded {
-            config: None,
-            diagnostics: sink.finish(""),
-        };
+        return failed(name, Code::FileTooBig, message, "is it the right file?");
     }
-    let text = lexer::decode(bytes);
+    let text: Arc<str> = Arc::from(lexer::decode(bytes));
     let mut sink = Sink::new(name);
-    let tokens = lexer::lex(&text, &mut sink);
+    sink.set_main(Arc::clone(&text));
+    let source = Source::new(0, text, path);
+    let tokens = language::read(&source, surroundings, &mut sink);
     let tree = tree::build(tokens, &mut sink);
     let config = lower(&tree, &mut sink);
     Loaded {
         config: (!sink.has_errors()).then_some(config),
-        diagnostics: sink.finish(&text),
+        scripts: Scripts::of(&tree, &sink),
+        diagnostics: sink.finish(),
     }
 }

@@ -13,6 +13,7 @@ mod global;
 mod instance;
 mod statement;
 mod transport;
+mod traps;
 mod value;
 
 pub use across::MAX_INSTANCES;
@@ -22,23 +23,29 @@ pub use transport::MAX_PEERS;
 
 use self::global::Globals;
 use self::instance::Draft;
-use self::statement::Reader;
 use super::diagnostic::Code;
 use super::keywords::{Block, Key, RootKey};
 use super::lexer::Span;
 use super::model::Config;
 use super::sink::Sink;
+use super::survey::Names;
 use super::tree::Statement;
 
 pub(crate) use self::address::{family as family_of, family_name, parse_host, parse_vip_address};
-pub(crate) use self::value::decimal_micros;
+pub use self::statement::Reader;
+pub(crate) use self::value::{decimal_micros, seconds};
 
 /// The configuration as far as it can be understood. Only one without an error
 /// in `sink` may be used.
 pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
+    Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
-    let mut globals = Globals::default();
+    let mut globals = Globals {
+        own_addresses: traps::own_addresses(tree),
+        ..Globals::default()
+    };
+    traps::order(tree, sink);
     // keepalived reads all of global_defs before the first instance, wherever
     // they stand in the file.
     for statement in tree {
@@ -49,7 +56,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         }
     }
     if instances.is_empty() {
-        sink.warn(
+        sink.trap(
             Code::NoInstance,
             Span::FILE,
             "no usable vrrp_instance: there is nothing to do",

@@ -1,28 +1,34 @@
-//! keepalived.conf: lexer > tolerant tree > lowering by one keyword table > validated model.
+//! keepalived.conf: language > lexer > tolerant tree > lowering by one keyword table > validated model.
 //!
 //! It never fails half-way: all problems of a file come out together as
 //! [`Diagnostic`]s, each with its place and remedy, and the [`Config`] comes
 //! out only where none of them is an error. Whether an interface exists is not
 //! asked here: nothing in this module looks at the machine but [`load`], which
-//! reads the one file.
+//! reads the file and what it includes.
 
 pub mod diagnostic;
 pub mod diff;
 pub mod keywords;
+mod language;
 mod lexer;
 mod load;
 mod lower;
 pub mod model;
+pub mod reference;
+mod scripts;
 mod sink;
+mod survey;
+mod text;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use load::{Loaded, load, parse_bytes, parse_str};
+pub use load::{Loaded, load, load_as, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
+pub use scripts::{Script, Scripts};
 
 pub(crate) use lower::{
     cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address,

@@ -4,6 +4,7 @@ mod codes;
 mod garbage;
 mod seeds;
 mod values;
+mod verdicts;
 
 use super::{Code, Config, Diagnostic, Instance, Loaded, parse_str};
 
@@ -16,7 +17,7 @@ fn with(lines: &str) -> String {
 
 /// As [`with`], after a `global_defs` of `globals`.
 fn with_globals(globals: &str, lines: &str) -> String {
-    format!("{}global_defs {{\n{globals}\n}}\n", with(lines))
+    format!("global_defs {{\n{globals}\n}}\n{}", with(lines))
 }
 
 fn codes(text: &str) -> Vec<Code> {
@@ -32,6 +33,7 @@ fn accepted(text: &str) -> (Config, Vec<Code>) {
     let Loaded {
         config,
         diagnostics,
+        ..
     } = parse_str("test.conf", text);
     let codes = diagnostics.iter().map(|found| found.code).collect();
     (
@@ -52,6 +54,7 @@ fn refused(text: &str) -> Vec<Diagnostic> {
     let Loaded {
         config,
         diagnostics,
+        ..
     } = parse_str("test.conf", text);
     assert_eq!(config, None, "{text}");
     diagnostics

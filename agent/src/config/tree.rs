@@ -4,8 +4,9 @@
 //! repair is a diagnostic.
 
 use super::diagnostic::Code;
-use super::lexer::{Span, Token, Word};
+use super::lexer::{Token, Word};
 use super::sink::Sink;
+use super::text::Span;
 
 /// Blocks within blocks. keepalived itself has four levels.
 pub const MAX_DEPTH: usize = 16;
@@ -153,16 +154,18 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lexer::lex;
+    use super::super::language::{Surroundings, read};
+    use super::super::text::Source;
     use super::*;
 
     fn parse(text: &str) -> (String, Vec<Code>) {
         let mut sink = Sink::new("t");
-        let tokens = lex(text, &mut sink);
+        let source = Source::new(0, text.into(), None);
+        let tokens = read(&source, &Surroundings::default(), &mut sink);
         let tree = build(tokens, &mut sink);
         (
             show(&tree),
-            sink.finish(text).into_iter().map(|d| d.code).collect(),
+            sink.finish().into_iter().map(|d| d.code).collect(),
         )
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::diff::{Changes, Portrait};
 
 /// Where the socket is unless told otherwise.
-pub const DEFAULT_PATH: &str = "/run/failoverd.sock";
+pub const DEFAULT_PATH: &str = "/run/failoverd/control.sock";
 
 /// A request longer than this is refused.
 pub const MAX_REQUEST: usize = 64 << 10;

@@ -2,11 +2,12 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -37,7 +38,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the socket, mode 0660. A socket that a dead agent left is
+    /// Binds the socket, mode 0660, in a directory that is made if need be. A socket that a dead agent left is
     /// replaced; one that answers, or a file that is no socket, is not.
     ///
     /// # Errors
@@ -59,7 +60,14 @@ impl Server {
             }
             fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path)?;
+        if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+            fs::DirBuilder::new().mode(0o750).create(directory)?;
+        }
+        // Nobody gets in between bind and chmod.
+        let before = umask(Mode::from_raw_mode(0o177));
+        let listener = UnixListener::bind(path);
+        umask(before);
+        let listener = listener?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
         Ok(Self {
             listener,

@@ -33,7 +33,7 @@ impl Announcer {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Frame {
     ifindex: u32,
     len: usize,
@@ -41,7 +41,7 @@ struct Frame {
 }
 
 /// One frame for each VIP, built beforehand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AnnouncePlan {
     frames: Vec<Frame>,
 }

@@ -54,6 +54,9 @@ pub struct Sockets {
 /// nobody who sends faster than we read keeps deadlines waiting.
 const RECORDS: usize = 8192;
 
+/// Announcements of all VIPs after the link was given another MAC address.
+const NEW_MAC_REPEAT: u8 = 5;
+
 /// The fast lane's whole state.
 #[derive(Debug)]
 pub struct Driver {

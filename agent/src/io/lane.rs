@@ -1,7 +1,8 @@
 //! Between the lanes: what the slow lane asks of the fast one, and what it hears back.
 //!
 //! Bounded queues made at start; the shape of each states its policy. Commands
-//! are few and never lost (the sender waits). Reports are dropped and counted
+//! are few; the sender is given one back that found no room and tries again
+//! later. Reports are dropped and counted
 //! when the slow lane does not keep up: the fast lane never waits. Boxes that
 //! the fast lane has no more use for travel back, so that it neither allocates
 //! nor frees.

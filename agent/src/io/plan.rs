@@ -69,6 +69,7 @@ pub struct Essence {
     source: IpAddr,
     mac: [u8; 6],
     vips: Vec<(u32, IpAddr)>,
+    announce: AnnouncePlan,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -169,11 +170,18 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
     let vips: Vec<_> = placed()
         .map(|(vip, home)| (home.ifindex, vip.address))
         .collect();
+    let announce = AnnouncePlan::new(placed().map(|(vip, home)| Announced {
+        address: vip.address,
+        ifindex: home.ifindex,
+        mac: home.mac,
+        router: world.forwards_v6,
+    }));
     let essence = Essence {
         ifindex: link.ifindex,
         source,
         mac: filter.mac,
         vips: vips.clone(),
+        announce: announce.clone(),
         instance: Instance {
             name: String::new(),
             ..instance.clone()
@@ -193,12 +201,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         filter,
         advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
         addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
-        announce: AnnouncePlan::new(placed().map(|(vip, home)| Announced {
-            address: vip.address,
-            ifindex: home.ifindex,
-            mac: home.mac,
-            router: world.forwards_v6,
-        })),
+        announce,
         needed,
         vips,
         group,
@@ -239,6 +242,7 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
     filter.version = instance.version as u8;
     filter.own = wire_address(source);
     filter.mac = link.mac;
+    filter.priority = instance.priority.get();
     if instance.version == Version::V2 {
         filter.v2_seconds = u8::try_from(instance.interval.centis() / 100).unwrap_or(u8::MAX);
     }

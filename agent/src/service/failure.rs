@@ -13,7 +13,7 @@ pub enum Failure {
     )]
     AlreadyRunning { instance: String },
     #[error(
-        "not permitted to {what}: failoverd needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF; run it as root"
+        "not permitted to {what}: failoverd needs CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_PERFMON; run it as root"
     )]
     Permission { what: String },
     #[error("{0}; drop --require-xdp or --backend to let failoverd choose")]

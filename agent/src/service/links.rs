@@ -8,7 +8,10 @@ use std::{
 };
 
 use agent_common::Family;
-use tracing::{info, warn};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tracing::{error, info, warn};
+
+use super::readable;
 
 use crate::config::{Instance, model::Transport};
 use crate::io::{
@@ -16,7 +19,7 @@ use crate::io::{
     lane::{Command, SlowEnd},
     netlink::survey::World,
     plan::Port,
-    receive::{membership::Membership, raw::RawReceiver},
+    receive::{membership::Membership, raw::RawReceiver, witness::TagWitness},
 };
 
 /// How adverts of one link reach the agent.
@@ -27,11 +30,52 @@ pub struct LinkState {
     /// Better backends and why they are not in use.
     pub refused: Vec<(Backend, String)>,
     groups: BTreeMap<IpAddr, Membership>,
+    /// With XDP: tells when adverts come whose VLAN it cannot see.
+    _witness: Option<Witness>,
 }
 
 /// The links in use, by interface index.
-#[derive(Debug, Default)]
-pub struct Links(pub BTreeMap<u32, LinkState>);
+#[derive(Debug)]
+pub struct Links {
+    pub by_index: BTreeMap<u32, LinkState>,
+    tell: mpsc::UnboundedSender<u32>,
+    told: mpsc::UnboundedReceiver<u32>,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        let (tell, told) = mpsc::unbounded_channel();
+        Self {
+            by_index: BTreeMap::new(),
+            tell,
+            told,
+        }
+    }
+}
+
+/// Waits for one tagged advert on a link, for as long as it lives.
+#[derive(Debug)]
+struct Witness(JoinHandle<()>);
+
+impl Witness {
+    fn start(ifindex: u32, tell: mpsc::UnboundedSender<u32>) -> io::Result<Self> {
+        let socket = readable(TagWitness::open(ifindex)?)?;
+        Ok(Self(tokio::spawn(async move {
+            if socket.readable().await.is_ok() {
+                // Nobody listens any more when the agent is ending.
+                let _ = tell.send(ifindex);
+            }
+        })))
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+const HIDDEN_TAG: &str = "adverts come with a VLAN tag that XDP cannot see";
 
 /// Why a link cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +135,16 @@ impl Links {
         policy: &BackendPolicy,
         lane: &SlowEnd,
     ) -> Result<(), LinkError> {
-        let state = match self.0.entry(port.ifindex) {
+        let state = match self.by_index.entry(port.ifindex) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                new.insert(attach(port.ifindex, interface, kernel, policy, lane)?)
+                let mut state = attach(port.ifindex, interface, kernel, policy, lane)?;
+                if state.backend.is_xdp() {
+                    state._witness = Witness::start(port.ifindex, self.tell.clone())
+                        .inspect_err(|error| warn!("{interface}: VLAN tags go unseen: {error}"))
+                        .ok();
+                }
+                new.insert(state)
             }
         };
         if let Some(group) = port.group.filter(|group| !state.groups.contains_key(group)) {
@@ -107,6 +157,50 @@ impl Links {
             state.groups.insert(group, membership);
         }
         Ok(())
+    }
+
+    /// A link on which an advert came whose VLAN tag XDP cannot see.
+    pub async fn tagged(&mut self) -> u32 {
+        match self.told.recv().await {
+            Some(ifindex) => ifindex,
+            // The other end is ours, so this does not happen.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a link away from XDP, which would count adverts of other VLANs as
+    /// untagged.
+    pub fn leave_xdp(
+        &mut self,
+        ifindex: u32,
+        kernel: &mut Option<Kernel>,
+        policy: &BackendPolicy,
+        lane: &SlowEnd,
+    ) {
+        let Some(state) = self.by_index.get_mut(&ifindex) else {
+            return;
+        };
+        let name = state.name.clone();
+        let mut policy = policy.clone();
+        policy.order.retain(|backend| !backend.is_xdp());
+        if policy.require_xdp || policy.order.is_empty() {
+            error!("{name}: {HIDDEN_TAG}, and --require-xdp or --backend allows nothing else");
+            return;
+        }
+        let was = state.backend;
+        match attach(ifindex, &name, kernel, &policy, lane) {
+            Ok(new) => {
+                state.backend = new.backend;
+                state.refused = new.refused;
+                state.refused.insert(0, (was, HIDDEN_TAG.to_owned()));
+                state._witness = None;
+                warn!(
+                    "{name}: {HIDDEN_TAG}: now receiving through {}",
+                    state.backend
+                );
+            }
+            Err(error) => error!("{name}: {HIDDEN_TAG}, and nothing else can be had: {error}"),
+        }
     }
 
     /// Lets go of links and group memberships that none of these instances
@@ -124,7 +218,7 @@ impl Links {
                 .filter(move |instance| instance.interface.as_str() == name)
         };
         let unused: Vec<u32> = self
-            .0
+            .by_index
             .iter()
             .filter(|(_, link)| on(&link.name).next().is_none())
             .map(|(ifindex, _)| *ifindex)
@@ -134,7 +228,7 @@ impl Links {
                 info!("Interface {} ({ifindex}) is not used any more", state.name);
             }
         }
-        for link in self.0.values_mut() {
+        for link in self.by_index.values_mut() {
             let LinkState { name, groups, .. } = link;
             groups.retain(|group, _| {
                 on(name).any(|instance| {
@@ -149,7 +243,7 @@ impl Links {
     pub fn forget_gone(&mut self, world: &World, kernel: &mut Option<Kernel>, lane: &SlowEnd) {
         let exists = |ifindex: u32| world.links.iter().any(|link| link.ifindex == ifindex);
         let gone: Vec<u32> = self
-            .0
+            .by_index
             .keys()
             .copied()
             .filter(|ifindex| !exists(*ifindex))
@@ -174,7 +268,7 @@ impl Links {
         kernel: &mut Option<Kernel>,
         lane: &SlowEnd,
     ) -> Option<LinkState> {
-        let state = self.0.remove(&ifindex)?;
+        let state = self.by_index.remove(&ifindex)?;
         if let Some(kernel) = kernel {
             kernel.detach(ifindex);
         }
@@ -200,7 +294,7 @@ fn attach(
             .filter(|backend| *backend != Backend::RawSocket);
         refused = report.refused;
     }
-    let is_xdp = matches!(backend, Some(Backend::XdpNative | Backend::XdpGeneric));
+    let is_xdp = backend.is_some_and(Backend::is_xdp);
     let raw_will_do = policy.order.contains(&Backend::RawSocket);
     if policy.require_xdp && !is_xdp || backend.is_none() && !raw_will_do {
         if let Some(kernel) = kernel {
@@ -237,5 +331,6 @@ fn attach(
         backend,
         refused,
         groups: BTreeMap::new(),
+        _witness: None,
     })
 }

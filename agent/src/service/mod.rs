@@ -10,7 +10,12 @@ mod reports;
 mod start;
 
 use std::{
-    collections::BTreeMap, io, os::fd::OwnedFd, path::PathBuf, thread::JoinHandle, time::Duration,
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::PathBuf,
+    thread::JoinHandle,
+    time::Duration,
 };
 
 use agent_common::{Family, outcome::OutcomeCounters};
@@ -94,6 +99,10 @@ struct Service {
     reporter: Reporter,
     pending: Pending,
     privileges: (i32, i32),
+    /// When to compare the VIPs that the kernel has with those it should have.
+    resync_at: Option<Instant>,
+    /// The start is over: nothing is refused any more, it is tried again.
+    running: bool,
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
@@ -153,6 +162,7 @@ impl Service {
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
         self.look_around().await?;
+        self.running = true;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
@@ -174,6 +184,12 @@ impl Service {
                 () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
                     self.look_around().await?;
                 }
+                () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
+                    self.resync_at = (!self.resync().await).then(again);
+                }
+                ifindex = self.links.tagged() => {
+                    self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
+                }
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
@@ -189,7 +205,7 @@ impl Service {
     }
 
     fn look_within(&mut self, span: Duration) {
-        let then = Instant::from_std(clock::instant()) + span;
+        let then = now() + span;
         self.look_at = Some(self.look_at.map_or(then, |at| at.min(then)));
     }
 
@@ -213,7 +229,7 @@ impl Service {
             self.dropped = dropped;
             warn!("{dropped} reports of the fast lane were lost, asking for everything");
             self.doubt();
-            self.resync().await;
+            self.resync_at = Some(now());
             look = true;
         }
         while let Some(report) = self.lane.report() {
@@ -227,7 +243,14 @@ impl Service {
                     }
                     look = true;
                 }
-                Report::Overrun => look = true,
+                Report::Overrun => {
+                    self.resync_at = Some(now());
+                    look = true;
+                }
+                // Tried again until it works, or the core gives up.
+                Report::AddressesRefused { .. } => {
+                    self.resync_at.get_or_insert(again());
+                }
                 Report::LinkGone { ifindex } => {
                     // Its successor may have the same index already.
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
@@ -244,13 +267,9 @@ impl Service {
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
-                | Report::AddressesRefused { .. }
                 | Report::AnnounceFailed { .. }
                 | Report::Refused { .. }
                 | Report::Released { .. } => {}
-            }
-            if report == Report::Overrun {
-                self.resync().await;
             }
             self.reporter.log(&report, clock::now());
         }
@@ -364,7 +383,9 @@ impl Service {
                 .prepare(&port, interface, &mut self.kernel, &self.policy, &self.lane);
         match prepared {
             Ok(()) => {}
-            Err(error @ links::LinkError::Wanted { .. }) => {
+            // Once it runs, a link that comes back without the backend takes
+            // its own instances down, not those of all other links.
+            Err(error @ links::LinkError::Wanted { .. }) if !self.running => {
                 return Err(Failure::Backend(error.to_string()));
             }
             Err(error) => {
@@ -387,12 +408,16 @@ impl Service {
 
     /// After lost announcements: compares the VIPs that the kernel has with
     /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) {
+    async fn resync(&mut self) -> bool {
         let Ok(world) = survey(&self.handle).await else {
-            return;
+            return false;
         };
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let id = seat.id;
+            // Else the fast lane has other VIPs by these numbers.
+            if seat.told != Some(plan::core_config(id, instance)) {
+                continue;
+            }
             for (number, vip) in instance.vips.iter().enumerate() {
                 let home = vip.device.as_ref().unwrap_or(&instance.interface);
                 let Some(link) = world.link(home.as_str()) else {
@@ -411,6 +436,7 @@ impl Service {
                 });
             }
         }
+        true
     }
 
     async fn shut_down(&mut self) {
@@ -428,16 +454,25 @@ impl Service {
     }
 }
 
-fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is open for as long as it lives, always gives the
-    // same number, and is owned by the AsyncFd from here on.
+fn readable<T: AsFd + AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: what implements AsFd owns or borrows a descriptor that is open
+    // for as long as it lives and always the same; the AsyncFd owns it from
+    // here on.
     let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     registered.map_err(io::Error::from)
 }
 
+fn now() -> Instant {
+    Instant::from_std(clock::instant())
+}
+
+fn again() -> Instant {
+    now() + RETRY
+}
+
 /// Never waited for: the branch that uses it is switched off.
 fn far_away() -> Instant {
-    Instant::from_std(clock::instant()) + Duration::from_secs(3600)
+    now() + Duration::from_secs(3600)
 }
 
 /// What a signal asks for.

@@ -124,7 +124,7 @@ impl Service {
             fast_lane: self.lane_status(&picture.lane),
             links: self
                 .links
-                .0
+                .by_index
                 .iter()
                 .map(|(ifindex, link)| link_status(*ifindex, link))
                 .collect(),

@@ -234,7 +234,7 @@ impl Service {
             let Ok(port) = plan::plan(InstanceId(0), instance, world) else {
                 continue;
             };
-            if self.links.0.contains_key(&port.ifindex) {
+            if self.links.by_index.contains_key(&port.ifindex) {
                 continue;
             }
             let prepared = self.links.prepare(

@@ -125,6 +125,8 @@ impl Service {
             lane: slow_end,
             fast: Some(fast),
             privileges: (0, 0),
+            resync_at: None,
+            running: false,
             dropped: 0,
             config,
             locks,

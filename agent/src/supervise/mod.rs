@@ -67,7 +67,17 @@ pub fn connect() -> Option<GuardPipe> {
     }
     // SAFETY: the supervisor made this descriptor for us and passed its
     // number; nothing else in this process knows it.
-    GuardPipe::new(unsafe { OwnedFd::from_raw_fd(number) }).ok()
+    let pipe = unsafe { OwnedFd::from_raw_fd(number) };
+    let mut reader = [PollFd::new(&pipe, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    if poll(&mut reader, Some(&now)).is_ok() && reader[0].revents().contains(PollFlags::ERR) {
+        // It died before we knew its name: nobody reads the list.
+        std::process::exit(1);
+    }
+    GuardPipe::new(pipe).ok()
 }
 
 /// Whether this process was started by a supervisor.
@@ -86,6 +96,7 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
         libc::SIGTERM,
         libc::SIGINT,
         libc::SIGHUP,
+        libc::SIGABRT,
         libc::SIGUSR1,
         libc::SIGUSR2,
     ])?;
@@ -93,6 +104,7 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
     let mut pause = FIRST_PAUSE;
+    let mut crashed = false;
     loop {
         let mut ward = Ward::start(arguments)?;
         let started = clock::now();
@@ -100,9 +112,13 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
         // However it ended: an agent that gave its VIPs up left nothing to
         // remove, one that ended in a panic or without its fast lane did.
         ward.remove_addresses();
-        if let Some(code) = finished(status) {
+        // What ran and crashed is wanted: when its interface is away just now,
+        // it is tried again. Only a first start is refused for good.
+        let for_good = status.success() || !crashed || ward.stopping;
+        if let Some(code) = finished(status).filter(|_| for_good) {
             return Ok(code);
         }
+        crashed = true;
         if ward.stopping {
             return Ok(ExitCode::FAILURE);
         }
@@ -213,6 +229,13 @@ impl Ward {
         while let Some(number) = sys::next_signal(signals.as_fd()) {
             if matches!(number, libc::SIGUSR1 | libc::SIGUSR2) {
                 // Requests for data of keepalived: the agent would die of them.
+                continue;
+            }
+            if number == libc::SIGABRT {
+                // The watchdog of systemd: the agent does not answer. We are
+                // killed next, so its VIPs have to go now.
+                self.stopping = true;
+                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
                 continue;
             }
             if matches!(number, libc::SIGTERM | libc::SIGINT) && !self.stopping {

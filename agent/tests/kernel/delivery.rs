@@ -216,11 +216,12 @@ fn a_full_ring_hides_no_living_active() {
     send(&kernel, &Packet::v4(golden::G7));
     assert!(wakeups.came(0));
     assert_eq!(drain(&mut fast) as u64, accepted + 1);
-    // All of it can be filled by what wakes; then, too, LATEST has the newest.
+    // A router that changes with every advert is read at our pace, in half of
+    // the ring at most; then, too, LATEST has the newest.
     kernel
         .test_run(Program::Xdp, &Packet::v4(golden::G7).frame(), 10_000)
         .unwrap();
     assert_eq!(fast.latest(SLOT).unwrap().priority, 0);
-    let full = drain(&mut fast);
-    assert!((5_000..10_000).contains(&full), "{full}");
+    let read = drain(&mut fast);
+    assert!((2_500..5_000).contains(&read), "{read}");
 }

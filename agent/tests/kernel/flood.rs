@@ -3,7 +3,7 @@
 use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
-    record::{InstanceKey, WatchSlot},
+    record::{InstanceFilter, InstanceKey, WatchSlot},
     wire::frame::wire_address,
 };
 use failoverd::io::bpf::Program;
@@ -22,6 +22,9 @@ fn of(counters: &OutcomeCounters, outcome: Outcome) -> u64 {
     counters[outcome.index() as usize]
 }
 
+/// Above that of every golden vector.
+const OURS: u8 = 150;
+
 #[test]
 fn n18_only_the_excess_is_dropped_and_the_active_never_is() {
     let Some(mut kernel) = lab::kernel() else {
@@ -34,9 +37,11 @@ fn n18_only_the_excess_is_dropped_and_the_active_never_is() {
         family: 4,
         vrid: 10,
     };
-    kernel
-        .set_instance(&key, &filter(3, agent_common::Family::V4))
-        .unwrap();
+    let ours = InstanceFilter {
+        priority: OURS,
+        ..filter(3, agent_common::Family::V4)
+    };
+    kernel.set_instance(&key, &ours).unwrap();
     let active = wire_address(PEER_V4.into());
     fast.watch(
         SLOT,
@@ -114,6 +119,16 @@ fn n18_only_the_excess_is_dropped_and_the_active_never_is() {
     assert!(over_budget(SLOT) > before);
     let before = over_budget(SLOT);
     assert_eq!(run(Program::Xdp, &Packet::v4(golden::G2), 20_000), XDP_PASS);
+    assert_eq!(over_budget(SLOT), before);
+
+    // A flood of lower adverts does not hide a new Active.
+    assert!(drops(Program::Xdp, &other, XDP_DROP));
+    let before = over_budget(SLOT);
+    let better = Packet {
+        source: [192, 0, 2, 249].into(),
+        ..Packet::v4(golden::G2).with_byte(2, OURS)
+    };
+    assert_eq!(run(Program::Xdp, &better, 400), XDP_PASS);
     assert_eq!(over_budget(SLOT), before);
 }
 

@@ -135,6 +135,7 @@ impl Duel {
     /// # Errors
     /// When the adverts do not come, or the agent took over.
     pub fn stays_backup(&self) -> Result<()> {
+        let before = self.side(1)?.take_overs()?;
         let since = monotonic();
         // What comes in at host 1 is of host 0, whatever its address.
         let heard = || -> Vec<u64> {
@@ -150,10 +151,7 @@ impl Duel {
         let pauses = heard();
         let longest = pauses.windows(2).map(|pair| pair[1] - pair[0]).max();
         let tolerated = (self.setting.interval * 3).as_nanos();
-        let took_over = self.side(1)?.router().transitions().into_iter();
-        let took_over = took_over
-            .filter(|transition| transition.time > since && transition.state == State::Active)
-            .count();
+        let took_over = self.side(1)?.take_overs()? - before;
         ensure!(
             took_over == 0 || longest.is_some_and(|longest| u128::from(longest) > tolerated),
             "{} took over without reason, longest pause {longest:?} ns",

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     agent::Agent,
     frr::Frr,
     keepalived::Keepalived,
-    router::{Router, VirtualRouter},
+    router::{Router, State, VirtualRouter},
     topology::{Host, Mac},
 };
 
@@ -118,6 +118,21 @@ impl Side {
             }
             Self::Frr(_) => Ok(None),
         }
+    }
+
+    /// How often it has become Active: by its own count where it has one, for
+    /// a log line may come long after what it tells.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn take_overs(&self) -> Result<u64> {
+        if let Self::Agent(agent) = self {
+            let count = &agent.status()?["instances"][0]["counters"]["became_active"];
+            return count.as_u64().context("became_active");
+        }
+        let transitions = self.router().transitions().into_iter();
+        let active = transitions.filter(|transition| transition.state == State::Active);
+        Ok(active.count() as u64)
     }
 
     /// Fails when its log or its counters hold something against what it heard.

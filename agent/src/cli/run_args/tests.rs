@@ -64,7 +64,7 @@ fn defaults_follow_keepalived() {
     assert_eq!(instance.transport, Transport::Multicast { source: None });
     assert_eq!(instance.vips[0].prefix, 24);
     let args = args(BASE);
-    assert_eq!(args.control, PathBuf::from("/run/failoverd.sock"));
+    assert_eq!(args.control, PathBuf::from("/run/failoverd/control.sock"));
     assert!(!args.require_xdp && !args.no_supervisor && args.backend.is_none());
 }
 

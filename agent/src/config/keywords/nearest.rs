@@ -1,6 +1,6 @@
 //! Did you mean: the keyword that a misspelt word is close to.
 
-use super::{Block, TABLE};
+use super::{Block, all};
 
 /// Longer than the longest keyword and two typing errors.
 const MAX_WORD: usize = 48;
@@ -12,8 +12,7 @@ pub fn nearest(block: Block, word: &str) -> Option<&'static str> {
         return None;
     }
     let allowed = if word.len() < 6 { 1 } else { 2 };
-    TABLE
-        .iter()
+    all()
         .filter(|keyword| keyword.block == block)
         .map(|keyword| {
             (

@@ -133,13 +133,13 @@ impl Options<'_> {
             }),
             "label" => self.with_value(option, value(), Self::label),
             "scope" => self.with_value(option, value(), Self::scope),
-            "peer" | "preferred_lft" | "track_group" => {
-                let _ = value();
+            "peer" | "preferred_lft" => {
                 self.not_yet(option);
+                self.with_value(option, value(), |options, word| options.later(option, word));
             }
             "home" | "-nodad" | "nodad" | "mngtmpaddr" | "noprefixroute" | "autojoin"
             | "no_track" | "use_vmac" => self.not_yet(option),
-            _ => extra_word("the VIP", option, false, self.sink),
+            _ => extra_word("the VIP", option, false, true, self.sink),
         }
     }
 
@@ -160,13 +160,20 @@ impl Options<'_> {
     }
 
     fn not_yet(&mut self, option: &Word) {
-        let message = format!(
-            "'{}' is not active in failoverd yet and is skipped",
-            option.text
-        );
         self.sink
-            .warn(Code::NotYet, option.span, message)
-            .help("it comes with this part of failoverd: further address options");
+            .not_yet("further address options", &option.text, option.span);
+    }
+
+    /// The value of an option that nothing acts on yet.
+    fn later(&mut self, option: &Word, word: &Word) {
+        let good = match option.text.as_str() {
+            "peer" => parse_vip_address(&word.text).is_ok(),
+            _ => word.text == "forever" || word.text.parse::<u32>().is_ok(),
+        };
+        if !good {
+            let message = format!("Invalid {} '{}'; it is ignored", option.text, word.text);
+            self.sink.warn(Code::BadValue, word.span, message);
+        }
     }
 
     fn device(&mut self, word: &Word) {

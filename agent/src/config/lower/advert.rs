@@ -82,13 +82,17 @@ pub fn password(draft: &Draft, version: Version, sink: &mut Sink) -> Option<Pass
         .filter(|password| !password.text.is_empty())
     else {
         let message = format!("{title} Authentication specified but no password given. Ignoring");
-        sink.warn(Code::PasswordUnused, *span, message)
-            .help("add auth_pass");
+        let hint = if *typed {
+            sink.warn(Code::PasswordUnused, *span, message)
+        } else {
+            sink.trap(Code::PasswordUnused, *span, message)
+        };
+        hint.help("add auth_pass");
         return None;
     };
     if !typed {
         let message = format!("{title} auth_pass without auth_type is ignored");
-        sink.warn(Code::PasswordUnused, *span, message)
+        sink.trap(Code::PasswordUnused, *span, message)
             .help("add auth_type PASS");
         return None;
     }

@@ -11,6 +11,7 @@ use super::advert::{interval, password};
 use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
+use super::traps;
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -50,7 +51,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let higher_send = draft
         .higher_prio_send_advert
         .or(globals.higher_prio_send_advert);
-    Some(Instance {
+    let instance = Instance {
         name,
         track_interfaces: track_interfaces(&draft, &interface, sink),
         interface,
@@ -73,7 +74,9 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         v3_checksum,
         announce: draft.garp.policy(&globals.garp),
         vips: vips?,
-    })
+    };
+    traps::instance(&draft, &instance, globals, sink);
+    Some(instance)
 }
 
 fn required_interface(draft: &Draft, sink: &mut Sink) -> Option<IfName> {
@@ -154,7 +157,7 @@ fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -
                 "{title} VIP {} is listed twice; the first one counts",
                 vip.address
             );
-            sink.warn(Code::Duplicate, span, message);
+            sink.trap(Code::Duplicate, span, message);
             continue;
         }
         if vip.advertised {
@@ -171,7 +174,7 @@ fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -
                 && !first.is_unicast_link_local()
             {
                 let message = format!("{title} the first IPv6 VIP address should be link local");
-                sink.warn(Code::NotLinkLocal, span, message)
+                sink.trap(Code::NotLinkLocal, span, message)
                     .help("RFC 9568 5.2.9: put a fe80:: address first, the same on all routers");
             }
         }
@@ -220,7 +223,7 @@ fn track_interfaces(draft: &Draft, own: &IfName, sink: &mut Sink) -> Vec<IfName>
                 "{} Ignoring track_interface {name} since own interface",
                 draft.title()
             );
-            sink.note(Code::OwnInterface, *span, message)
+            sink.remark(Code::OwnInterface, *span, message)
                 .help("the loss of an instance's own interface is a fault anyway");
         } else if seen.insert(name) {
             tracked.push(name.clone());

@@ -1,5 +1,7 @@
 //! `global_defs`: what every instance starts from.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use agent_common::Version;
@@ -23,6 +25,10 @@ pub struct Globals {
     pub v3_checksum_as_v2: Option<bool>,
     pub check_unicast_src: Option<bool>,
     pub owner_ignores: Option<bool>,
+    /// `vrrp_strict`.
+    pub strict: Option<bool>,
+    /// Of `static_ipaddress`.
+    pub own_addresses: HashSet<IpAddr>,
 }
 
 /// The announcement settings of the globals or of an instance.
@@ -87,6 +93,9 @@ pub fn keep<T>(slot: &mut Option<T>, value: Option<T>) {
 pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
     let mut reader = Reader::new(Block::GlobalDefs);
     for statement in block.block.iter().flatten() {
+        if statement.keyword() == "vrrp_strict" {
+            globals.strict = Some(true);
+        }
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
             Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_)) | None => {}

@@ -1,19 +1,22 @@
 //! A `vrrp_instance` block to a [`Draft`]: each statement on its own.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use agent_common::{Version, Vrid};
 
 use super::address::{bad_interface, vip};
 use super::global::{Garp, down_factor, keep, version};
-use super::statement::{Reader, extra_word, is_language};
+use super::statement::{Reader, extra_word};
 use super::transport::{self, Unicast};
-use super::value::{MICROS, first, number, switch, timer};
+use super::traps;
+use super::value::{MICROS, first, number, switch, switch_quietly, timer};
 use crate::config::diagnostic::Code;
-use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
+use crate::config::keywords::{AuthKey, Block, InstanceKey, Key, Kind};
 use crate::config::lexer::{Span, Word};
 use crate::config::model::{IfName, Vip};
 use crate::config::sink::Sink;
+use crate::config::survey::word;
 use crate::config::tree::Statement;
 
 /// What was given, checked by itself. What must be given, or fits together, is
@@ -28,6 +31,12 @@ pub struct Draft {
     pub vrid_span: Span,
     /// Given as MASTER.
     pub master: bool,
+    pub state_span: Option<Span>,
+    /// `strict_mode`.
+    pub strict: Option<bool>,
+    /// VIPs without `/LEN`.
+    pub bare_vips: Vec<(IpAddr, Span)>,
+    pub priority_span: Option<Span>,
     /// A priority that cannot be read is keepalived's 100, even with MASTER.
     pub priority: Option<u8>,
     /// Microseconds.
@@ -81,11 +90,15 @@ pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
     };
     let mut reader = Reader::new(Block::VrrpInstance);
     for statement in block.block.iter().flatten() {
+        if statement.keyword() == "strict_mode" {
+            draft.strict = switch_quietly(statement);
+        }
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
             Some(Key::Root(_) | Key::Global(_) | Key::Auth(_)) | None => {}
         }
     }
+    traps::alone(block, sink);
     draft
 }
 
@@ -98,6 +111,7 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::Priority => {
             let given = number(statement, 1..=255_u8, "100 is used", sink);
             draft.priority = Some(given.unwrap_or(100));
+            draft.priority_span = first(statement).map(|word| word.span);
         }
         K::AdvertInt => {
             let range = MICROS / 100..=255 * MICROS;
@@ -140,6 +154,7 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
 fn state(statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
     let Some(word) = first(statement) else { return };
     draft.master = word.text == "MASTER";
+    draft.state_span = Some(word.span);
     if !draft.master && word.text != "BACKUP" {
         let message = format!("unknown state '{}', defaulting to BACKUP", word.text);
         sink.warn(Code::BadValue, word.span, message)
@@ -204,7 +219,19 @@ fn auth_type(statement: &Statement, given: &mut Authentication, sink: &mut Sink)
 
 fn vips(block: &Statement, advertised: bool, draft: &mut Draft, sink: &mut Sink) {
     for entry in entries(block, sink) {
-        draft.vips.extend(vip(entry, advertised, sink));
+        let Some((vip, span)) = vip(entry, advertised, sink) else {
+            continue;
+        };
+        let bare = entry
+            .words
+            .first()
+            .is_some_and(|word| !word.text.contains('/'));
+        // A peer has the prefix.
+        let peer = entry.arguments().iter().any(|word| word.text == "peer");
+        if bare && !peer {
+            draft.bare_vips.push((vip.address, span));
+        }
+        draft.vips.push((vip, span));
     }
 }
 
@@ -221,7 +248,7 @@ fn track_interface(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
             [] => true,
             [weight, value, ..] if weight.text == "weight" => weightless(value, sink),
             [extra, ..] => {
-                extra_word("the interface", extra, false, sink);
+                extra_word("the interface", extra, false, true, sink);
                 true
             }
         };
@@ -236,12 +263,8 @@ fn weightless(value: &Word, sink: &mut Sink) -> bool {
     if value.text == "0" {
         return true;
     }
-    sink.warn(
-        Code::NotYet,
-        value.span,
-        "track_interface with a weight is not active in failoverd yet and is skipped",
-    )
-    .help("it comes with this part of failoverd: tracking; without a weight the interface's loss is a fault");
+    word::check("weight", value, Kind::Number(-253, 253), sink);
+    sink.not_yet("tracking", "track_interface weight", value.span);
     false
 }
 
@@ -258,7 +281,7 @@ pub fn entries<'a>(block: &'a Statement, sink: &mut Sink) -> Vec<&'a Statement> 
             );
             sink.warn(Code::UnexpectedBlock, word.span, message);
         }
-        !is_language(word, sink)
+        true
     };
     block.block.iter().flatten().filter(usable).collect()
 }

@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 
 use crate::config::diagnostic::Code;
-use crate::config::keywords::{Block, Key, Shape, Status, find, home, nearest};
+use crate::config::keywords::{Block, Body, Key, Keyword, Status, find, hint, home, nearest};
 use crate::config::lexer::Word;
 use crate::config::sink::Sink;
+use crate::config::survey;
 use crate::config::tree::Statement;
 
 /// Reads the statements of one block.
 #[derive(Debug)]
 pub struct Reader {
     block: Block,
+    /// The block is of a part that is not active yet, which was said before.
+    inside: bool,
     seen: HashSet<Key>,
 }
 
@@ -19,7 +22,16 @@ impl Reader {
     pub fn new(block: Block) -> Self {
         Self {
             block,
+            inside: false,
             seen: HashSet::new(),
+        }
+    }
+
+    /// For a block of a part that is not active yet.
+    pub fn inside(block: Block) -> Self {
+        Self {
+            inside: true,
+            ..Self::new(block)
         }
     }
 
@@ -28,28 +40,38 @@ impl Reader {
     pub fn read(&mut self, statement: &Statement, sink: &mut Sink) -> Option<Key> {
         // A block without a keyword was reported by the tree.
         let keyword = statement.words.first()?;
-        if is_language(keyword, sink) {
-            return None;
-        }
         let Some(row) = find(self.block, &keyword.text) else {
             self.unknown(keyword, sink);
             return None;
         };
         let name = row.name;
         match row.status {
-            Status::Supported(key, shape) => self.supported(key, shape, statement, sink),
+            Status::Supported(key) => {
+                let good = has_shape(row, statement, sink);
+                if good && !self.seen.insert(key) && row.shape.body == Body::None {
+                    let message = format!("{name} is given more than once; the last one counts");
+                    sink.trap(Code::Repeated, keyword.span, message);
+                }
+                good.then_some(key)
+            }
+            Status::WhileReading => {
+                look(row, statement, sink);
+                None
+            }
             Status::WithoutEffect(why) => {
                 sink.note(
                     Code::WithoutEffect,
                     keyword.span,
                     format!("{name} has no effect: {why}"),
                 );
+                look(row, statement, sink);
                 None
             }
             Status::NotYet(part) => {
-                let message = format!("{name} is not active in failoverd yet and is skipped");
-                sink.warn(Code::NotYet, keyword.span, message)
-                    .help(format!("it comes with this part of failoverd: {part}"));
+                if !self.inside {
+                    sink.not_yet(part, name, keyword.span);
+                }
+                look(row, statement, sink);
                 None
             }
             Status::Refused(why, remedy) => {
@@ -64,54 +86,6 @@ impl Reader {
         }
     }
 
-    fn supported(
-        &mut self,
-        key: Key,
-        shape: Shape,
-        statement: &Statement,
-        sink: &mut Sink,
-    ) -> Option<Key> {
-        let name = statement.keyword();
-        let span = statement.span();
-        let (words, block) = match shape {
-            Shape::Flag => (0, false),
-            Shape::Value | Shape::Secret => (1, false),
-            Shape::Switch => (statement.arguments().len().min(1), false),
-            Shape::Block => (0, true),
-            Shape::NamedBlock => (1, true),
-        };
-        if statement.arguments().len() < words {
-            let what = if block {
-                "must have a name"
-            } else {
-                "is missing its value"
-            };
-            sink.error(Code::MissingValue, span, format!("{name} {what}"));
-            return None;
-        }
-        if block && statement.block.is_none() {
-            sink.error(
-                Code::MissingBlock,
-                span,
-                format!("{name} is missing its block"),
-            )
-            .help(format!("write its entries between {{ and }} after {name}"));
-            return None;
-        }
-        if !block && statement.block.is_some() {
-            let message = format!("Unexpected '{{': {name} takes no block, which is skipped");
-            sink.warn(Code::UnexpectedBlock, span, message);
-        }
-        if let Some(extra) = statement.arguments().get(words) {
-            extra_word(name, extra, shape == Shape::Secret, sink);
-        }
-        if !self.seen.insert(key) && !block {
-            let message = format!("{name} is given more than once; the last one counts");
-            sink.warn(Code::Repeated, span, message);
-        }
-        Some(key)
-    }
-
     fn unknown(&self, keyword: &Word, sink: &mut Sink) {
         let name = &keyword.text;
         let block = self.block.name();
@@ -119,6 +93,10 @@ impl Reader {
         // report is full.
         if sink.is_full() {
             sink.warn(Code::UnknownKeyword, keyword.span, "");
+        } else if let Some(hint) = hint(self.block, name) {
+            let message = format!("Unknown keyword '{name}'");
+            sink.warn(Code::UnknownKeyword, keyword.span, message)
+                .help(hint);
         } else if let Some(home) = home(name) {
             let message = format!("{name} does not belong into {block} and is skipped");
             sink.warn(Code::Misplaced, keyword.span, message)
@@ -139,41 +117,72 @@ impl Reader {
     }
 }
 
+/// Checks the words and the block of a statement that nothing acts on yet.
+fn look(row: &Keyword, statement: &Statement, sink: &mut Sink) {
+    if has_shape(row, statement, sink) {
+        let instead = match (row.block, row.name) {
+            (_, "nb_get_retry") => Some("'retry'"),
+            (Block::VrrpInstance, "linkbeat_use_polling") => Some("a linkbeat_interfaces block"),
+            _ => None,
+        };
+        if let Some(instead) = instead {
+            let message = format!("{} is deprecated - please use {instead}", row.name);
+            sink.warn(Code::Deprecated, statement.span(), message)
+                .help("the old word does what it did");
+        }
+        survey::statement(row, statement, sink);
+    }
+}
+
+/// As many words as the keyword takes, and a block where it has one. False,
+/// and reported, where something is missing.
+fn has_shape(row: &Keyword, statement: &Statement, sink: &mut Sink) -> bool {
+    let name = row.name;
+    let span = statement.span();
+    let block = row.shape.body != Body::None;
+    if statement.arguments().len() < row.shape.least() {
+        let what = if block {
+            "must have a name"
+        } else {
+            "is missing its value"
+        };
+        sink.error(Code::MissingValue, span, format!("{name} {what}"))
+            .help(format!("write {name} {}", row.shape.usage()));
+        return false;
+    }
+    if block && statement.block.is_none() {
+        sink.error(
+            Code::MissingBlock,
+            span,
+            format!("{name} is missing its block"),
+        )
+        .help(format!("write its entries between {{ and }} after {name}"));
+        return false;
+    }
+    if !block && statement.block.is_some() {
+        let message = format!("Unexpected '{{': {name} takes no block, which is skipped");
+        sink.warn(Code::UnexpectedBlock, span, message);
+    }
+    let most = row.shape.most();
+    if let Some(extra) = most.and_then(|most| statement.arguments().get(most)) {
+        extra_word(name, extra, row.shape.is_secret(), block, sink);
+    }
+    true
+}
+
 /// Reports a word where none belongs, naming it unless it may be a secret.
-pub fn extra_word(after: &str, extra: &Word, secret: bool, sink: &mut Sink) {
+/// keepalived notices it in front of a block and in some lists (`noticed`).
+pub fn extra_word(after: &str, extra: &Word, secret: bool, noticed: bool, sink: &mut Sink) {
     let what = if secret {
         String::new()
     } else {
         format!(" '{}'", extra.text)
     };
-    sink.warn(
-        Code::ExtraWords,
-        extra.span,
-        format!("unexpected{what} after {after}, ignored"),
-    )
-    .help("one statement a line; put words with spaces in double quotes");
-}
-
-/// True, and reported, where a statement is one of the language itself
-/// (`include`, `@host`, `$NAME=`, `~SEQ`), which failoverd does not read yet.
-/// Leaving such a line out would give another configuration than the one meant.
-pub fn is_language(word: &Word, sink: &mut Sink) -> bool {
-    if word.quoted {
-        return false;
-    }
-    let text = word.text.as_str();
-    let what = match text {
-        "include" | "includer" | "includem" | "includew" | "includeb" | "includea" => "include",
-        _ if text.starts_with('@') => "a conditional line (@id)",
-        _ if text.starts_with('$') && text.contains('=') => "a definition ($NAME=)",
-        _ if text.starts_with("~SEQ") || text.starts_with("~LST") => "a generated sequence",
-        _ => return false,
+    let message = format!("unexpected{what} after {after}, ignored");
+    let hint = if noticed {
+        sink.warn(Code::ExtraWords, extra.span, message)
+    } else {
+        sink.trap(Code::ExtraWords, extra.span, message)
     };
-    sink.error(
-        Code::Refused,
-        word.span,
-        format!("{what} is not read by failoverd yet"),
-    )
-    .help("write out what it stands for");
-    true
+    hint.help("one statement a line; put words with spaces in double quotes");
 }

@@ -9,9 +9,11 @@ use super::instance::{Draft, entries};
 use super::statement::extra_word;
 use super::value::first;
 use crate::config::diagnostic::Code;
+use crate::config::keywords::Kind;
 use crate::config::lexer::{Span, Word};
 use crate::config::model::Transport;
 use crate::config::sink::Sink;
+use crate::config::survey::word;
 use crate::config::tree::Statement;
 
 /// Unicast peers of an instance: the kernel side keeps them in a fixed record.
@@ -55,22 +57,28 @@ pub fn peers(block: &Statement, unicast: &mut Unicast, sink: &mut Sink) {
         let Some(word) = entry.words.first() else {
             continue;
         };
-        if let Some(option) = entry.arguments().first() {
-            match option.text.as_str() {
-                "min_ttl" | "max_ttl" => {
-                    let message = format!(
-                        "{} is not active in failoverd yet and is skipped",
-                        option.text
-                    );
-                    sink.warn(Code::NotYet, option.span, message)
-                        .help("it comes with this part of failoverd: further unicast settings");
-                }
-                _ => extra_word("the peer", option, false, sink),
-            }
-        }
+        ttl_limits(entry, sink);
         match address(word, "unicast peer", sink) {
             Some(peer) => unicast.peers.push(peer),
             None => unicast.bad_peer = true,
+        }
+    }
+}
+
+fn ttl_limits(entry: &Statement, sink: &mut Sink) {
+    let mut words = entry.arguments().iter();
+    while let Some(option) = words.next() {
+        if !matches!(option.text.as_str(), "min_ttl" | "max_ttl") {
+            extra_word("the peer", option, false, true, sink);
+            return;
+        }
+        sink.not_yet("further unicast settings", &option.text, option.span);
+        match words.next() {
+            Some(value) => word::check(&option.text, value, Kind::Number(0, 255), sink),
+            None => {
+                let message = format!("{} is missing its value", option.text);
+                sink.warn(Code::MissingValue, option.span, message);
+            }
         }
     }
 }
@@ -161,7 +169,7 @@ fn distinct(
             peers.push(peer);
             continue;
         };
-        sink.warn(
+        sink.trap(
             Code::Duplicate,
             span,
             format!("{title} unicast peer {peer} {why}; it is left out"),

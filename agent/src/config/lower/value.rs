@@ -150,7 +150,12 @@ pub fn count(statement: &Statement, least: u8, sink: &mut Sink) -> Option<u8> {
     let used = u8::try_from(value).unwrap_or(u8::MAX).max(least);
     if u64::from(used) != value {
         let message = format!("{name} '{value}' is not in {least} to 255; {used} is used");
-        sink.warn(Code::OutOfRange, word.span, message);
+        // keepalived sends as many as it is told to.
+        if value > u64::from(u8::MAX) {
+            sink.trap(Code::OutOfRange, word.span, message);
+        } else {
+            sink.warn(Code::OutOfRange, word.span, message);
+        }
     }
     Some(used)
 }
@@ -170,6 +175,15 @@ pub fn switch(statement: &Statement, sink: &mut Sink) -> Option<bool> {
                 .help("use on, true, yes or off, false, no, in lower case");
             None
         }
+    }
+}
+
+/// As [`switch`], of a statement that is checked elsewhere.
+pub fn switch_quietly(statement: &Statement) -> Option<bool> {
+    match first(statement).map(|word| word.text.as_str()) {
+        None | Some("on" | "true" | "yes") => Some(true),
+        Some("off" | "false" | "no") => Some(false),
+        Some(_) => None,
     }
 }
 

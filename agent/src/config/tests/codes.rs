@@ -91,7 +91,13 @@ fn of_keyword() -> Vec<Case> {
         warning(C::UnknownKeyword, with("no_such_thing 1")),
         warning(C::UnknownKeyword, with("no_such_block {\npriority 0\n}")),
         warning(C::Misplaced, with("router_id x")),
-        warning(C::NotYet, with("track_script {\nfoo\nbar\n}")),
+        warning(
+            C::NotYet,
+            format!(
+                "vrrp_script foo {{\nscript /bin/true\n}}\n{}",
+                with("track_script {\nfoo\n}")
+            ),
+        ),
         warning(C::NotYet, with("dont_track_primary")),
         warning(C::NotYet, with("track_interface {\neth1 weight 10\n}")),
         warning(
@@ -101,7 +107,11 @@ fn of_keyword() -> Vec<Case> {
         warning(C::NotYet, vip("192.0.2.9 peer 192.0.2.8")),
         warning(
             C::NotYet,
-            format!("vrrp_sync_group G {{\ngroup {{\nVI_1\n}}\n}}\n{}", with("")),
+            format!(
+                "vrrp_sync_group G {{\ngroup {{\nVI_1\nVI_2\n}}\n}}\n{}{}",
+                with(""),
+                with("").replace("VI_1", "VI_2").replace("_id 5", "_id 6")
+            ),
         ),
         note(C::WithoutEffect, with("debug 3")),
         note(
@@ -111,10 +121,6 @@ fn of_keyword() -> Vec<Case> {
         error(C::Refused, with("auth_hmac {\nkey 1 ascii abc\n}")),
         error(C::Refused, with(&auth("auth_type AH\nauth_pass x"))),
         error(C::Refused, with(&auth("auth_type FOO\nauth_pass x"))),
-        error(C::Refused, format!("include other.conf\n{}", with(""))),
-        error(C::Refused, with("@node1 priority 5")),
-        error(C::Refused, format!("$PRIO=5\n{}", with(""))),
-        error(C::Refused, vip("~SEQ(x, 1, 2) 192.0.2.$x")),
         error(C::Refused, format!("net_namespace blue\n{}", with(""))),
     ]
 }
@@ -200,8 +206,14 @@ fn of_instance() -> Vec<Case> {
         warning(C::PasswordUnused, with(&auth("auth_type PASS"))),
         warning(C::PasswordUnused, with(&auth("auth_pass x"))),
         warning(C::Conflict, with("state MASTER\npriority 100\nnopreempt")),
-        warning(C::Conflict, with("priority 255\nnopreempt")),
-        warning(C::Conflict, with("state MASTER\npreempt_delay 5")),
+        warning(
+            C::Conflict,
+            with("priority 255\nnopreempt\nmcast_src_ip 192.0.2.1"),
+        ),
+        warning(
+            C::Conflict,
+            with("state MASTER\npriority 100\npreempt_delay 5"),
+        ),
         warning(
             C::VersionForced,
             with("version 2").replace("192.0.2.1/24", "fe80::1"),
@@ -215,11 +227,148 @@ fn of_instance() -> Vec<Case> {
     ]
 }
 
+/// What keepalived passes over in silence.
+fn of_traps() -> Vec<Case> {
+    use Code as C;
+    let globals_last = |lines: &str| format!("{}global_defs {{\n{lines}\n}}", with(""));
+    vec![
+        warning(C::Order, globals_last("vrrp_garp_master_delay 7")),
+        note(C::NoPrefix, with("").replace("/24", "")),
+        warning(C::NotOwner, with("priority 255")),
+        warning(C::NotOwner, with("state MASTER\nmcast_src_ip 192.0.2.2")),
+    ]
+}
+
+fn of_language() -> Vec<Case> {
+    use Code as C;
+    let before = |text: &str| format!("{text}\n{}", with(""));
+    vec![
+        error(C::IncludeMissing, before("include other.conf")),
+        error(C::TooMuch, format!("{}$A=$A\n$A", with(""))),
+        error(C::BadSequence, before("~SEQ(I,1,0,2) x")),
+        warning(C::Definition, before("$_PWD=x")),
+    ]
+}
+
+/// What nothing acts on yet: the one line that says so comes first.
+fn of_later_parts() -> Vec<Case> {
+    use Code as C;
+    let after = |text: &str| format!("{}{text}", with(""));
+    let script = |lines: &str| after(&format!("vrrp_script s {{\nscript /x\n{lines}\n}}"));
+    let server = |lines: &str, real: &str| {
+        after(&format!(
+            "virtual_server 192.0.2.80 80 {{\nprotocol TCP\nlvs_sched rr\nlvs_method DR\n{lines}\nreal_server 192.0.2.81 80 {{\n{real}\n}}\n}}"
+        ))
+    };
+    vec![
+        warning(C::UnknownName, with("track_script {\nfoo\n}")),
+        warning(
+            C::Order,
+            format!(
+                "{}vrrp_script foo {{\nscript /x\n}}",
+                with("track_script {\nfoo\n}")
+            ),
+        ),
+        warning(C::OutOfRange, script("weight 300")),
+        warning(C::BadValue, script("rise x")),
+        warning(C::Incomplete, after("vrrp_script s {\n}")),
+        warning(C::Incomplete, after("virtual_server_group G {\n}")),
+        warning(C::BadAddress, after("virtual_server_group G {\nx\n}")),
+        warning(C::UnknownKeyword, server("nat_mask 255.0.0.0", "")),
+        warning(
+            C::UnknownKeyword,
+            server("", "TCP_CHECK {\nnb_get_retry 3\n}"),
+        ),
+        warning(
+            C::Deprecated,
+            server("", "HTTP_GET {\nnb_get_retry 3\nurl {\npath /\n}\n}"),
+        ),
+        warning(C::BadValue, server("lb_kind FOO", "")),
+        warning(
+            C::BadValue,
+            server("persistence_granularity 255.0.255.0", ""),
+        ),
+        warning(C::OutOfRange, server("", "TCP_CHECK {\nconnect_port 0\n}")),
+        warning(C::Incomplete, server("", "HTTP_GET {\n}")),
+        warning(
+            C::Conflict,
+            server("", "UDP_CHECK {\nmin_reply_length 9\nmax_reply_length 8\n}"),
+        ),
+        error(C::MissingValue, server("quorum", "")),
+        error(C::MissingBlock, server("", "TCP_CHECK")),
+        warning(
+            C::ExtraWords,
+            with("virtual_routes {\n10.0.0.0/8 viaa 192.0.2.9 dev eth0\n}")
+                .replace("viaa 192.0.2.9", "viaa"),
+        ),
+        warning(C::Incomplete, with("virtual_routes {\n10.0.0.0/8\n}")),
+        warning(
+            C::Incomplete,
+            with("virtual_rules {\nfrom 10.0.0.0/8 table 5\n}"),
+        ),
+        warning(
+            C::BadAddress,
+            with("virtual_rules {\nfrom x table 5 pref 9\n}"),
+        ),
+        warning(
+            C::Duplicate,
+            after("track_file f {\nfile /x\n}\ntrack_file f {\nfile /y\n}"),
+        ),
+        warning(C::OutOfRange, with("track_interface {\neth1 weight 254\n}")),
+        warning(
+            C::OutOfRange,
+            with("unicast_peer {\n192.0.2.2 min_ttl 256\n}"),
+        ),
+        warning(C::BadValue, vip("192.0.2.9 preferred_lft x")),
+        warning(C::Conflict, with("unicast_ttl 5")),
+        warning(C::Conflict, with("vmac_xmit_base")),
+        warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
+        warning(C::Strict, with("strict_mode\nunicast_peer {\n192.0.2.2\n}")),
+        warning(C::Strict, with("strict_mode on\nstate MASTER\npriority 9")),
+    ]
+}
+
+#[test]
+fn what_is_not_active_yet_is_checked_all_the_same() {
+    let mut wrong = Vec::new();
+    for (code, severity, text) in of_later_parts() {
+        let loaded = parse_str("test.conf", &text);
+        let found: Vec<_> = loaded
+            .diagnostics
+            .iter()
+            .map(|d| (d.code, d.severity))
+            .filter(|(found, _)| *found != Code::NoPrefix)
+            .collect();
+        if found != [(Code::NotYet, Severity::Warning), (code, severity)]
+            || loaded.config.is_some() != (severity != Severity::Error)
+        {
+            wrong.push(format!("{code:?} {severity:?}: {found:?}\n{text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn each_kind_has_a_file_with_that_and_nothing_else() {
-    let mut seen = BTreeSet::from([Code::Unreadable, Code::FileTooBig]);
+    // Those of files and of the machine have tests of their own.
+    let mut seen = BTreeSet::from([
+        Code::Unreadable,
+        Code::FileTooBig,
+        Code::IncludeCycle,
+        Code::TooManyIncludes,
+        Code::ScriptMissing,
+        Code::InsecureScript,
+    ]);
+    seen.extend(of_later_parts().into_iter().map(|(code, ..)| code));
     let mut wrong = Vec::new();
-    let cases = [of_text(), of_keyword(), of_value(), of_instance()];
+    let cases = [
+        of_text(),
+        of_language(),
+        of_keyword(),
+        of_value(),
+        of_instance(),
+        of_traps(),
+    ];
     for (code, severity, text) in cases.into_iter().flatten() {
         seen.insert(code);
         let loaded = parse_str("test.conf", &text);
@@ -227,6 +376,8 @@ fn each_kind_has_a_file_with_that_and_nothing_else() {
             .diagnostics
             .iter()
             .map(|d| (d.code, d.severity))
+            .filter(|(found, _)| *found != Code::NoPrefix || code == Code::NoPrefix)
+            .filter(|(found, _)| *found != Code::TooManyProblems || code == Code::TooManyProblems)
             .collect();
         // These two need others before them.
         let good = if matches!(code, Code::TooManyProblems | Code::TooDeep) {

@@ -130,6 +130,7 @@ fn check(input: &[u8]) -> bool {
     let Loaded {
         config,
         diagnostics,
+        ..
     } = parse_bytes("x", input);
     assert_eq!(
         config.is_none(),

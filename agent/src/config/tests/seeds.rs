@@ -125,17 +125,18 @@ fn openstack(name: &str, priority: u8, source: &str, peer: &str) -> Instance {
 
 #[test]
 fn openstack_pair() {
+    let bare = |name| format!("({name}) VIP 10.0.0.136 has no prefix length: it is /32");
     check(
         "openstack-1.conf",
         None,
         openstack("VI01", 110, "10.0.0.130", "10.0.0.131"),
-        &[],
+        &[(22, Code::NoPrefix, &bare("VI01"))],
     );
     check(
         "openstack-2.conf",
         None,
         openstack("VI02", 100, "10.0.0.131", "10.0.0.130"),
-        &[],
+        &[(22, Code::NoPrefix, &bare("VI02"))],
     );
 }
 
@@ -157,35 +158,18 @@ fn lvs_pair() {
         lvs(100),
         &[
             (
-                4,
+                0,
                 Code::NotYet,
-                "notification_email is not active in failoverd yet and is skipped",
-            ),
-            (
-                8,
-                Code::NotYet,
-                "notification_email_from is not active in failoverd yet and is skipped",
-            ),
-            (
-                9,
-                Code::NotYet,
-                "smtp_server is not active in failoverd yet and is skipped",
-            ),
-            (
-                10,
-                Code::NotYet,
-                "smtp_connect_timeout is not active in failoverd yet and is skipped",
+                "read and checked, but not active yet: e-mail notification (notification_email, line 4 and 3 more); virtual servers (IPVS) (virtual_server, line 30)",
             ),
             (
                 22,
                 Code::PasswordTruncated,
                 "(HA_Group) Truncating auth_pass to 8 characters",
             ),
-            (
-                30,
-                Code::NotYet,
-                "virtual_server is not active in failoverd yet and is skipped",
-            ),
+            (34, Code::UnknownKeyword, "Unknown keyword 'nat_mask'"),
+            (42, Code::UnknownKeyword, "Unknown keyword 'nb_get_retry'"),
+            (52, Code::UnknownKeyword, "Unknown keyword 'nb_get_retry'"),
         ],
     );
     check(
@@ -194,15 +178,18 @@ fn lvs_pair() {
         lvs(95),
         &[
             (
+                0,
+                Code::NotYet,
+                "read and checked, but not active yet: virtual servers (IPVS) (virtual_server, line 23)",
+            ),
+            (
                 15,
                 Code::PasswordTruncated,
                 "(HA_Group) Truncating auth_pass to 8 characters",
             ),
-            (
-                23,
-                Code::NotYet,
-                "virtual_server is not active in failoverd yet and is skipped",
-            ),
+            (27, Code::UnknownKeyword, "Unknown keyword 'nat_mask'"),
+            (35, Code::UnknownKeyword, "Unknown keyword 'nb_get_retry'"),
+            (45, Code::UnknownKeyword, "Unknown keyword 'nb_get_retry'"),
         ],
     );
 }
@@ -260,7 +247,14 @@ fn postgres_pair() {
     };
     let message = "(Postgres_VIP) Truncating auth_pass to 8 characters";
     let peers = unicast(Some("10.0.1.62"), &["10.0.1.63", "10.0.1.64"]);
-    let complaints = [(14, Code::PasswordTruncated, message)];
+    let complaints = [
+        (
+            5,
+            Code::NotOwner,
+            "(Postgres_VIP) priority 255 says that the VIPs are this machine's own addresses, and nothing here shows that they are",
+        ),
+        (14, Code::PasswordTruncated, message),
+    ];
     check("postgres-1.conf", None, postgres(255, peers), &complaints);
     let complaints = [(9, Code::PasswordTruncated, message)];
     let multicast = Transport::Multicast { source: None };
@@ -285,19 +279,14 @@ fn apiserver() {
         expected,
         &[
             (
-                1,
+                0,
                 Code::NotYet,
-                "vrrp_script is not active in failoverd yet and is skipped",
+                "read and checked, but not active yet: scripts (vrrp_script, line 1 and 1 more)",
             ),
             (
                 22,
                 Code::PasswordTruncated,
                 "(ServerCenter) Truncating auth_pass to 8 characters",
-            ),
-            (
-                27,
-                Code::NotYet,
-                "track_script is not active in failoverd yet and is skipped",
             ),
         ],
     );

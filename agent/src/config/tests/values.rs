@@ -75,7 +75,7 @@ fn t15_advert_int_is_substituted_as_keepalived_does() {
 
 #[test]
 fn versions() {
-    let v6 = |text: String| text.replace("192.0.2.1/24", "fe80::1");
+    let v6 = |text: String| text.replace("192.0.2.1/24", "fe80::1/64");
     assert_eq!(
         clean(&with_globals("vrrp_version 3", "")).version,
         Version::V3
@@ -103,7 +103,8 @@ fn versions() {
 // COMPAT 2.11
 #[test]
 fn state_master() {
-    assert_eq!(clean(&with("state MASTER")).priority, Priority(255));
+    let owner = clean(&with("state MASTER\nmcast_src_ip 192.0.2.1"));
+    assert_eq!(owner.priority, Priority(255));
     assert_eq!(
         clean(&with("state MASTER\npriority 100")).priority,
         Priority(100)
@@ -112,7 +113,10 @@ fn state_master() {
         accepted(&with("state MASTER\npriority x")).0.instances[0].priority,
         Priority(100)
     );
-    for lines in ["state MASTER\npriority 100", "priority 255"] {
+    for lines in [
+        "state MASTER\npriority 100",
+        "priority 255\nmcast_src_ip 192.0.2.1",
+    ] {
         let (config, codes) = accepted(&with(&format!("{lines}\nnopreempt\npreempt_delay 7")));
         let instance = &config.instances[0];
         assert_eq!(

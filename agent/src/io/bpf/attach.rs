@@ -26,6 +26,13 @@ impl Backend {
         Self::RawSocket,
     ];
 
+    pub const fn is_xdp(self) -> bool {
+        match self {
+            Self::XdpNative | Self::XdpGeneric => true,
+            Self::Tcx | Self::RawSocket => false,
+        }
+    }
+
     /// A stable name for the configuration, status and metrics.
     pub const fn label(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::{error::Error as StdError, io};
 #[derive(Debug, thiserror::Error)]
 pub enum BpfError {
     /// The operator: run with the capabilities, or without XDP.
-    #[error("not permitted to use BPF: needs CAP_BPF and CAP_NET_ADMIN")]
+    #[error("not permitted to use BPF: needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN")]
     NoPermission,
     /// The kernel: built without BPF, or too old.
     #[error("this kernel has no BPF")]

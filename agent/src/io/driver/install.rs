@@ -4,9 +4,9 @@
 
 use agent_common::{KernelTime, Outcome};
 
-use super::Driver;
+use super::{Driver, NEW_MAC_REPEAT};
 use crate::{
-    core::{Fault, Input, InstanceConfig, InstanceId, State},
+    core::{Effect, Fault, Input, InstanceConfig, InstanceId, State},
     io::{
         advert::FamilySockets,
         lane::Returned,
@@ -31,14 +31,25 @@ impl Driver {
         };
         seat.taken = true;
         seat.down = false;
+        let mac = port.filter.mac;
         seat.former = seat.port.replace(port);
+        let new_mac = seat
+            .former
+            .as_ref()
+            .is_some_and(|former| former.filter.mac != mac);
         self.feed(Input::Configure { config }, now);
         if let Some(former) = self.ports.seat(id).and_then(|seat| seat.former.take()) {
             self.lane.give_back(Returned::Port(former));
         }
         self.feed(Input::Up { id, source }, now);
         // Whoever configures a link that is new may have put our VIPs on it.
-        self.remove_stray(id);
+        if !self.remove_stray(id) && new_mac {
+            // Hosts know the VIPs of an Active under the address it had.
+            self.carry_out(Effect::Announce {
+                id,
+                repeat: NEW_MAC_REPEAT,
+            });
+        }
     }
 
     pub(super) fn configure(&mut self, config: Box<InstanceConfig>, now: KernelTime) {

@@ -8,6 +8,7 @@ pub mod membership;
 pub mod raw;
 pub mod refusal;
 pub mod slow;
+pub mod witness;
 
 use agent_common::{
     Outcome,

@@ -14,8 +14,6 @@ use socket2::{SockFilter, Socket};
 use super::{BUFFER, Filters, Verdict};
 use crate::io::{clock::StampConverter, sys};
 
-/// linux/if_packet.h
-const PACKET_IGNORE_OUTGOING: i32 = 23;
 /// Adverts wait here while the fast lane does not run.
 const RECEIVE_BUFFER: u32 = 4 << 20;
 
@@ -48,7 +46,7 @@ impl RawReceiver {
         // their source address.
         let on: i32 = 1;
         let fd = receiver.as_fd();
-        let _ = sys::set_option(fd, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &on);
+        let _ = sys::set_option(fd, libc::SOL_PACKET, sys::PACKET_IGNORE_OUTGOING, &on);
         Ok(receiver)
     }
 

@@ -17,7 +17,10 @@ use std::{
 pub use self::{
     interface::{interface_flags, interfaces},
     message::send_message,
-    packet::{bind_packet, packet_drops, packet_receiver, packet_sender, send_frames},
+    packet::{
+        PACKET_IGNORE_OUTGOING, bind_packet, packet_drops, packet_receiver, packet_sender,
+        send_frames,
+    },
     process::{block_signals, next_signal, no_timer_slack, set_fifo, set_name, unblock_signals},
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };

@@ -8,6 +8,9 @@ use std::{
 
 use super::check;
 
+/// linux/if_packet.h: frames that this machine sends are not received.
+pub const PACKET_IGNORE_OUTGOING: i32 = 23;
+
 /// An AF_PACKET socket that sends whole Ethernet frames and receives nothing.
 pub fn packet_sender() -> io::Result<OwnedFd> {
     open_packet(0)

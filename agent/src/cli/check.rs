@@ -1,0 +1,218 @@
+//! `failoverd check`: what is wrong with a configuration, and nothing else.
+
+mod security;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::config::{Code, Diagnostic, Loaded, Severity, load_as};
+
+/// The codes that keepalived's `-t` ends with.
+mod verdict {
+    pub const GOOD: u8 = 0;
+    pub const CANNOT_RUN: u8 = 4;
+    pub const CONFIG_ERRORS: u8 = 5;
+    pub const INSECURE: u8 = 6;
+}
+
+const EXIT_CODES: &str = "\
+Exit codes, as of `keepalived -t`:
+  0  nothing is wrong that keepalived would report
+  4  the file cannot be read
+  5  errors in the configuration; also what keepalived reports and runs with all the same
+  6  scripts would run insecurely";
+
+/// Say what is wrong with a keepalived.conf; nothing is started or changed
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub struct CheckArgs {
+    /// The file, and with it all that it includes
+    #[arg(value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    file: PathBuf,
+
+    /// What `@id` lines are compared with [default: the host name up to its first dot]
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
+
+    /// One JSON object on standard output instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &CheckArgs) -> ExitCode {
+    let loaded = load_as(&arguments.file, arguments.config_id.clone());
+    let report = Report::new(loaded);
+    let printed = if arguments.json {
+        report.json().and_then(|text| print(&text, io::stdout()))
+    } else {
+        let rich = io::stderr().is_terminal();
+        print(&report.text(rich), io::stderr())
+    };
+    match printed {
+        Ok(()) => ExitCode::from(report.verdict()),
+        Err(error) => {
+            eprintln!("failoverd: {error}");
+            ExitCode::from(verdict::CANNOT_RUN)
+        }
+    }
+}
+
+/// A reader that has seen enough, as `head` has, is no failure.
+fn print(text: &str, mut out: impl Write) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// All that was found, the machine's scripts included.
+struct Report {
+    diagnostics: Vec<Diagnostic>,
+    usable: bool,
+    instances: usize,
+}
+
+/// One problem, for tools. The names of its fields never change.
+#[derive(Serialize)]
+struct Problem<'a> {
+    file: Option<&'a str>,
+    /// 1-based; 0 where the whole file is meant.
+    line: u32,
+    column: u32,
+    width: u32,
+    severity: &'static str,
+    code: &'static str,
+    message: &'a str,
+    help: Option<&'a str>,
+    /// keepalived reports it as well.
+    keepalived: bool,
+}
+
+impl<'a> Problem<'a> {
+    fn of(one: &'a Diagnostic) -> Self {
+        // Not by `..`: a field that comes later has to be thought of here.
+        let Diagnostic {
+            severity,
+            code,
+            file,
+            line,
+            column,
+            width,
+            message,
+            help,
+            config_error,
+            source: _,
+        } = one;
+        Self {
+            file: file.as_deref(),
+            line: *line,
+            column: *column,
+            width: *width,
+            severity: severity.word(),
+            code: code.name(),
+            message,
+            help: help.as_deref(),
+            keepalived: *config_error,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    /// The configuration can be used.
+    usable: bool,
+    instances: usize,
+    /// The exit code.
+    exit: u8,
+    problems: Vec<Problem<'a>>,
+}
+
+impl Report {
+    fn new(loaded: Loaded) -> Self {
+        let mut diagnostics = loaded.diagnostics;
+        diagnostics.extend(security::examine(&loaded.scripts, security::machine()));
+        Self {
+            diagnostics,
+            usable: loaded.config.is_some(),
+            instances: loaded.config.map_or(0, |config| config.instances.len()),
+        }
+    }
+
+    fn verdict(&self) -> u8 {
+        let has = |code: Code| self.diagnostics.iter().any(|one| one.code == code);
+        if has(Code::Unreadable) {
+            verdict::CANNOT_RUN
+        } else if has(Code::InsecureScript) {
+            verdict::INSECURE
+        } else if self.diagnostics.iter().any(|one| one.config_error) {
+            verdict::CONFIG_ERRORS
+        } else {
+            verdict::GOOD
+        }
+    }
+
+    /// For people at a terminal, or a line for each as keepalived writes them.
+    fn text(&self, rich: bool) -> String {
+        let mut text = String::new();
+        for one in &self.diagnostics {
+            if rich {
+                text.push_str(&one.rich());
+                text.push_str("\n\n");
+            } else {
+                text.push_str(&one.to_string());
+                text.push('\n');
+            }
+        }
+        if rich {
+            text.push_str(&self.summary());
+        }
+        text
+    }
+
+    fn summary(&self) -> String {
+        let count = |severity: Severity| {
+            let found = self.diagnostics.iter();
+            found.filter(|one| one.severity == severity).count()
+        };
+        let used = if self.usable {
+            format!(
+                "the configuration can be used, with {}",
+                counted(self.instances, "instance")
+            )
+        } else {
+            "the configuration is not used".to_owned()
+        };
+        format!(
+            "{}, {}, {}: {used}\n",
+            counted(count(Severity::Error), "error"),
+            counted(count(Severity::Warning), "warning"),
+            counted(count(Severity::Note), "note"),
+        )
+    }
+
+    fn json(&self) -> io::Result<String> {
+        let object = Object {
+            usable: self.usable,
+            instances: self.instances,
+            exit: self.verdict(),
+            problems: self.diagnostics.iter().map(Problem::of).collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&object)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

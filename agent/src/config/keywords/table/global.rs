@@ -1,0 +1,130 @@
+//! global_defs.
+
+use super::common::{
+    COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
+};
+use super::reason::{
+    ANNOUNCE, BUFFERS, DBUS, FILES, FIREWALL, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY,
+    ONE_PROCESS, PROCESS, SCRIPTS, SNMP, START, STRICT, VMAC,
+};
+use super::{rows, special};
+use crate::config::keywords::GarpKey::{
+    Delay, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
+};
+use crate::config::keywords::GlobalKey as G;
+use crate::config::keywords::Status::{NotYet, Supported, WhileReading, WithoutEffect};
+use crate::config::keywords::shape::Argument::{Maybe, One, Several};
+use crate::config::keywords::shape::{Kind, Shape, list, words};
+use crate::config::keywords::{Key, Keyword, List, Status};
+
+const fn global(key: G) -> Status {
+    Supported(Key::Global(key))
+}
+
+const NICE: Shape = words(&[One(Kind::Number(-20, 19))]);
+const REALTIME: Shape = words(&[One(Kind::Number(1, 99))]);
+const CPUS: Shape = words(&[Several(Kind::Number(0, 8191))]);
+const RTTIME: Shape = words(&[One(Kind::Number(1, i64::MAX))]);
+const FIFO: Shape = words(&[One(Kind::File), Maybe(Kind::User), Maybe(Kind::User)]);
+const SCRIPT_TIME: Shape = words(&[One(Kind::Number(1, 1000))]);
+
+pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
+    global(G::RouterId), TEXT => "router_id";
+    global(G::Version), words(&[One(Kind::Number(2, 3))]) => "vrrp_version";
+    global(G::Garp(Delay)), COUNT => "vrrp_garp_master_delay";
+    global(G::Garp(Repeat)), POSITIVE => "vrrp_garp_master_repeat";
+    global(G::Garp(Refresh)), COUNT => "vrrp_garp_master_refresh";
+    global(G::Garp(RefreshRepeat)), POSITIVE => "vrrp_garp_master_refresh_repeat";
+    global(G::Garp(LowerPrioDelay)), COUNT => "vrrp_garp_lower_prio_delay";
+    global(G::Garp(LowerPrioRepeat)), COUNT => "vrrp_garp_lower_prio_repeat";
+    global(G::DownTimerAdverts), words(&[One(Kind::Number(1, 100))]) => "vrrp_down_timer_adverts";
+    global(G::LowerPrioNoAdvert), SWITCH => "vrrp_lower_prio_no_advert";
+    global(G::HigherPrioSendAdvert), SWITCH => "vrrp_higher_prio_send_advert";
+    global(G::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
+    global(G::CheckUnicastSrc), SWITCH => "vrrp_check_unicast_src";
+    global(G::OwnerIgnoreAdverts), SWITCH => "vrrp_owner_ignore_adverts";
+    LIST_CHECK, SWITCH => "vrrp_skip_check_adv_addr";
+    MAIL, list(List::Words) => "notification_email";
+    MAIL, TEXT => "notification_email_from" "smtp_helo_name";
+    MAIL, words(&[One(Kind::Host), Maybe(Kind::Port)]) => "smtp_server";
+    MAIL, words(&[One(Kind::Number(1, 4294))]) => "smtp_connect_timeout";
+    MAIL, SWITCH => "smtp_alert" "smtp_alert_vrrp" "smtp_alert_checker";
+    MAIL, FLAG => "no_email_faults" "no_checker_emails";
+    NOTIFY, FIFO => "notify_fifo" "vrrp_notify_fifo" "lvs_notify_fifo";
+    NOTIFY, SCRIPT => "notify_fifo_script" "vrrp_notify_fifo_script" "lvs_notify_fifo_script";
+    NOTIFY, SWITCH => "vrrp_notify_priority_changes";
+    NOTIFY, FLAG => "fifo_write_vrrp_states_on_reload" "rs_init_notifies";
+    SCRIPTS, words(&[One(Kind::User), Maybe(Kind::User)]) => "script_user";
+    SCRIPTS, FLAG => "enable_script_security" "set_supplementary_groups";
+    SCRIPTS, SCRIPT => "startup_script" "shutdown_script";
+    SCRIPTS, SCRIPT_TIME => "startup_script_timeout" "shutdown_script_timeout";
+    LVS, special::LVS_TIMEOUTS => "lvs_timeouts";
+    LVS, FLAG => "lvs_flush";
+    LVS, words(&[Maybe(Kind::Choice(&["VS"]))]) => "lvs_flush_on_stop" "lvs_flush_onstop";
+    LVS, special::LVS_SYNC_DAEMON => "lvs_sync_daemon";
+    LVS, SWITCH => "checker_log_all_failures";
+    LVS, words(&[Maybe(Kind::Name)]) => "nftables_ipvs";
+    LVS, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_ipvs_priority";
+    LVS, POSITIVE => "nftables_ipvs_start_fwmark";
+    FIREWALL, words(&[Maybe(Kind::Name)]) => "nftables";
+    FIREWALL, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_priority";
+    FIREWALL, FLAG => "nftables_ifindex" "nftables_counters";
+    FIREWALL, words(&[Maybe(Kind::Name), Maybe(Kind::Name)]) => "vrrp_iptables";
+    FIREWALL, words(&[Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name)]) =>
+        "vrrp_ipsets";
+    SNMP, TEXT => "snmp_socket";
+    SNMP, FLAG => "enable_traps" "enable_snmp_vrrp" "enable_snmp_keepalived" "enable_snmp_rfc"
+        "enable_snmp_rfcv2" "enable_snmp_rfcv3" "enable_snmp_checker";
+    SNMP, words(&[One(Kind::Seconds(1000, TIME))]) => "snmp_vs_stats_update_interval"
+        "snmp_rs_stats_update_interval";
+    DBUS, FLAG => "enable_dbus" "dbus_no_interface_name";
+    DBUS, TEXT => "dbus_service_name";
+    VMAC, TEXT => "vmac_prefix" "vmac_addr_prefix";
+    VMAC, special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
+    ANNOUNCE, special::EXTRA_GARP => "vrrp_garp_extra_if";
+    ANNOUNCE, POSITIVE_SECONDS => "vrrp_garp_interval" "vrrp_gna_interval";
+    ANNOUNCE, SWITCH => "vrrp_min_garp";
+    MULTICAST, words(&[One(Kind::Group)]) => "vrrp_mcast_group4" "vrrp_mcast_group6";
+    MULTICAST, FLAG => "disable_local_igmp";
+    START, words(&[One(Kind::Seconds(1000, TIME))]) => "vrrp_startup_delay" "vrrp_delay_after_boot";
+    STRICT, FLAG => "vrrp_strict";
+    NotYet("default_interface and dynamic_interfaces"), INTERFACE => "default_interface";
+    NotYet("default_interface and dynamic_interfaces"),
+        words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) => "dynamic_interfaces";
+    NotYet("a log line for unknown VRIDs (`failoverd monitor` shows them)"), FLAG =>
+        "log_unknown_vrids";
+    PROCESS, words(&[Maybe(Kind::Number(-1, 99))]) => "max_auto_priority";
+    PROCESS, words(&[One(Kind::Number(1, 10_000_000))]) => "min_auto_priority_delay";
+    PROCESS, NICE => "vrrp_priority";
+    PROCESS, FLAG => "vrrp_no_swap";
+    PROCESS, REALTIME => "vrrp_rt_priority";
+    PROCESS, CPUS => "vrrp_cpu_affinity";
+    PROCESS, RTTIME => "vrrp_rlimit_rttime" "vrrp_rlimit_rtime";
+    PROCESS, special::UMASK => "umask";
+    ONE_PROCESS, FLAG => "process_names";
+    ONE_PROCESS, TEXT => "process_name" "vrrp_process_name" "checker_process_name"
+        "lvs_process_name" "bfd_process_name";
+    ONE_PROCESS, NICE => "checker_priority" "bfd_priority";
+    ONE_PROCESS, FLAG => "checker_no_swap" "bfd_no_swap";
+    ONE_PROCESS, REALTIME => "checker_rt_priority" "bfd_rt_priority";
+    ONE_PROCESS, CPUS => "checker_cpu_affinity" "bfd_cpu_affinity";
+    ONE_PROCESS, RTTIME => "checker_rlimit_rttime" "checker_rlimit_rtime" "bfd_rlimit_rttime"
+        "bfd_rlimit_rtime";
+    BUFFERS, POSITIVE => "vrrp_netlink_cmd_rcv_bufs" "vrrp_netlink_monitor_rcv_bufs"
+        "process_monitor_rcv_bufs" "lvs_netlink_cmd_rcv_bufs" "lvs_netlink_monitor_rcv_bufs";
+    BUFFERS, SWITCH => "vrrp_netlink_cmd_rcv_bufs_force" "vrrp_netlink_monitor_rcv_bufs_force"
+        "process_monitor_rcv_bufs_force" "lvs_netlink_cmd_rcv_bufs_force"
+        "lvs_netlink_monitor_rcv_bufs_force";
+    BUFFERS, special::RX_POLICY => "vrrp_rx_bufs_policy";
+    BUFFERS, POSITIVE => "vrrp_rx_bufs_multiplier";
+    FILES, words(&[Maybe(Kind::File)]) => "reload_check_config" "reload_file";
+    FILES, words(&[One(Kind::File)]) => "reload_time_file" "config_save_dir"
+        "tmp_config_directory" "state_dump_file" "stats_dump_file" "json_dump_file";
+    FILES, FLAG => "reload_repeat" "use_symlink_paths";
+    FILES, SWITCH => "data_use_instance";
+    FILES, words(&[One(Kind::Number(1, 2))]) => "json_version";
+    WhileReading, special::INCLUDE_CHECK => "include_check";
+    WhileReading, COUNT => "random_seed";
+    WithoutEffect("failoverd does not read iproute2's tables"), words(&[One(Kind::File)]) =>
+        "iproute_usr_dir" "iproute_etc_dir";
+};

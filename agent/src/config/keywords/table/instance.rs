@@ -1,0 +1,108 @@
+//! vrrp_instance, and its authentication.
+
+use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
+use super::reason::{
+    ANNOUNCE, BFD, BUFFERS, FIREWALL, LINKBEAT, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY, ROUTES,
+    SCRIPTS, STRICT, TRACKING, UNICAST, VMAC,
+};
+use super::{rows, special};
+use crate::config::keywords::AuthKey as A;
+use crate::config::keywords::GarpKey::{
+    Delay, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
+};
+use crate::config::keywords::InstanceKey as I;
+use crate::config::keywords::Status::{NotYet, Refused, Supported, WithoutEffect};
+use crate::config::keywords::shape::Argument::{Maybe, One};
+use crate::config::keywords::shape::{Kind, block, list, words};
+use crate::config::keywords::{Block, Key, Keyword, List, Status};
+
+const fn instance(key: I) -> Status {
+    Supported(Key::Instance(key))
+}
+
+const IGNORED_THERE: Status = WithoutEffect("keepalived does nothing with it either");
+const LATE: Status = WithoutEffect("a failoverd that wakes up late looks before it sends");
+const HMAC: Status = Refused(
+    "without it every advert of a peer that uses it would be half understood",
+    "remove it on all routers of this VRID, or stay with keepalived for this instance",
+);
+
+pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
+    instance(I::State), words(&[One(Kind::Choice(&["MASTER", "BACKUP"]))]) => "state";
+    instance(I::Interface), INTERFACE => "interface";
+    instance(I::VirtualRouterId), words(&[One(Kind::Number(1, 255))]) => "virtual_router_id";
+    instance(I::Priority), words(&[One(Kind::Number(1, 255))]) => "priority";
+    instance(I::AdvertInt), words(&[One(Kind::Seconds(10_000, 255_000_000))]) => "advert_int";
+    instance(I::Version), words(&[One(Kind::Number(2, 3))]) => "version";
+    instance(I::NativeIpv6), FLAG => "native_ipv6";
+    instance(I::Authentication), block(&[], Block::Authentication) => "authentication";
+    instance(I::UnicastSrcIp), ADDRESS => "unicast_src_ip";
+    instance(I::UnicastPeer), list(List::Peers) => "unicast_peer";
+    instance(I::McastSrcIp), ADDRESS => "mcast_src_ip";
+    instance(I::CheckUnicastSrc), SWITCH => "check_unicast_src";
+    instance(I::VirtualIpaddress), list(List::Vips) => "virtual_ipaddress";
+    instance(I::VirtualIpaddressExcluded), list(List::Vips) => "virtual_ipaddress_excluded";
+    instance(I::TrackInterface), list(List::TrackInterfaces) => "track_interface";
+    instance(I::Preempt), FLAG => "preempt";
+    instance(I::Nopreempt), FLAG => "nopreempt";
+    instance(I::PreemptDelay), words(&[One(Kind::Seconds(0, 1_000_000_000))]) => "preempt_delay";
+    instance(I::Garp(Delay)), COUNT => "garp_master_delay";
+    instance(I::Garp(Repeat)), POSITIVE => "garp_master_repeat";
+    instance(I::Garp(Refresh)), COUNT => "garp_master_refresh";
+    instance(I::Garp(RefreshRepeat)), POSITIVE => "garp_master_refresh_repeat";
+    instance(I::Garp(LowerPrioDelay)), COUNT => "garp_lower_prio_delay";
+    instance(I::Garp(LowerPrioRepeat)), COUNT => "garp_lower_prio_repeat";
+    instance(I::DownTimerAdverts), words(&[One(Kind::Number(1, 100))]) => "down_timer_adverts";
+    instance(I::LowerPrioNoAdvert), SWITCH => "lower_prio_no_advert";
+    instance(I::HigherPrioSendAdvert), SWITCH => "higher_prio_send_advert";
+    instance(I::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
+    instance(I::OwnerIgnoreAdverts), SWITCH => "owner_ignore_adverts";
+    LIST_CHECK, SWITCH => "skip_check_adv_addr";
+    IGNORED_THERE, words(&[One(Kind::Number(0, 4))]) => "debug";
+    LINKBEAT, FLAG => "linkbeat_use_polling";
+    BUFFERS, POSITIVE => "kernel_rx_buf_size";
+    WithoutEffect("failoverd accepts traffic to its VIPs anyway"), FLAG => "accept";
+    FIREWALL, FLAG => "no_accept";
+    NotYet("an instance that outlives its interface"), FLAG => "dont_track_primary";
+    TRACKING, list(List::TrackFiles) => "track_file";
+    TRACKING, list(List::TrackProcesses) => "track_process";
+    TRACKING, FLAG => "track_src_ip";
+    SCRIPTS, list(List::TrackScripts) => "track_script";
+    BFD, list(List::TrackBfds) => "track_bfd";
+    NOTIFY, SCRIPT => "notify" "notify_master" "notify_backup" "notify_fault" "notify_stop"
+        "notify_master_rx_lower_pri";
+    NOTIFY, words(&[Maybe(Kind::Script), Maybe(Kind::User), Maybe(Kind::User)]) =>
+        "notify_deleted";
+    NOTIFY, SWITCH => "notify_priority_changes";
+    MAIL, SWITCH => "smtp_alert";
+    VMAC, special::USE_VMAC => "use_vmac";
+    VMAC, special::USE_IPVLAN => "use_ipvlan";
+    VMAC, FLAG => "use_vmac_addr" "vmac_xmit_base";
+    VMAC, special::EXTRA_GARP => "vmac_garp_intvl";
+    VMAC, INTERFACE => "vrf";
+    ROUTES, list(List::Routes) => "virtual_routes";
+    ROUTES, list(List::Rules) => "virtual_rules";
+    ROUTES, FLAG => "promote_secondaries" "no_virtual_ipaddress";
+    MULTICAST, words(&[One(Kind::Group)]) => "mcast_dst_ip";
+    UNICAST, words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
+    UNICAST, FLAG => "unicast_fault_no_peer";
+    UNICAST, words(&[Maybe(Kind::Choice(&["never"]))]) => "old_unicast_checksum";
+    STRICT, SWITCH => "strict_mode";
+    LVS, INTERFACE => "lvs_sync_daemon_interface";
+    ANNOUNCE, special::EXTRA_GARP => "garp_extra_if";
+    LATE, words(&[Maybe(Kind::Number(1, 254))]) => "timer_expired_backup" "thread_timer_expired";
+    HMAC, block(&[], Block::AuthHmac) => "auth_hmac";
+};
+
+pub const AUTHENTICATION: &[Keyword] = rows! { Authentication:
+    Supported(Key::Auth(A::Type)), words(&[One(Kind::Choice(&["PASS", "AH"]))]) => "auth_type";
+    Supported(Key::Auth(A::Pass)), words(&[One(Kind::Secret)]) => "auth_pass";
+};
+
+pub const AUTH_HMAC: &[Keyword] = rows! { AuthHmac:
+    HMAC, words(&[One(Kind::Number(0, 255)), One(Kind::Secret), Maybe(Kind::Secret)]) => "key";
+    HMAC, words(&[One(Kind::Number(0, 255))]) => "active_key";
+    HMAC, words(&[One(Kind::Number(1, 300))]) => "time_window";
+    HMAC, words(&[One(Kind::Choice(&["time", "monotonic"]))]) => "anti_replay";
+    HMAC, words(&[One(Kind::Choice(&["enforce", "permissive", "receive-only"]))]) => "mode";
+};
