@@ -162,7 +162,7 @@ impl Service {
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        self.look_at = self.look_around().await?;
+        self.look_around().await?;
         self.running = true;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -183,10 +183,7 @@ impl Service {
                     }
                 }
                 () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
-                    self.look_at = None;
-                    if let Some(again) = self.look_around().await? {
-                        self.look_at = Some(self.look_at.map_or(again, |at| at.min(again)));
-                    }
+                    self.look_around().await?;
                 }
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
@@ -205,10 +202,12 @@ impl Service {
     /// Never put off: a storm of changes must not keep us from looking for as
     /// long as it lasts.
     fn look_soon(&mut self) {
-        // Never put off: a storm of changes must not keep us from looking for
-        // as long as it lasts.
-        let soon = now() + SETTLE;
-        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+        self.look_within(SETTLE);
+    }
+
+    fn look_within(&mut self, span: Duration) {
+        let then = now() + span;
+        self.look_at = Some(self.look_at.map_or(then, |at| at.min(then)));
     }
 
     async fn answer_question(&mut self, question: Question) {
@@ -302,13 +301,15 @@ impl Service {
     }
 
     /// Looks at the machine and gives every instance a port or a fault.
-    /// Returns when to look again, if something could not be done now.
-    async fn look_around(&mut self) -> Result<Option<Instant>, Failure> {
+    /// What could not be done now is tried again.
+    async fn look_around(&mut self) -> Result<(), Failure> {
+        self.look_at = None;
         let world = match survey(&self.handle).await {
             Ok(world) => world,
             Err(error) => {
                 warn!("cannot ask the kernel for links and addresses: {error}");
-                return Ok(Some(again()));
+                self.look_within(RETRY);
+                return Ok(());
             }
         };
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
@@ -324,7 +325,10 @@ impl Service {
         if settled && !self.leaving.is_empty() {
             settled = self.let_go(&world).await;
         }
-        Ok((!settled).then(again))
+        if !settled {
+            self.look_within(RETRY);
+        }
+        Ok(())
     }
 
     /// One instance on the machine as it is; false when it should be tried again.
@@ -411,6 +415,10 @@ impl Service {
         };
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let id = seat.id;
+            // Else the fast lane has other VIPs by these numbers.
+            if seat.told != Some(plan::core_config(id, instance)) {
+                continue;
+            }
             for (number, vip) in instance.vips.iter().enumerate() {
                 let home = vip.device.as_ref().unwrap_or(&instance.interface);
                 let Some(link) = world.link(home.as_str()) else {

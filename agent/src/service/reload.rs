@@ -112,10 +112,11 @@ impl Service {
             .map_err(|error| format!("cannot ask the kernel for links and addresses: {error}"))?;
         let ids = self.admit(&config, &changes, &world)?;
         self.apply(config, &changes, ids);
-        self.look_at = self.look_around().await.map_err(|error| {
+        if let Err(failure) = self.look_around().await {
+            // A link that went and came in this moment: it is looked at again.
+            error!("{failure}");
             self.look_soon();
-            error.to_string()
-        })?;
+        }
         Ok(changes)
     }
 
@@ -133,7 +134,8 @@ impl Service {
             .filter(|delta| matches!(delta.action, Action::Added | Action::Replaced))
             .filter_map(|delta| config.instances.get(delta.new?))
             .collect();
-        check_interfaces(new.iter().copied(), world).map_err(|failure| failure.to_string())?;
+        let names = self.new_names(config, changes);
+        check_interfaces(names.into_iter(), world).map_err(|failure| failure.to_string())?;
         let ids = self.free_ids(new.len())?;
         let families = self.open_families(&new)?;
         self.locks
@@ -163,8 +165,24 @@ impl Service {
         Ok(ids)
     }
 
-    /// Ids that nobody has, those longest unused last: a report about one that
-    /// has just left is not taken for its successor's.
+    /// Interfaces that are named where they were not before: without one of
+    /// them an instance that runs would have a fault.
+    fn new_names<'a>(&self, config: &'a Config, changes: &Changes) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        for delta in &changes.instances {
+            let Some(new) = delta.new.and_then(|index| config.instances.get(index)) else {
+                continue;
+            };
+            let old = delta.old.and_then(|index| self.config.instances.get(index));
+            let old: Vec<&str> = old.map(named_interfaces).unwrap_or_default();
+            let new = named_interfaces(new).into_iter();
+            names.extend(new.filter(|name| !old.contains(name)));
+        }
+        names
+    }
+
+    /// Ids that nobody has, beyond the newest first: a report about an instance
+    /// that has just left is not taken for its successor's.
     fn free_ids(&self, count: usize) -> Result<Vec<InstanceId>, String> {
         let taken = self.seats.iter().map(|seat| seat.id);
         let leaving = self.leaving.iter().map(|leaving| leaving.id);
@@ -339,6 +357,16 @@ impl Service {
         }
         true
     }
+}
+
+/// Every interface that an instance needs.
+fn named_interfaces(instance: &Instance) -> Vec<&str> {
+    let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+    std::iter::once(&instance.interface)
+        .chain(homes)
+        .chain(&instance.track_interfaces)
+        .map(config::IfName::as_str)
+        .collect()
 }
 
 /// The errors of a file, one a line.

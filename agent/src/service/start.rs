@@ -57,7 +57,8 @@ impl Service {
             what: "cannot ask the kernel for links and addresses".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
-        check_interfaces(config.instances.iter(), &world)?;
+        let names = config.instances.iter().map(|i| i.interface.as_str());
+        check_interfaces(names, &world)?;
         let mut kernel = load_kernel(&options)?;
         let maps = match &mut kernel {
             Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
@@ -135,15 +136,10 @@ impl Service {
 
 /// A name that is no interface's is a slip more often than a wish.
 pub(super) fn check_interfaces<'a>(
-    mut instances: impl Iterator<Item = &'a Instance>,
+    mut names: impl Iterator<Item = &'a str>,
     world: &World,
 ) -> Result<(), Failure> {
-    let exists = |name: &str| world.link(name).is_some();
-    let missing = instances
-        .by_ref()
-        .map(|i| i.interface.as_str())
-        .find(|name| !exists(name));
-    match missing {
+    match names.find(|name| world.link(name).is_none()) {
         None => Ok(()),
         Some(name) => {
             let names: Vec<_> = world.links.iter().map(|link| link.name.as_str()).collect();
