@@ -70,7 +70,7 @@ pub struct Driver {
     counters: LaneCounters,
     outcomes: Vec<OutcomeCounters>,
     quiet: Quiet,
-    /// VIPs that were taken off only to be put back otherwise: the kernel's
+    /// VIPs that a reload took off and may have put elsewhere: the kernel's
     /// word of it is no loss.
     swapped: Vec<(u32, IpAddr)>,
     finished: bool,

@@ -131,7 +131,9 @@ impl Driver {
             if self.is_held_by_another(place) {
                 continue;
             }
-            if port.vips.contains(&place) && self.swapped.len() < self.swapped.capacity() {
+            // Whoever has it next, this instance with other options or another
+            // one, is not to take the kernel's word of this for a loss.
+            if self.swapped.len() < self.swapped.capacity() {
                 self.swapped.push(place);
             }
             let result = self.sockets.command.remove_one(&mut former.addresses, vip);
