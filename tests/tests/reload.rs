@@ -432,6 +432,10 @@ fn instances_come_and_go_and_the_others_do_not_notice() -> Result<()> {
     let mark = log.mark();
     signal(&pair.active, libc::SIGKILL)?;
     log.wait_line_from(mark, "the agent died", SOON)?;
+    // Its parent waits before it starts another one, which would remove them.
+    for vip in [A, B, C] {
+        assert!(!host.has_address(ip(vip)?)?, "{vip} was left");
+    }
     log.wait_line_from(mark, "(VI_2) Entering MASTER STATE", SOON)?;
     eventually(SOON, "the pair is as before", || {
         let both = [pair.active.state()?, pair.backup.state()?];
@@ -465,6 +469,10 @@ fn instances_come_and_go_and_the_others_do_not_notice() -> Result<()> {
     let gap = longest_gap(&adverts(&events, host, 51));
     assert!(gap < 2 * INTERVAL, "{gap:?}");
     assert!(adverts(&events, host, 53).len() < 5, "it still sends");
+    // Nor does it keep the lock.
+    let mut other = Agent::start_conf(&host.ns, &conf(std::slice::from_ref(&third)), "VI_3")?;
+    other.wait_state(State::Active, SOON)?;
+    other.stop()?;
     // The id is used again, and its successor counts from zero.
     reload(&pair.active, &[first, third])?;
     let status = pair.active.status()?;
