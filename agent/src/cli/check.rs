@@ -45,7 +45,7 @@ pub struct CheckArgs {
 
 pub fn run(arguments: &CheckArgs) -> ExitCode {
     let loaded = load_as(&arguments.file, arguments.config_id.clone());
-    let report = Report::new(loaded);
+    let report = Report::new(loaded, security::machine());
     let printed = if arguments.json {
         report.json().and_then(|text| print(&text, io::stdout()))
     } else {
@@ -132,9 +132,9 @@ struct Object<'a> {
 }
 
 impl Report {
-    fn new(loaded: Loaded) -> Self {
+    fn new(loaded: Loaded, machine: security::Machine) -> Self {
         let mut diagnostics = loaded.diagnostics;
-        diagnostics.extend(security::examine(&loaded.scripts, security::machine()));
+        diagnostics.extend(security::examine(&loaded.scripts, machine));
         Self {
             diagnostics,
             usable: loaded.config.is_some(),

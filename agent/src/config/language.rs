@@ -82,7 +82,11 @@ impl Language<'_> {
             let line = Line::new(code, source.id, number).trimmed();
             if open {
                 // A line without a backslash, an empty one too, is the last.
-                self.definitions.add_line(line.text());
+                if !self.definitions.add_line(line.text()) {
+                    let message = format!("a value of more than {} KiB", limits::MAX_VALUE >> 10);
+                    let help = "is the backslash at the end of a line meant?";
+                    self.budget.stop(self.sink, line.whole(), message, help);
+                }
             } else {
                 self.line(line, source, 0);
             }

@@ -13,7 +13,8 @@ pub fn markdown() -> String {
             section(first.block, table, &mut out);
         }
     }
-    out.push_str(DIFFERENCES);
+    out.push_str(CHECK);
+    differences(&mut out);
     out
 }
 
@@ -49,7 +50,48 @@ failoverd reads keepalived.conf as keepalived 2.4.3 does. This is every keyword 
 Limits, each of which ends in an error: 1024 bytes a line, 4 MiB a file, 8 MiB and 1,000,000 replacements in all, 16 files within each other, 16 blocks within each other, 32 definitions within each other.
 ";
 
-const DIFFERENCES: &str = include_str!("reference/differences.md");
+const CHECK: &str = "
+## `failoverd check`
+
+`failoverd check FILE` (or `failoverd -t FILE`) reports all problems of a configuration in one go and touches nothing. Its exit codes are those of `keepalived -t`:
+
+| code | |
+|---|---|
+| 0 | nothing that keepalived would report |
+| 4 | the file cannot be read |
+| 5 | errors in the configuration; also those with which keepalived, and failoverd, run all the same by taking a substitute |
+| 6 | scripts would run insecurely: as root without `enable_script_security`, or from a path that others than root can change |
+
+On a terminal it shows the line, the place in it and a remedy; otherwise one line for each problem, as keepalived writes them. `--json` gives one object: `usable`, `instances`, `exit` and `problems`, each with `file`, `line`, `column`, `width`, `severity` (`error`, `warning`, `note`), `code`, `message`, `help` and `keepalived` (whether it reports the problem too).
+
+What keepalived passes over in silence is a warning here, and does not change the exit code: global_defs behind instances, a repeated or superfluous word, `priority 255` for an address that nothing shows to be the machine's own, a VIP that is listed twice, an IPv6 address list that does not start with a link-local one, an include that matches nothing, a definition that is used where it is not replaced.
+
+## Where the verdict differs from that of keepalived 2.2.7
+
+Of the configurations in `tests/data/verdicts/corpus.txt`, these get another verdict:
+
+";
+
+const LISTED: &str = include_str!("../../../tests/data/verdicts/differences.txt");
+
+/// The list that the test of the corpus checks.
+fn differences(out: &mut String) {
+    for entry in LISTED.split("\n\n").map(str::trim) {
+        let Some((head, body)) = entry.split_once('\n').filter(|_| !entry.starts_with('#')) else {
+            continue;
+        };
+        let (verdict, reason) = match head.split_at_checked(2) {
+            Some(("+ ", reason)) => ("accepted here", reason),
+            Some((_, reason)) => ("reported here", reason),
+            None => continue,
+        };
+        let _ = writeln!(out, "- {verdict}: {reason}\n\n  ```");
+        for line in body.lines() {
+            let _ = writeln!(out, "{line}");
+        }
+        out.push_str("  ```\n");
+    }
+}
 
 fn summary(out: &mut String) {
     let count = |wanted: fn(&Status) -> bool| {

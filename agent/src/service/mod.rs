@@ -7,6 +7,7 @@ mod lock;
 mod picture;
 mod reload;
 mod reports;
+mod signals;
 mod start;
 
 use std::{
@@ -23,7 +24,6 @@ use agent_common::{Family, outcome::OutcomeCounters};
 use rtnetlink::Handle;
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
 };
@@ -36,6 +36,7 @@ use self::{
     picture::Pending,
     reload::{Leaving, Marks},
     reports::Reporter,
+    signals::{Signals, Wish},
 };
 use crate::{
     config::Config,
@@ -473,44 +474,4 @@ fn again() -> Instant {
 /// Never waited for: the branch that uses it is switched off.
 fn far_away() -> Instant {
     now() + Duration::from_secs(3600)
-}
-
-/// What a signal asks for.
-enum Wish {
-    Stop,
-    Reload,
-}
-
-/// The signals that the agent acts on.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    /// What people send to keepalived for data; not handled, they would kill.
-    user1: Signal,
-    user2: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-            user2: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    async fn wish(&mut self) -> Wish {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Wish::Stop,
-                _ = self.interrupt.recv() => return Wish::Stop,
-                _ = self.hangup.recv() => return Wish::Reload,
-                _ = self.user1.recv() => warn!("SIGUSR1: ask `failoverd status` for data"),
-                _ = self.user2.recv() => warn!("SIGUSR2: ask `failoverd status` for statistics"),
-            }
-        }
-    }
 }

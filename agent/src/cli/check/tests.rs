@@ -1,6 +1,5 @@
 //! Verdicts, forms, and the rules for scripts.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,7 +9,15 @@ use super::*;
 use crate::config::{Script, Scripts, load, parse_str};
 
 fn report(text: &str) -> Report {
-    Report::new(parse_str("a.conf", text))
+    Report::new(parse_str("a.conf", text), machine("root"))
+}
+
+/// One with these users, and the programs of this one.
+fn machine(users: &str) -> Machine {
+    Machine {
+        users: users.split(' ').map(str::to_owned).collect(),
+        path: "/usr/bin:/bin".into(),
+    }
 }
 
 fn instance(lines: &str) -> String {
@@ -35,7 +42,7 @@ fn verdicts_are_those_of_keepalived() {
     ] {
         assert_eq!(report(&text).verdict(), verdict, "{text}");
     }
-    let missing = Report::new(load(Path::new("/nonexistent/file")));
+    let missing = Report::new(load(Path::new("/nonexistent/file")), machine("root"));
     assert_eq!((missing.verdict(), missing.usable), (4, false));
 }
 
@@ -89,12 +96,9 @@ fn code(script: Script, security: bool, user: Option<&str>, users: &str) -> Opti
         security,
         user: user.map(str::to_owned),
     };
-    let users: BTreeSet<String> = users.split(' ').map(str::to_owned).collect();
-    let machine = Machine {
-        users,
-        path: "/usr/bin:/bin".into(),
-    };
-    examine(&scripts, machine).first().map(|found| found.code)
+    examine(&scripts, machine(users))
+        .first()
+        .map(|found| found.code)
 }
 
 #[test]

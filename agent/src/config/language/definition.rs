@@ -57,23 +57,26 @@ impl Definitions {
         predefined::is_name(name).then(|| format!("this hides what ${{{name}}} stands for"))
     }
 
-    /// The next line of an open definition.
-    pub fn add_line(&mut self, text: &str) {
+    /// The next line of an open definition. False where it is too long now.
+    pub fn add_line(&mut self, text: &str) -> bool {
         let Some((_, lines, bytes)) = &mut self.open else {
-            return;
+            return true;
         };
         let (text, more) = match text.strip_suffix('\\') {
             Some(text) => (text.trim_end(), true),
             None => (text, false),
         };
         *bytes = bytes.saturating_add(text.len());
-        // What is beyond the bound would be far beyond what can be used.
-        if !text.is_empty() && *bytes <= MAX_VALUE {
+        if *bytes > MAX_VALUE {
+            return false;
+        }
+        if !text.is_empty() {
             lines.push(text.to_owned());
         }
         if !more {
             self.close();
         }
+        true
     }
 
     /// The value is complete, or its file ended.

@@ -219,6 +219,7 @@ fn nothing_goes_on_forever() {
         format!("~SEQ(I,1,900000) {}", "y ".repeat(400)),
         format!("{many}{double}${{A39}}"),
         double + "${A39}",
+        format!("$A= \\\n{}", "some words \\\n".repeat(10_000)),
     ] {
         let (_, codes) = words(&text);
         assert_eq!(codes, [Code::TooMuch], "{}", &text[..text.len().min(60)]);

@@ -55,9 +55,37 @@ const WORDS: &[&str] = &[
     "scope",
     "global_defs",
     "include",
+    "include *.conf",
     "@x",
+    "@^x",
     "$X=1",
+    "$X=${X}1",
+    "$Y= \\",
+    "$X",
+    "${X}",
+    "${_RANDOM 1 9}",
     "~SEQ",
+    "~SEQ(X,1,5)",
+    "~SEQx(X,1,3,99)",
+    "~LST({X,Y},{1,2},{3})",
+    "script",
+    "'",
+    "\\",
+    "\\x4",
+    "virtual_server",
+    "real_server",
+    "HTTP_GET",
+    "url",
+    "virtual_routes",
+    "virtual_rules",
+    "nexthop",
+    "static_ipaddress",
+    "vrrp_sync_group",
+    "group",
+    "vrrp_script",
+    "track_script",
+    "vrrp_strict",
+    "auth_hmac",
     "\u{feff}",
     "\0",
     "ä",
@@ -136,7 +164,8 @@ fn check(input: &[u8]) -> bool {
         config.is_none(),
         diagnostics.iter().any(Diagnostic::is_error)
     );
-    assert!(diagnostics.len() <= 501);
+    // With a line for the parts that are to come, and one for the rest.
+    assert!(diagnostics.len() <= 502);
     for found in &diagnostics {
         assert!(
             !found.message.is_empty() && !found.message.contains('\n'),
@@ -220,6 +249,17 @@ fn timed(input: &[u8]) -> Duration {
     start.elapsed()
 }
 
+fn servers() -> String {
+    let one = |n: usize| {
+        format!(
+            "virtual_server 10.0.{}.{} 80 {{\nprotocol TCP\nlvs_sched rr\nlvs_method DR\nreal_server 10.1.0.1 80 {{\nHTTP_GET {{\nurl {{\npath /\n}}\n}}\n}}\n}}\n",
+            n / 256,
+            n % 256
+        )
+    };
+    (0..10_000).map(one).collect()
+}
+
 #[test]
 fn a_megabyte_of_anything_ends_quickly() {
     let inside = |entry: &dyn Fn(usize) -> String, keyword: &str| {
@@ -249,6 +289,36 @@ fn a_megabyte_of_anything_ends_quickly() {
         ("peers", inside(&ipv6, "unicast_peer")),
         ("tracked", inside(&|n| format!("t{n}\n"), "track_interface")),
         ("instances", instances),
+        ("definitions", "$A=b\nx $A\n".repeat(100_000)),
+        (
+            "uses",
+            ("x ".to_owned() + &"$A ".repeat(300) + "\n").repeat(4000),
+        ),
+        ("dollars", ("$".repeat(1000) + "\n").repeat(4000)),
+        ("open braces", ("${A".repeat(300) + "\n").repeat(4000)),
+        ("sequence", "~SEQ(I,1,999999) x\n".repeat(10)),
+        (
+            "sequences",
+            "~SEQ(I,1,100) ~SEQ(J,1,100) a${I}b${J}\n".repeat(1000),
+        ),
+        (
+            "continued",
+            "$A= \\\n".to_owned() + &"x \\\n".repeat(1 << 18),
+        ),
+        ("lists", "~LST({A,B},{1,2},{3,4}) x$A\n".repeat(30_000)),
+        (
+            "escapes",
+            ("script ".to_owned() + &"\\x41'a'\"b\"".repeat(80) + "\n").repeat(4000),
+        ),
+        ("servers", servers()),
+        (
+            "routes",
+            inside(
+                &|n| format!("10.{}.0.0/16 dev e{n}\n", n % 256),
+                "virtual_routes",
+            ),
+        ),
+        ("trackers", inside(&|n| format!("s{n}\n"), "track_script")),
     ] {
         let took = timed(input.as_bytes());
         // A debug build on a busy machine; anything quadratic takes minutes.

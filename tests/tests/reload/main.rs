@@ -1,186 +1,26 @@
 //! The configuration changes while the agent runs (issue 3): what does not
 //! change is not touched, and what is wrong changes nothing.
 
+mod corners;
+mod lab;
+mod storm;
+
 use std::{net::IpAddr, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use failoverd_tests::{
     agent::{Agent, Ended, call},
     agents::{SOON, START, signal},
     clock::{monotonic, nanos},
     require_agent,
     router::{Router, State},
-    topology::{Host, Lan},
+    topology::Lan,
     wait::{eventually, let_pass},
     witness::{Event, Witness},
 };
 use serde_json::Value;
 
-const INTERVAL: Duration = Duration::from_millis(100);
-const FAST: Duration = Duration::from_millis(10);
-/// Active_Down_Interval of any priority with [`INTERVAL`], and some.
-const DOWN: Duration = Duration::from_millis(450);
-
-/// One instance of a file.
-#[derive(Clone)]
-struct Block {
-    name: &'static str,
-    interface: &'static str,
-    vrid: u8,
-    priority: u8,
-    interval: Duration,
-    vips: Vec<String>,
-}
-
-impl Block {
-    fn new(priority: u8, vips: &[&str]) -> Self {
-        Self {
-            name: "VI_1",
-            interface: "eth0",
-            vrid: 51,
-            priority,
-            interval: INTERVAL,
-            vips: vips.iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    fn every(self, interval: Duration) -> Self {
-        Self { interval, ..self }
-    }
-
-    /// Another virtual router.
-    fn second(vips: &[&str]) -> Self {
-        Self {
-            name: "VI_2",
-            vrid: 52,
-            ..Self::new(200, vips)
-        }
-    }
-}
-
-fn conf(blocks: &[Block]) -> String {
-    let block = |block: &Block| {
-        let Block {
-            name,
-            interface,
-            vrid,
-            priority,
-            interval,
-            vips,
-        } = block;
-        // Without a second burst: every GARP that is seen has another reason.
-        format!(
-            "vrrp_instance {name} {{\nversion 3\ninterface {interface}\n\
-             virtual_router_id {vrid}\npriority {priority}\nadvert_int {}\n\
-             garp_master_delay 0\nvirtual_ipaddress {{\n{}\n}}\n}}\n",
-            interval.as_secs_f64(),
-            vips.join("\n"),
-        )
-    };
-    blocks.iter().map(block).collect()
-}
-
-const A: &str = "10.77.9.1/32";
-const B: &str = "10.77.9.2/32";
-const C: &str = "10.77.9.3/32";
-
-fn ip(vip: &str) -> Result<IpAddr> {
-    let address = vip.split('/').next().context("an address")?;
-    Ok(address.parse()?)
-}
-
-/// Host 0 is Active, host 1 Backup, both with files of their own.
-struct Pair {
-    active: Agent,
-    backup: Agent,
-    lan: Lan,
-}
-
-impl Pair {
-    fn start(blocks: &[Block]) -> Result<Self> {
-        Self::start_on(Lan::new(3)?, blocks)
-    }
-
-    fn start_on(lan: Lan, blocks: &[Block]) -> Result<Self> {
-        let active = Agent::start_conf(&lan.host(0).ns, &conf(blocks), "VI_1")?;
-        active.wait_state(State::Active, START)?;
-        let lower = blocks.iter().cloned();
-        let lower: Vec<_> = lower.map(|b| Block { priority: 100, ..b }).collect();
-        let backup = Agent::start_conf(&lan.host(1).ns, &conf(&lower), "VI_1")?;
-        backup.wait_state(State::Backup, START)?;
-        let pair = Self {
-            active,
-            backup,
-            lan,
-        };
-        eventually(START, "the Backup hears its Active", || {
-            let status = pair.backup.status().ok()?;
-            status["instances"][0]["active"].is_string().then_some(())
-        })?;
-        Ok(pair)
-    }
-
-    fn witness(&self) -> Result<Witness> {
-        Witness::start(&self.lan.host(0).ns, "eth0")
-    }
-
-    fn transitions(&self) -> [usize; 2] {
-        [&self.active, &self.backup].map(|agent| agent.transitions().len())
-    }
-}
-
-fn reload(agent: &Agent, blocks: &[Block]) -> Result<Vec<String>> {
-    agent.write_conf(&conf(blocks))?;
-    let ended = agent.reload()?;
-    ensure!(ended.code == Some(0), "{ended:?}");
-    Ok(ended.output)
-}
-
-fn addresses(events: &[Event]) -> Vec<(IpAddr, bool)> {
-    use failoverd_tests::witness::What;
-    let address = |event: &Event| match &event.what {
-        What::Address(address) => Some((address.address, address.gone)),
-        What::Frame(_) => None,
-    };
-    events.iter().filter_map(address).collect()
-}
-
-fn garps(events: &[Event]) -> Vec<IpAddr> {
-    let garp = |event: &Event| Some(event.frame()?.garp()?.address.into());
-    events.iter().filter_map(garp).collect()
-}
-
-/// Times of the adverts that a host sent in one virtual router.
-fn adverts(events: &[Event], from: &Host, vrid: u8) -> Vec<u64> {
-    let mine = |event: &&Event| {
-        let advert = event.frame().and_then(|frame| frame.advert());
-        advert.is_some_and(|advert| advert.source_mac == from.port.mac && advert.vrid == vrid)
-    };
-    events.iter().filter(mine).map(|event| event.time).collect()
-}
-
-fn longest_gap(times: &[u64]) -> Duration {
-    let gaps = times.windows(2).map(|two| two[1].saturating_sub(two[0]));
-    Duration::from_nanos(gaps.max().unwrap_or(u64::MAX))
-}
-
-/// What must not differ where nothing was changed.
-fn essence(status: &Value) -> Value {
-    let mut instance = status["instances"][0].clone();
-    let moving = [
-        "since_ms",
-        "deadline_in_ms",
-        "last_advert_ms_ago",
-        "outcomes",
-    ];
-    for field in moving {
-        instance[field] = Value::Null;
-    }
-    for counter in ["adverts_sent", "adverts_received"] {
-        instance["counters"][counter] = Value::Null;
-    }
-    instance
-}
+use crate::lab::*;
 
 #[test]
 fn an_identical_file_has_no_effect() -> Result<()> {
@@ -473,6 +313,18 @@ fn instances_come_and_go_and_the_others_do_not_notice() -> Result<()> {
     let mut other = Agent::start_conf(&host.ns, &conf(std::slice::from_ref(&third)), "VI_3")?;
     other.wait_state(State::Active, SOON)?;
     other.stop()?;
+    // Adverts of it are nobody's now.
+    let theirs = Block {
+        priority: 100,
+        ..third.clone()
+    };
+    reload(&pair.backup, &[Block::new(100, &[A]), theirs])?;
+    eventually(SOON, "adverts of an unknown virtual router", || {
+        let status = pair.active.status().ok()?;
+        status["unclaimed"]["unknown_vrid"]
+            .as_u64()
+            .filter(|count| *count > 0)
+    })?;
     // The id is used again, and its successor counts from zero.
     reload(&pair.active, &[first, third])?;
     let status = pair.active.status()?;
@@ -609,162 +461,4 @@ fn diff_says_what_a_reload_would_do() -> Result<()> {
     // Nothing was done.
     assert!(!pair.lan.host(0).has_address(ip(B)?)?);
     Ok(())
-}
-
-/// A name that is no interface's would be a fault of an instance that runs.
-#[test]
-fn an_interface_that_does_not_exist_is_refused() -> Result<()> {
-    require_agent!();
-    let pair = Pair::start(&[Block::new(200, &[A])])?;
-    let transitions = pair.transitions();
-    pair.active
-        .write_conf(&conf(&[Block::new(200, &[A, "10.77.9.2/32 dev eth7"])]))?;
-    let ended = pair.active.reload()?;
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.output.join("\n").contains("eth7"), "{ended:?}");
-    assert_eq!(pair.transitions(), transitions);
-    Ok(())
-}
-
-/// keepalived needs two reloads for that (COMPAT 2.17).
-#[test]
-fn a_vip_moves_from_one_instance_to_the_other_in_place() -> Result<()> {
-    require_agent!();
-    let both = |first: &[&str], second: &[&str]| [Block::new(200, first), Block::second(second)];
-    let pair = Pair::start(&both(&[A, B], &[C]))?;
-    pair.active
-        .process()
-        .wait_line("(VI_2) Entering MASTER STATE", SOON)?;
-    let (witness, moved) = (pair.witness()?, ip(B)?);
-    for [first, second] in [[&[A][..], &[C, B][..]], [&[A, B], &[C]]] {
-        let mark = witness.mark();
-        reload(&pair.active, &both(first, second))?;
-        let_pass(2 * INTERVAL)?;
-        assert!(pair.lan.host(0).has_address(ip(B)?)?);
-        let events = witness.events().split_off(mark);
-        let others = addresses(&events)
-            .into_iter()
-            .filter(|(address, _)| *address != moved);
-        assert_eq!(others.count(), 0, "{:?}", addresses(&events));
-        assert_eq!(garps(&events), [ip(B)?; 5]);
-    }
-    Ok(())
-}
-
-/// The agent started without IPv6.
-#[test]
-fn another_family_comes_into_use() -> Result<()> {
-    require_agent!();
-    let pair = Pair::start(&[Block::new(200, &[A])])?;
-    let six = ["fe80::9:1/64", "fd77:9::1/128"];
-    for (agent, priority) in [(&pair.active, 200), (&pair.backup, 100)] {
-        let sixth = Block {
-            name: "VI_6",
-            vrid: 60,
-            ..Block::new(priority, &six)
-        };
-        reload(agent, &[Block::new(priority, &[A]), sixth])?;
-    }
-    let state = |agent: &Agent| Some(agent.status().ok()?["instances"][1]["state"].clone());
-    eventually(SOON, "an election in IPv6", || {
-        let states = [state(&pair.active)?, state(&pair.backup)?];
-        (states == ["active", "backup"]).then_some(())
-    })?;
-    assert!(pair.lan.host(0).has_address("fd77:9::1".parse()?)?);
-    let_pass(DOWN)?;
-    assert_eq!(state(&pair.backup), Some("backup".into()));
-    Ok(())
-}
-
-#[test]
-fn an_instance_with_a_fault_is_changed_as_well() -> Result<()> {
-    require_agent!();
-    let pair = Pair::start(&[Block::new(200, &[A])])?;
-    pair.lan.cut_cable(0)?;
-    pair.active.wait_state(State::Fault, SOON)?;
-    reload(&pair.active, &[Block::new(220, &[B])])?;
-    let status = pair.active.status()?;
-    assert_eq!(status["instances"][0]["priority"], 220, "{status}");
-    assert_eq!(status["instances"][0]["state"], "fault", "{status}");
-    pair.lan.mend(0)?;
-    pair.active.wait_state(State::Active, SOON)?;
-    let host = pair.lan.host(0);
-    assert!(host.has_address(ip(B)?)? && !host.has_address(ip(A)?)?);
-    Ok(())
-}
-
-/// How long the storms last; by hand FAILOVERD_RELOAD_SECONDS=60.
-fn storm() -> Duration {
-    let seconds = std::env::var("FAILOVERD_RELOAD_SECONDS").ok();
-    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(10))
-}
-
-/// 10 Hz on both routers; `files` take turns.
-fn reloads_at_10_hz(files: [&[Block]; 2]) -> Result<()> {
-    let pair = Pair::start(files[0])?;
-    let transitions = pair.transitions();
-    let witness = pair.witness()?;
-    let_pass(storm())?;
-    let quiet = witness.mark();
-    let late = |status: &Value| status["instances"][0]["counters"]["adverts_late"].as_u64();
-    let late_without = late(&pair.active.status()?).context("no counter")?;
-    let began = monotonic();
-    let mut reloads = 0_u64;
-    while monotonic() < began + nanos(storm()) {
-        let blocks = files[usize::from(reloads.is_multiple_of(2))];
-        pair.active.write_conf(&conf(blocks))?;
-        let lower: Vec<_> = blocks
-            .iter()
-            .cloned()
-            .map(|b| Block { priority: 100, ..b })
-            .collect();
-        pair.backup.write_conf(&conf(&lower))?;
-        for agent in [&pair.active, &pair.backup] {
-            agent.process().signal(libc::SIGHUP)?;
-        }
-        reloads += 1;
-        let next = began + reloads * 100_000_000;
-        let_pass(Duration::from_nanos(next.saturating_sub(monotonic())))?;
-    }
-    let events = witness.events();
-    let (without, with) = events.split_at(quiet);
-    let gap = |events: &[Event]| longest_gap(&adverts(events, pair.lan.host(0), 51));
-    let (with, without) = (gap(with), gap(without));
-    let lines = pair.active.process().lines();
-    let done = lines
-        .iter()
-        .filter(|line| line.text.contains("Reloaded"))
-        .count() as u64;
-    println!("{reloads} reloads, longest gap {with:?}, without them {without:?}");
-    assert!(done >= reloads * 9 / 10, "{done} of {reloads} done");
-    assert_eq!(pair.transitions(), transitions);
-    assert!(
-        with < without.max(2 * FAST),
-        "{with:?}, without reloads {without:?}"
-    );
-    let status = pair.active.status()?;
-    let late_with = late(&status).context("no counter")? - late_without;
-    assert!(late_with <= late_without, "{status}");
-    Ok(())
-}
-
-#[test]
-fn at_10_hz_nothing_is_late_with_the_same_file() -> Result<()> {
-    require_agent!();
-    let blocks = [Block::new(200, &[A, B]).every(FAST)];
-    reloads_at_10_hz([&blocks, &blocks])
-}
-
-#[test]
-fn at_10_hz_nothing_is_late_with_files_that_change() -> Result<()> {
-    require_agent!();
-    let one = [Block::new(200, &[A, B]).every(FAST)];
-    let third = Block {
-        name: "VI_3",
-        vrid: 53,
-        ..Block::new(255, &["10.77.9.5/32"])
-    };
-    let two = [Block::new(210, &[A, C]).every(FAST), third];
-    reloads_at_10_hz([&one, &two])
 }
