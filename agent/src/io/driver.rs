@@ -70,14 +70,15 @@ pub struct Driver {
     counters: LaneCounters,
     outcomes: Vec<OutcomeCounters>,
     quiet: Quiet,
-    /// VIPs that a reload took off and may have put elsewhere: the kernel's
-    /// word of it is no loss.
-    swapped: Vec<(u32, IpAddr)>,
+    /// VIPs that a reload took off, until the kernel's word of it is read: that
+    /// is no loss, should they be back otherwise.
+    removed: Vec<(u32, IpAddr)>,
     finished: bool,
 }
 
-/// VIPs whose options change in one reload; of more, each is put back twice.
-const MAX_SWAPPED: usize = 1024;
+/// VIPs that reloads take off in one round; of more, those that are back at
+/// once are put back and announced a second time.
+const MAX_REMOVED: usize = 1024;
 
 /// What an instance has on the machine.
 #[derive(Debug, Default)]
@@ -148,7 +149,7 @@ impl Driver {
             counters: LaneCounters::default(),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             quiet: Quiet::default(),
-            swapped: Vec::with_capacity(MAX_SWAPPED),
+            removed: Vec::with_capacity(MAX_REMOVED),
             finished: false,
         })
     }

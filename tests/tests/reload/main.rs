@@ -45,6 +45,9 @@ fn an_identical_file_has_no_effect() -> Result<()> {
     let events = witness.events();
     let (without, with) = events.split_at(quiet);
     assert!(reloads >= 3, "{reloads} reloads");
+    let beats = (monotonic() - began) / nanos(INTERVAL) + 2;
+    let sent = adverts(with, pair.lan.host(0), 51).len() as u64;
+    assert!(sent <= beats, "{sent} adverts, of which {beats} were due");
     assert_eq!(addresses(with), []);
     assert_eq!(garps(with), [] as [IpAddr; 0]);
     let gap = |events: &[Event]| longest_gap(&adverts(events, pair.lan.host(0), 51));

@@ -61,6 +61,14 @@ impl Driver {
     }
 
     pub(super) fn retire(&mut self, id: InstanceId, now: KernelTime) {
+        if let Some(seat) = self.ports.seat(id)
+            && let Some(port) = seat.port.take()
+        {
+            port.vips.iter().for_each(|place| self.expect_gone(*place));
+            if let Some(seat) = self.ports.seat(id) {
+                seat.port = Some(port);
+            }
+        }
         self.feed(Input::Retire { id }, now);
         let Some(seat) = self.ports.seat(id) else {
             return;
@@ -131,11 +139,7 @@ impl Driver {
             if self.is_held_by_another(place) {
                 continue;
             }
-            // Whoever has it next, this instance with other options or another
-            // one, is not to take the kernel's word of this for a loss.
-            if self.swapped.len() < self.swapped.capacity() {
-                self.swapped.push(place);
-            }
+            self.expect_gone(place);
             let result = self.sockets.command.remove_one(&mut former.addresses, vip);
             self.addresses_changed(id, result);
         }
@@ -147,6 +151,14 @@ impl Driver {
             }
         }
         (former, port)
+    }
+
+    /// A VIP that a reload takes off may be back, with other options or in
+    /// another instance, before the kernel's word of it is read.
+    fn expect_gone(&mut self, place: (u32, std::net::IpAddr)) {
+        if self.removed.len() < self.removed.capacity() {
+            self.removed.push(place);
+        }
     }
 
     /// A VIP that moves from one of our instances to another stays.

@@ -38,7 +38,11 @@ impl Driver {
             }
             match read {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => {
+                    // Whatever our own changes brought about is read by now.
+                    self.removed.clear();
+                    return;
+                }
                 Err(_) => {
                     self.counters.receive_errors += 1;
                     return;
@@ -80,7 +84,7 @@ impl Driver {
                 gone,
                 port,
             } if port == self.sockets.command.port() => {
-                if gone && !self.was_swapped((ifindex, address)) {
+                if gone && !self.was_removed((ifindex, address)) {
                     self.address_gone(ifindex, address, now);
                 }
             }
@@ -98,16 +102,16 @@ impl Driver {
                 self.pass_on(ifindex);
             }
             Event::Overrun => {
-                self.swapped.clear();
                 self.lane.report(Report::Overrun);
                 self.lane.surroundings_changed();
             }
         }
     }
 
-    fn was_swapped(&mut self, place: (u32, IpAddr)) -> bool {
-        let at = self.swapped.iter().position(|swapped| *swapped == place);
-        at.map(|at| self.swapped.swap_remove(at)).is_some()
+    /// Once for each removal of a reload.
+    fn was_removed(&mut self, place: (u32, IpAddr)) -> bool {
+        let at = self.removed.iter().position(|removed| *removed == place);
+        at.map(|at| self.removed.swap_remove(at)).is_some()
     }
 
     /// Every instance that needs what was lost gives up at once. `own` names
