@@ -260,8 +260,7 @@ fn servers() -> String {
     (0..10_000).map(one).collect()
 }
 
-#[test]
-fn a_megabyte_of_anything_ends_quickly() {
+fn large_inputs() -> Vec<(&'static str, String)> {
     let inside = |entry: &dyn Fn(usize) -> String, keyword: &str| {
         let lines: String = (0..40_000).map(entry).collect();
         format!("vrrp_instance A {{\ninterface e\nvirtual_router_id 1\n{keyword} {{\n{lines}}}\n}}")
@@ -270,7 +269,7 @@ fn a_megabyte_of_anything_ends_quickly() {
     let instances: String = (0..10_000)
         .map(|n| format!("vrrp_instance i{n} {{\ninterface e{n}\nvirtual_router_id 1\nvirtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"))
         .collect();
-    for (name, input) in [
+    vec![
         ("open", "{".repeat(1 << 20)),
         ("open lines", "a {\n".repeat(1 << 18)),
         ("close", "}".repeat(1 << 20)),
@@ -319,10 +318,32 @@ fn a_megabyte_of_anything_ends_quickly() {
             ),
         ),
         ("trackers", inside(&|n| format!("s{n}\n"), "track_script")),
-    ] {
+    ]
+}
+
+/// One of them in `SHARES`, so that the tests run beside each other.
+fn ends_quickly(share: usize) {
+    for (name, input) in large_inputs().into_iter().skip(share).step_by(SHARES) {
         let took = timed(input.as_bytes());
         // A debug build on a busy machine; anything quadratic takes minutes.
         assert!(took < Duration::from_secs(10), "{name}: {took:?}");
         println!("{name}: {took:?}");
     }
+}
+
+const SHARES: usize = 3;
+
+#[test]
+fn a_megabyte_of_anything_ends_quickly_1() {
+    ends_quickly(0);
+}
+
+#[test]
+fn a_megabyte_of_anything_ends_quickly_2() {
+    ends_quickly(1);
+}
+
+#[test]
+fn a_megabyte_of_anything_ends_quickly_3() {
+    ends_quickly(2);
 }
