@@ -38,6 +38,16 @@ const fn refused(
 
 const TABLE: &[Refused] = &[
     refused(
+        "--iface eth0 --vrid 51 --priority 255 --vip 10.77.1.1/24",
+        2,
+        &["VIP 10.77.1.1 is the only address of eth0"],
+    ),
+    refused(
+        "--iface eth0 --vrid 51 --vip 10.77.1.100/24 --require-xdp --backend tcx",
+        2,
+        &["--require-xdp and this --backend exclude each other"],
+    ),
+    refused(
         "--iface nope0 --vrid 51 --vip 10.77.1.100/24",
         2,
         &["interface nope0 does not exist"],

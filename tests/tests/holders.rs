@@ -61,7 +61,7 @@ fn a_vip_that_goes_with_that_of_another_instance_is_put_back() -> Result<()> {
     wait_vip(host, first, false, SOON)?;
     agent
         .process()
-        .wait_line("(VI_2) VIP number 0 was removed", SOON)?;
+        .wait_line("(VI_2) VIP 203.0.113.11 is gone from the kernel", SOON)?;
     wait_vip(host, second, true, SOON)
 }
 

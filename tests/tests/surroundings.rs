@@ -186,7 +186,7 @@ fn a_vip_that_somebody_removes_is_back_and_announced() -> Result<()> {
     assert_eq!(counter(&status, "addresses_restored"), 1, "{status}");
     pair.active
         .process()
-        .wait_line("was removed by somebody", SOON)?;
+        .wait_line("is gone from the kernel: put back", SOON)?;
     pair.steady(3 * DOWN)?;
     assert!(host.has_address(vip)?);
     Ok(())
@@ -241,7 +241,7 @@ fn a_vip_left_by_an_earlier_run_is_removed_at_the_start() -> Result<()> {
     let host = lan.host(1);
     host.ns.sh(&format!("ip addr add {vip}/24 dev eth0"))?;
     let backup = Agent::start(&host.ns, &router(100))?;
-    let line = format!("removing VIP {vip} that an earlier run left");
+    let line = format!("VIP {vip} is on eth0 already, as after a crash: removing it");
     backup.process().wait_line(&line, START)?;
     backup.wait_state(State::Backup, START)?;
     wait_vip(host, vip, false, SOON)?;

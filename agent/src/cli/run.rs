@@ -24,6 +24,14 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         guard: None,
         file: arguments.config.clone(),
     };
+    let not_xdp = policy(&arguments)
+        .order
+        .iter()
+        .all(|backend| !backend.is_xdp());
+    if arguments.require_xdp && not_xdp {
+        eprintln!("failoverd: --require-xdp and this --backend exclude each other: drop one");
+        return ExitCode::from(exit::USAGE);
+    }
     let supervise_me = !arguments.no_supervisor && !supervise::is_supervised();
     match arguments.into_config() {
         Err(errors) => {

@@ -60,7 +60,10 @@ impl Server {
             }
             fs::remove_file(path)?;
         }
-        if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(directory) = directory.filter(|directory| !directory.exists()) {
             fs::DirBuilder::new().mode(0o750).create(directory)?;
         }
         // Nobody gets in between bind and chmod.

@@ -252,6 +252,7 @@ impl Instance {
             self.active = None;
             self.last_advert = None;
             self.enter_backup(now, now);
+            self.stand_back(now);
             self.transition(State::Active, Cause::AddressesTaken, now, out);
         }
     }

@@ -15,6 +15,8 @@
 //! extensions without a sign of life it takes over all the same: it has been
 //! awake in each of them, and a machine that nobody serves is an outage too.
 
+use core::time::Duration;
+
 use agent_common::{KernelTime, Version};
 
 use super::{
@@ -24,6 +26,9 @@ use super::{
     queue::Effects,
     timers::{Timer, checkpoint_margin, oversleep_tolerance},
 };
+
+/// See [`Instance::stand_back`].
+pub(super) const STAND_BACK: Duration = Duration::from_secs(10);
 
 /// Extensions after oversleeping that an Active gets without being heard.
 pub(super) const MAX_GRANTS: u8 = 3;
@@ -45,6 +50,16 @@ impl Instance {
         self.timers.arm(Timer::ActiveDown, deadline);
         self.timers.arm(Timer::Checkpoint, deadline.before(margin));
         self.released_by = None;
+    }
+
+    /// After a fight over the VIPs that we have lost: whoever is Active next
+    /// is left alone for a while, or the two of us would take turns.
+    pub(super) fn stand_back(&mut self, now: KernelTime) {
+        let down = self.down_interval();
+        let deadline = now.after(down.max(STAND_BACK));
+        let margin = checkpoint_margin(self.interval_in_force(), down);
+        self.timers.arm(Timer::ActiveDown, deadline);
+        self.timers.arm(Timer::Checkpoint, deadline.before(margin));
     }
 
     pub(super) fn backup_advert(&mut self, advert: &Advert, now: KernelTime, out: &mut Effects) {

@@ -210,7 +210,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
 }
 
 /// The address that adverts come from (F-01, F-02).
-fn source_address(instance: &Instance, link: &Link, world: &World) -> Option<IpAddr> {
+pub fn source_address(instance: &Instance, link: &Link, world: &World) -> Option<IpAddr> {
     let wanted = match &instance.transport {
         Transport::Multicast { source } | Transport::Unicast { source, .. } => *source,
     };

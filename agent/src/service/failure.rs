@@ -8,6 +8,11 @@ pub enum Failure {
     #[error("interface {name} does not exist; this machine has: {existing}")]
     UnknownInterface { name: String, existing: String },
     #[error(
+        "VIP {vip} is the only address of {interface} that adverts could come from; \
+         give the interface an address of its own besides the VIP"
+    )]
+    OwnAddress { vip: String, interface: String },
+    #[error(
         "({instance}) another failoverd already runs this virtual router on this machine; \
          stop it first"
     )]
@@ -29,7 +34,9 @@ impl Failure {
     /// 4 permission, 5 the wanted backend is not to be had.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::UnknownInterface { .. } | Self::AlreadyRunning { .. } => 2,
+            Self::UnknownInterface { .. }
+            | Self::OwnAddress { .. }
+            | Self::AlreadyRunning { .. } => 2,
             Self::Permission { .. } => 4,
             Self::Backend(_) => 5,
             Self::Control { source, .. } | Self::Runtime { source, .. } => match source.kind() {

@@ -296,6 +296,9 @@ fn attach(
     }
     let is_xdp = backend.is_some_and(Backend::is_xdp);
     let raw_will_do = policy.order.contains(&Backend::RawSocket);
+    if let Some(other) = backend.filter(|_| policy.require_xdp && !is_xdp) {
+        refused.push((other, "it would do, but is not XDP".to_owned()));
+    }
     if policy.require_xdp && !is_xdp || backend.is_none() && !raw_will_do {
         if let Some(kernel) = kernel {
             kernel.detach(ifindex);

@@ -287,7 +287,7 @@ impl Service {
             if let (Some(seat), Some(index)) = (seat, delta.new)
                 && let Some(instance) = self.config.instances.get(index)
             {
-                self.reporter.name_it(seat.id, &instance.name);
+                self.reporter.name_it(seat.id, instance);
                 self.seats.push(seat);
             }
         }

@@ -2,12 +2,13 @@
 //!
 //! State changes are worded as keepalived words them.
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use agent_common::{KernelTime, Outcome, record::SLOTS};
 use tracing::{error, info, warn};
 
 use crate::{
+    config::Instance,
     core::{Cause, Fault, InstanceId, Notice, State},
     io::{
         lane::Report,
@@ -23,6 +24,7 @@ const FAILURE_PAUSE_SECONDS: u64 = 10;
 #[derive(Debug)]
 pub struct Reporter {
     names: Vec<String>,
+    vips: Vec<Vec<IpAddr>>,
     last_failure: Vec<Option<KernelTime>>,
 }
 
@@ -30,16 +32,25 @@ impl Reporter {
     pub fn new() -> Self {
         Self {
             names: vec![String::new(); SLOTS],
+            vips: vec![Vec::new(); SLOTS],
             last_failure: vec![None; SLOTS],
         }
     }
 
-    /// What lines about an instance call it from now on.
-    pub fn name_it(&mut self, id: InstanceId, name: &str) {
+    /// What lines about an instance call it and its VIPs from now on.
+    pub fn name_it(&mut self, id: InstanceId, instance: &Instance) {
         let index = usize::from(id.0).wrapping_sub(1);
-        if let Some(slot) = self.names.get_mut(index) {
-            name.clone_into(slot);
+        if let (Some(name), Some(vips)) = (self.names.get_mut(index), self.vips.get_mut(index)) {
+            instance.name.clone_into(name);
+            *vips = instance.vips.iter().map(|vip| vip.address).collect();
         }
+    }
+
+    fn vip(&self, id: InstanceId, vip: u16) -> String {
+        let index = usize::from(id.0).wrapping_sub(1);
+        let vips = self.vips.get(index).map_or(&[][..], Vec::as_slice);
+        vips.get(usize::from(vip))
+            .map_or_else(|| format!("number {vip}"), IpAddr::to_string)
     }
 
     fn name(&self, id: InstanceId) -> &str {
@@ -59,7 +70,9 @@ impl Reporter {
             } => {
                 transition(self.name(*id), *from, *to, cause);
             }
-            Report::Notice { id, notice } => notice_line(self.name(*id), notice),
+            Report::Notice { id, notice } => {
+                notice_line(self.name(*id), notice, |vip| self.vip(*id, vip))
+            }
             Report::WentDown { .. } | Report::LinkGone { .. } => {}
             Report::StrayRemoved { id, address } => {
                 if self.may_log_failure(*id, now) {
@@ -200,7 +213,7 @@ fn transition(name: &str, from: State, to: State, cause: &Cause) {
         Cause::AddressesTaken => {
             error!(
                 instance = name,
-                "({name}) VIPs are removed faster than they are put back: giving up for now"
+                "({name}) VIPs are removed faster than they are put back: giving them up, not taking them back for 10 s"
             );
         }
         Cause::Fault(fault) => warn!(instance = name, "({name}) {}", fault_text(*fault)),
@@ -242,7 +255,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
     }
 }
 
-fn notice_line(name: &str, notice: &Notice) {
+fn notice_line(name: &str, notice: &Notice, vip: impl Fn(u16) -> String) {
     match notice {
         Notice::LowerPriorityDiscarded { from, priority } => {
             info!(
@@ -289,10 +302,11 @@ fn notice_line(name: &str, notice: &Notice) {
                 late_by.as_millis()
             );
         }
-        Notice::AddressRestored { vip } => {
+        Notice::AddressRestored { vip: number } => {
+            let vip = vip(*number);
             warn!(
                 instance = name,
-                "({name}) VIP number {vip} was removed by somebody: put back and announced"
+                "({name}) VIP {vip} is gone from the kernel: put back and announced"
             );
         }
         Notice::TwoOwners { other } => {

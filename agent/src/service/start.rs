@@ -69,6 +69,7 @@ impl Service {
         };
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
+        check_own_addresses(&config, &world)?;
         remove_strays(&mut command, &config, &world)?;
         let sockets = Sockets {
             transmitters,
@@ -89,7 +90,7 @@ impl Service {
         let mut cores = Vec::with_capacity(config.instances.len());
         for (id, instance) in (1..).map(InstanceId).zip(&config.instances) {
             let core = plan::core_config(id, instance);
-            reporter.name_it(id, &instance.name);
+            reporter.name_it(id, instance);
             seats.push(Seat {
                 told: Some(core),
                 ..Seat::new(id)
@@ -177,6 +178,28 @@ fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
     }
 }
 
+/// A VIP that is the only address to send adverts from is most likely the
+/// machine's own, and removing it would cut the operator off.
+fn check_own_addresses(config: &Config, world: &World) -> Result<(), Failure> {
+    for instance in &config.instances {
+        let Some(link) = world.link(instance.interface.as_str()) else {
+            continue;
+        };
+        let own = world
+            .addresses_on(link.ifindex)
+            .find(|found| instance.vips.iter().any(|vip| vip.address == found.address));
+        if let Some(own) = own
+            && plan::source_address(instance, link, world).is_none()
+        {
+            return Err(Failure::OwnAddress {
+                vip: own.address.to_string(),
+                interface: instance.interface.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// A crash may have left VIPs behind. This is also the first change that we
 /// ask of the kernel, so a missing permission shows here.
 fn remove_strays(
@@ -202,8 +225,10 @@ fn remove_strays(
             strays.extend(found.map(|found| (as_found(instance, vip, found.prefix), ifindex)));
             if strays.len() > before {
                 info!(
-                    "({}) removing VIP {} that an earlier run left",
-                    instance.name, vip.address
+                    "({}) VIP {} is on {} already, as after a crash: removing it",
+                    instance.name,
+                    vip.address,
+                    vip.device.as_ref().unwrap_or(&instance.interface)
                 );
             } else {
                 // Asked for all the same: a missing permission shows.

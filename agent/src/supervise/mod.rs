@@ -56,7 +56,7 @@ pub fn connect() -> Option<GuardPipe> {
         .ok()?
         .parse()
         .ok()
-        .filter(|fd| *fd > 2)?;
+        .filter(|fd| *fd > 2 && sys::is_open(*fd))?;
     sys::unblock_signals();
     sys::set_name(c"failoverd");
     let parent = rustix::process::getppid();

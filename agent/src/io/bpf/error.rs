@@ -12,7 +12,7 @@ pub enum BpfError {
     #[error("this kernel has no BPF")]
     NoBpf,
     /// We: the verifier of this kernel refuses a program.
-    #[error("the kernel refuses {program}: {reason}\n{log}")]
+    #[error("the verifier of this kernel refuses {program}: {reason} (CAP_PERFMON may be missing)")]
     Verifier {
         program: &'static str,
         reason: io::Error,

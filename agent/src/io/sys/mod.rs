@@ -21,7 +21,9 @@ pub use self::{
         PACKET_IGNORE_OUTGOING, bind_packet, packet_drops, packet_receiver, packet_sender,
         send_frames,
     },
-    process::{block_signals, next_signal, no_timer_slack, set_fifo, set_name, unblock_signals},
+    process::{
+        block_signals, is_open, next_signal, no_timer_slack, set_fifo, set_name, unblock_signals,
+    },
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };
 

@@ -69,3 +69,9 @@ pub fn set_name(name: &std::ffi::CStr) {
     // A failure leaves the old name, which is no reason not to run.
     let _ = rustix::thread::set_name(name);
 }
+
+/// Whether this process has such a descriptor.
+pub fn is_open(fd: i32) -> bool {
+    // SAFETY: F_GETFD only asks; no pointers involved.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
