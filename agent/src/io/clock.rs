@@ -1,4 +1,4 @@
-//! The one reader of the clocks (clippy.toml bans every other).
+//! The one reader of the clocks (.clippy.toml bans every other).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
