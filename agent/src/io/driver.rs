@@ -270,9 +270,6 @@ impl Driver {
     /// Before a Backup's deadline may fire: what XDP saw last, should the ring
     /// have been full.
     fn read_latest(&mut self, now: KernelTime) {
-        let Some(maps) = self.sockets.maps.take() else {
-            return;
-        };
         let mut due = [InstanceId(0); SLOTS];
         let mut count = 0;
         for (slot, id) in due.iter_mut().zip(self.machine.expiring(now)) {
@@ -280,7 +277,9 @@ impl Driver {
             count += 1;
         }
         for id in due.into_iter().take(count) {
-            let Some(record) = maps.latest(u32::from(id.0)) else {
+            let latest = |maps: &FastMaps| maps.latest(u32::from(id.0));
+            // Not held meanwhile: what is fed may have to be told to the maps.
+            let Some(record) = self.sockets.maps.as_ref().and_then(latest) else {
                 continue;
             };
             let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
@@ -291,7 +290,6 @@ impl Driver {
                 self.advert(&record, now);
             }
         }
-        self.sockets.maps = Some(maps);
     }
 
     fn advert(&mut self, record: &AdvertRecord, now: KernelTime) {
