@@ -192,7 +192,9 @@ fn without_pseudo_header(kinds: [Kind; 2]) -> Result<()> {
     for side in [&first, &second] {
         let lines = side.router().process().lines();
         if lines.iter().any(|line| line.text.contains(UNKNOWN)) {
-            eprintln!("skipped: the keepalived of this machine is too old for the option");
+            failoverd_tests::privilege::say_skipped(
+                "the keepalived of this machine is too old for the option",
+            );
             return Ok(());
         }
     }

@@ -20,7 +20,9 @@ fn keepalived_says_what_the_corpus_says() -> Result<()> {
     }
     let version = Command::new("keepalived").arg("--version").output()?;
     if !String::from_utf8_lossy(&version.stderr).contains(RECORDED) {
-        eprintln!("skipped: the corpus has the verdicts of keepalived {RECORDED}");
+        failoverd_tests::privilege::say_skipped(&format!(
+            "the corpus has the verdicts of keepalived {RECORDED}"
+        ));
         return Ok(());
     }
     let ns = Netns::new()?;

@@ -145,7 +145,7 @@ fn r22_tag_out_of_the_frame_selects_the_instance() {
     in_namespace(|mut kernel| {
         if !lab::kernel_has_tcx() {
             // Not for want of a privilege: there is nothing to test.
-            eprintln!("skipped: no tcx in this kernel");
+            failoverd_tests::privilege::say_skipped("no tcx in this kernel");
             return;
         }
         let ours = lab::ifindex("ours");
@@ -179,7 +179,7 @@ fn r22_tag_out_of_the_frame_selects_the_instance() {
 fn r22_no_xdp_where_it_could_not_tell_vlans_apart() {
     in_namespace(|mut kernel| {
         if !lab::try_link("link add link ours name ours.100 type vlan id 100") {
-            eprintln!("skipped: no VLAN devices in this kernel");
+            failoverd_tests::privilege::say_skipped("no VLAN devices in this kernel");
             return;
         }
         let ours = lab::ifindex("ours");
