@@ -13,8 +13,8 @@ use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
 /// Shown in place of a password.
-const SECRET: &str = "auth_pass";
-const HIDDEN: &str = "(not shown)";
+pub(super) const SECRET: &str = "auth_pass";
+pub(super) const HIDDEN: &str = "(not shown)";
 const VERSION: &str = "version";
 
 /// A configuration in words.
