@@ -176,8 +176,7 @@ fn field(name: &str, old: &[String], new: &[String]) -> Option<FieldChange> {
 
 impl InstancePortrait {
     fn same_virtual_router(&self, other: &Self) -> bool {
-        let key = |p: &Self| (p.vrid, p.family.clone(), p.interface.clone());
-        key(self) == key(other)
+        self.vrid == other.vrid && self.family == other.family && self.interface == other.interface
     }
 
     fn continues(&self, other: &Self) -> bool {
