@@ -9,7 +9,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
+use self::packets::pace;
+use super::model::{Config, Instance, Password, StartDelay, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
 /// Shown in place of a password.
@@ -21,6 +22,9 @@ const VERSION: &str = "version";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Portrait {
     pub router_id: Option<String>,
+    /// What else is set for the whole agent, by keyword.
+    #[serde(default)]
+    pub values: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
 }
 
@@ -125,10 +129,9 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
             },
         });
     }
-    Changes {
-        global: Vec::from_iter(field("router_id", &router_id(old), &router_id(new))),
-        instances,
-    }
+    let mut global = Vec::from_iter(field("router_id", &router_id(old), &router_id(new)));
+    global.extend(value_changes(&old.values, &new.values));
+    Changes { global, instances }
 }
 
 /// For each new instance the old one that it continues or replaces.
@@ -153,6 +156,21 @@ fn partners(old: &[InstancePortrait], new: &[InstancePortrait]) -> Vec<Option<us
         }
     }
     partners
+}
+
+/// Of all keywords that either side has.
+fn value_changes(
+    old: &BTreeMap<String, Vec<String>>,
+    new: &BTreeMap<String, Vec<String>>,
+) -> Vec<FieldChange> {
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let of = |values: &BTreeMap<String, Vec<String>>, name| -> Vec<String> {
+        values.get(name).cloned().unwrap_or_default()
+    };
+    let changes = names
+        .into_iter()
+        .filter_map(|name| field(name, &of(old, name), &of(new, name)));
+    changes.collect()
 }
 
 /// What `field` has lost and gained.
@@ -197,14 +215,7 @@ impl InstancePortrait {
         .into_iter()
         .flatten()
         .collect();
-        let fields = self.values.keys().chain(new.values.keys());
-        let fields: std::collections::BTreeSet<&String> = fields.collect();
-        let values = |p: &Self, name: &String| p.values.get(name).cloned().unwrap_or_default();
-        changes.extend(
-            fields
-                .into_iter()
-                .filter_map(|name| field(name, &values(self, name), &values(new, name))),
-        );
+        changes.extend(value_changes(&self.values, &new.values));
         let other_version = changes.iter().any(|change| change.field == VERSION);
         let action = match (changes.is_empty(), self.continues(new) && !other_version) {
             (true, _) => Action::Unchanged,
@@ -225,10 +236,25 @@ impl From<&Config> for Portrait {
     fn from(config: &Config) -> Self {
         let Config {
             router_id,
+            // Said of each instance that it concerns.
+            pacing: _,
+            start_delay,
+            log_unknown_vrids,
+            disable_local_igmp,
             instances,
         } = config;
+        let mut values = Values::default();
+        let StartDelay {
+            after_start,
+            after_boot,
+        } = *start_delay;
+        values.list("vrrp_startup_delay", given(after_start).map(seconds));
+        values.list("vrrp_delay_after_boot", given(after_boot).map(seconds));
+        values.flag("log_unknown_vrids", *log_unknown_vrids);
+        values.flag("disable_local_igmp", *disable_local_igmp);
         Self {
             router_id: router_id.clone(),
+            values: values.0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }
@@ -255,6 +281,8 @@ impl From<&Instance> for InstancePortrait {
             password,
             v3_checksum,
             announce,
+            packets,
+            paces,
             vips,
             track_interfaces,
         } = instance;
@@ -276,6 +304,8 @@ impl From<&Instance> for InstancePortrait {
         };
         values.set("v3_checksum_as_v2", as_v2);
         values.announce(announce);
+        values.packets(packets);
+        values.list("garp_interval", paces.iter().map(pace));
         let (advertised, excluded): (Vec<&Vip>, Vec<&Vip>) =
             vips.iter().partition(|vip| vip.advertised);
         values.list("virtual_ipaddress", advertised.into_iter().map(words));
@@ -340,6 +370,7 @@ impl Values {
             refresh_repeat,
             lower_prio_repeat,
             lower_prio_delay,
+            extra,
         } = policy;
         self.set("garp_master_repeat", repeat);
         self.set("garp_master_delay", seconds(*delay));
@@ -347,7 +378,17 @@ impl Values {
         self.set("garp_master_refresh_repeat", refresh_repeat);
         self.set("garp_lower_prio_repeat", lower_prio_repeat);
         self.set("garp_lower_prio_delay", seconds(*lower_prio_delay));
+        self.list("garp_extra_if", extra.map(seconds));
     }
+
+    /// A keyword that is on.
+    fn flag(&mut self, keyword: &str, on: bool) {
+        self.list(keyword, on.then_some(on));
+    }
+}
+
+fn given(span: core::time::Duration) -> Option<core::time::Duration> {
+    (!span.is_zero()).then_some(span)
 }
 
 fn seconds(span: core::time::Duration) -> String {
@@ -442,5 +483,6 @@ impl fmt::Display for FieldChange {
     }
 }
 
+mod packets;
 #[cfg(test)]
 mod tests;

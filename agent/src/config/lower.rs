@@ -11,7 +11,10 @@ mod advert;
 mod finish;
 mod global;
 mod instance;
+mod pacing;
+mod packets;
 mod statement;
+mod strict;
 mod transport;
 mod traps;
 mod value;
@@ -52,7 +55,10 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
-            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
+            Some(Key::Root(RootKey::GarpGroup)) => {
+                pacing::group(statement, &mut globals.pacing, sink);
+            }
+            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_) | Key::GarpGroup(_)) | None => {}
         }
     }
     if instances.is_empty() {
@@ -79,6 +85,10 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .collect();
     Config {
         router_id: globals.router_id,
+        pacing: globals.pacing,
+        start_delay: globals.start_delay,
+        log_unknown_vrids: globals.log_unknown_vrids,
+        disable_local_igmp: globals.disable_local_igmp,
         instances,
     }
 }

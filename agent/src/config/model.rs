@@ -8,6 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
+mod packets;
+
+pub use self::packets::{
+    Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
+};
 pub use crate::core::AnnouncePolicy;
 
 /// A network interface name: 1..=15 bytes, no `/`, no white space.
@@ -107,6 +112,9 @@ pub struct Instance {
     pub password: Option<Password>,
     pub v3_checksum: V3Checksum,
     pub announce: AnnouncePolicy,
+    pub packets: PacketPolicy,
+    /// Limits of announcements, of the interfaces that have one.
+    pub paces: Vec<Pace>,
     /// Never empty of advertised addresses in v3 (F-17).
     pub vips: Vec<Vip>,
     /// Interfaces whose loss is a fault of this instance.
@@ -128,5 +136,11 @@ impl Instance {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
     pub router_id: Option<String>,
+    pub pacing: Pacing,
+    pub start_delay: StartDelay,
+    /// Log adverts of virtual routers that are not configured here.
+    pub log_unknown_vrids: bool,
+    /// Reports of membership in 224.0.0.0/24 are switched off in the kernel.
+    pub disable_local_igmp: bool,
     pub instances: Vec<Instance>,
 }

@@ -2,6 +2,7 @@
 
 mod codes;
 mod garbage;
+mod knobs;
 pub(super) mod seeds;
 mod values;
 mod verdicts;

@@ -15,6 +15,21 @@ pub struct Status {
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
     pub unclaimed: BTreeMap<String, u64>,
+    /// For how long no instance takes part yet: the delay after the start.
+    #[serde(default)]
+    pub waits_ms: Option<u64>,
+}
+
+/// A sender whose adverts are all refused.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RefusedSender {
+    pub source: IpAddr,
+    /// As in the counters.
+    pub reason: String,
+    /// What that means, and what to do.
+    pub meaning: String,
+    /// Milliseconds since the first one.
+    pub for_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -77,6 +92,8 @@ pub struct Instance {
     pub counters: BTreeMap<String, u64>,
     /// Verdicts on adverts of this instance that are not zero.
     pub outcomes: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub refused: Vec<RefusedSender>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -104,6 +121,10 @@ impl fmt::Display for Status {
             for refused in &link.refused {
                 writeln!(f, "  not {}: {}", refused.backend, refused.reason)?;
             }
+        }
+        if let Some(rest) = self.waits_ms {
+            let rest = rest as f64 / 1000.0;
+            writeln!(f, "waiting: no instance takes part for another {rest:.1} s")?;
         }
         for instance in &self.instances {
             instance.fmt(f)?;
@@ -137,6 +158,19 @@ impl fmt::Display for Instance {
                 Some(ago) => writeln!(f, "  Active: {active}, heard {ago:.1} ms ago")?,
                 None => writeln!(f, "  Active: {active}")?,
             }
+        }
+        for refused in &self.refused {
+            let RefusedSender {
+                source,
+                reason,
+                meaning,
+                for_ms,
+            } = refused;
+            let span = *for_ms as f64 / 1000.0;
+            writeln!(
+                f,
+                "  all adverts of {source} refused for {span:.1} s ({reason}): {meaning}"
+            )?;
         }
         writeln!(
             f,

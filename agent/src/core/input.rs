@@ -53,6 +53,8 @@ pub enum Fault {
     LinkDown,
     /// No usable source address on the interface (F-01, F-02, X-09).
     NoSourceAddress,
+    /// Unicast without a peer, and configured to be none then.
+    NoPeers,
     /// A tracked interface is down or gone.
     TrackedDown,
 }

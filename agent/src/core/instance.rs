@@ -171,8 +171,9 @@ impl Instance {
             let (theirs, ours) = (advert.interval, config.interval);
             self.notice(Notice::IntervalDiffers { from, theirs, ours }, now, out);
         }
-        if (advert.address_count, advert.addresses_digest)
-            != (config.address_count, config.addresses_digest)
+        if config.check_addresses
+            && (advert.address_count, advert.addresses_digest)
+                != (config.address_count, config.addresses_digest)
         {
             let (theirs, ours) = (advert.address_count, config.address_count);
             self.notice(Notice::AddressesDiffer { from, theirs, ours }, now, out);
@@ -308,6 +309,7 @@ impl Instance {
                 .or(self.timers.get(Timer::Advert)),
             last_advert: self.last_advert,
             fault: self.fault,
+            heard: self.heard.all(),
             counters: self.counters,
         }
     }

@@ -7,6 +7,7 @@ use agent_common::{AdvertInterval, KernelTime, Priority};
 
 use super::{
     effect::State,
+    heard::ROUTERS,
     input::{Fault, InstanceId},
 };
 
@@ -68,5 +69,7 @@ pub struct Snapshot {
     /// Stamp of the last accepted advert of the Active.
     pub last_advert: Option<KernelTime>,
     pub fault: Option<Fault>,
+    /// Routers whose adverts were accepted lately, and the newest stamp of each.
+    pub heard: [Option<(IpAddr, KernelTime)>; ROUTERS],
     pub counters: Counters,
 }

@@ -17,14 +17,14 @@ use std::{
     },
 };
 
-use agent_common::{KernelTime, Outcome, Priority, outcome::OutcomeCounters};
+use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
     advert::FamilySockets,
     plan::Port,
-    receive::{raw::RawReceiver, refusal::Sender},
+    receive::{raw::RawReceiver, refusal::Refusal},
 };
 use crate::core::{Cause, Fault, InstanceConfig, InstanceId, Notice, Snapshot, State};
 
@@ -128,10 +128,7 @@ pub enum Report {
         id: InstanceId,
     },
     /// A socket backend refused an advert; few of many.
-    Refused {
-        outcome: Outcome,
-        sender: Option<Sender>,
-    },
+    Refused(Refusal),
     /// Announcements were lost: ask the kernel for everything.
     Overrun,
 }

@@ -17,14 +17,17 @@ use bytemuck::Zeroable;
 
 use super::{
     advert::AdvertPlan,
-    announce::{AnnouncePlan, Announced},
+    announce::{AnnouncePlan, Announced, FramePace, PaceKey},
     netlink::{
         batch::AddressPlan,
         survey::{Address, Link, World},
     },
 };
 use crate::{
-    config::{Instance, model::Transport},
+    config::{
+        Instance,
+        model::{OldChecksum, Transport},
+    },
     core::{Fault, InstanceConfig, InstanceId},
 };
 
@@ -103,6 +106,7 @@ pub fn core_config(id: InstanceId, instance: &Instance) -> InstanceConfig {
         announce: instance.announce,
         vip_count: u16::try_from(instance.vips.len()).unwrap_or(u16::MAX),
         vips_digest: vips_digest(instance),
+        check_addresses: !instance.packets.skip_address_check,
         address_count: u8::try_from(instance.advertised().count()).unwrap_or(u8::MAX),
         addresses_digest: address_digest(instance.advertised()),
     }
@@ -128,6 +132,11 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         .ok_or(Fault::InterfaceGone)?;
     if !link.usable {
         return Err(Fault::LinkDown);
+    }
+    let no_peer =
+        matches!(&instance.transport, Transport::Unicast { peers, .. } if peers.is_empty());
+    if no_peer && instance.packets.fault_without_peers {
+        return Err(Fault::NoPeers);
     }
     let mut needed = vec![Needed {
         ifindex: link.ifindex,
@@ -162,10 +171,10 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
     let source = source_address(instance, link, world).ok_or(Fault::NoSourceAddress)?;
     let filter = filter(id, instance, link, source);
     let placed = || instance.vips.iter().zip(&homes);
-    let (group, destinations) = match (&instance.transport, instance.family) {
-        (Transport::Unicast { peers, .. }, _) => (None, peers.clone()),
-        (Transport::Multicast { .. }, Family::V4) => (Some(GROUP_V4.into()), vec![GROUP_V4.into()]),
-        (Transport::Multicast { .. }, Family::V6) => (Some(GROUP_V6.into()), vec![GROUP_V6.into()]),
+    let group = group(instance);
+    let destinations = match &instance.transport {
+        Transport::Unicast { peers, .. } => peers.clone(),
+        Transport::Multicast { .. } => Vec::from_iter(group),
     };
     let vips: Vec<_> = placed()
         .map(|(vip, home)| (home.ifindex, vip.address))
@@ -175,6 +184,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         ifindex: home.ifindex,
         mac: home.mac,
         router: world.forwards_v6,
+        pace: pace(instance, vip.address, home),
     }));
     let essence = Essence {
         ifindex: link.ifindex,
@@ -207,6 +217,35 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         group,
         essence,
     })
+}
+
+/// The limit on announcements of an address on a link.
+fn pace(instance: &Instance, address: IpAddr, home: &Link) -> Option<FramePace> {
+    let mut paces = instance.paces.iter();
+    let pace = paces.find(|pace| pace.interface.as_str() == home.name)?;
+    let (interval, is_na) = match address {
+        IpAddr::V4(_) => (pace.interval.garp, false),
+        IpAddr::V6(_) => (pace.interval.na, true),
+    };
+    let key = PaceKey {
+        id: pace.group.map_or(home.ifindex, u32::from),
+        is_group: pace.group.is_some(),
+        is_na,
+    };
+    (!interval.is_zero()).then_some(FramePace { key, interval })
+}
+
+/// The group that adverts go to; `None` in unicast mode.
+pub fn group(instance: &Instance) -> Option<IpAddr> {
+    match (&instance.transport, instance.family) {
+        (Transport::Unicast { .. }, _) => None,
+        (Transport::Multicast { .. }, Family::V4) => {
+            Some(instance.packets.group.unwrap_or(GROUP_V4.into()))
+        }
+        (Transport::Multicast { .. }, Family::V6) => {
+            Some(instance.packets.group.unwrap_or(GROUP_V6.into()))
+        }
+    }
 }
 
 /// The address that adverts come from (F-01, F-02).
@@ -259,10 +298,7 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
     }
     match &instance.transport {
         Transport::Multicast { .. } => {
-            filter.destination = match instance.family {
-                Family::V4 => wire_address(GROUP_V4.into()),
-                Family::V6 => wire_address(GROUP_V6.into()),
-            };
+            filter.destination = group(instance).map(wire_address).unwrap_or_default();
         }
         Transport::Unicast {
             peers,
@@ -278,6 +314,15 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
                 *slot = wire_address(*peer);
             }
             filter.peer_count = peers.len().min(MAX_PEERS) as u8;
+            let limits = filter.min_ttl.iter_mut().zip(&mut filter.ttl_headroom);
+            for ((min, headroom), peer) in limits.zip(peers) {
+                let limit = instance.packets.peer_ttl.iter().find(|l| l.peer == *peer);
+                (*min, *headroom) = limit.map_or((0, 0), |l| (l.min, u8::MAX - l.max));
+            }
+            let v3_ipv4 = instance.version == Version::V3 && instance.family == Family::V4;
+            if v3_ipv4 && instance.packets.old_checksum != OldChecksum::Never {
+                filter.flags |= filter_flags::OLD_CHECKSUM;
+            }
         }
     }
     filter

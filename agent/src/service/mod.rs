@@ -1,14 +1,20 @@
 //! The slow lane: starts the fast one, gives it its links, and does everything
 //! that may take its time.
 
+mod alarms;
 mod failure;
+mod held;
+mod igmp;
 mod links;
 mod lock;
 mod picture;
+mod refusals;
 mod reload;
 mod reports;
+mod seat;
 mod signals;
 mod start;
+mod strangers;
 
 use std::{
     collections::BTreeMap,
@@ -29,28 +35,34 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
 use self::{
+    alarms::Alarms,
+    held::Held,
+    igmp::LocalIgmp,
     links::Links,
     lock::Locks,
     picture::Pending,
     reload::{Leaving, Marks},
     reports::Reporter,
+    seat::Seat,
     signals::{Signals, Wish},
+    strangers::Strangers,
 };
+pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
 use crate::{
     config::Config,
     control::{
         Answer, Request,
         server::{Question, Server},
     },
-    core::{Fault, InstanceConfig, InstanceId},
+    core::InstanceId,
     io::{
         bpf::Kernel,
         clock,
         lane::{Command, Report, Returned, SlowEnd},
         netlink::survey::{World, survey},
-        plan::{self, Essence},
+        plan,
+        receive::refusal::Refusal,
     },
     supervise::guard::GuardPipe,
 };
@@ -98,6 +110,14 @@ struct Service {
     look_at: Option<Instant>,
     marks: Marks,
     reporter: Reporter,
+    /// What is refused on the kernel side.
+    refused: mpsc::Receiver<Refusal>,
+    alarms: Alarms,
+    /// When to ask the fast lane for what the alarms need.
+    alarms_at: Option<Instant>,
+    held: Held,
+    igmp: LocalIgmp,
+    strangers: Strangers,
     pending: Pending,
     privileges: (i32, i32),
     /// When to compare the VIPs that the kernel has with those it should have.
@@ -107,30 +127,6 @@ struct Service {
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
-}
-
-/// What the slow lane believes of an instance.
-#[derive(Clone, Debug)]
-struct Seat {
-    id: InstanceId,
-    /// The configuration that the fast lane has.
-    told: Option<InstanceConfig>,
-    installed: Option<Essence>,
-    fault: Option<Fault>,
-    /// The fast lane may have another view by now: whatever we find, tell it.
-    unsure: bool,
-}
-
-impl Seat {
-    fn new(id: InstanceId) -> Self {
-        Self {
-            id,
-            told: None,
-            installed: None,
-            fault: None,
-            unsure: false,
-        }
-    }
 }
 
 /// Runs until a signal ends it.
@@ -188,6 +184,12 @@ impl Service {
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
                 }
+                Some(refusal) = self.refused.recv() => self.refusal(&refusal),
+                () = sleep_until(self.alarms_at.unwrap_or_else(far_away)), if self.alarms_at.is_some() => {
+                    self.alarms_at = None;
+                    self.pending.inspect(&self.lane);
+                }
+                Some(stranger) = self.strangers.heard() => self.stranger(stranger),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
@@ -258,6 +260,7 @@ impl Service {
                     self.doubt();
                     look = true;
                 }
+                Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges {
                     fifo_errno,
                     lock_errno,
@@ -269,7 +272,6 @@ impl Service {
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
-                | Report::Refused { .. }
                 | Report::Released { .. } => {}
             }
             self.reporter.log(&report, clock::now());
@@ -312,6 +314,7 @@ impl Service {
                 return Ok(());
             }
         };
+        self.igmp.disable(self.config.disable_local_igmp);
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if let Some(guard) = &mut self.guard {
@@ -328,6 +331,11 @@ impl Service {
         if !settled {
             self.look_within(RETRY);
         }
+        if let Some(rest) = self.held.rest() {
+            self.look_within(rest);
+        }
+        self.strangers
+            .watch(self.config.log_unknown_vrids, &self.links);
         Ok(())
     }
 
@@ -394,6 +402,10 @@ impl Service {
                 return Ok(false);
             }
         }
+        // Adverts are received and counted from here on; the core hears none.
+        if self.held.is_on() {
+            return Ok(true);
+        }
         let config = port.config;
         // A full queue means that the fast lane does not run: try again.
         if self.lane.send(Command::Install(Box::new(port))).is_err() {
@@ -451,6 +463,7 @@ impl Service {
             }
         }
         self.hear().await;
+        self.igmp.restore();
         info!("Stopped failoverd");
     }
 }

@@ -44,7 +44,7 @@ impl Pending {
         }
     }
 
-    fn inspect(&self, lane: &SlowEnd) -> bool {
+    pub(super) fn inspect(&self, lane: &SlowEnd) -> bool {
         let picture = Picture {
             instances: Vec::with_capacity(SLOTS),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
@@ -103,6 +103,7 @@ impl Service {
     /// A picture came back: alive, and perhaps somebody waits for it.
     pub(super) async fn answer(&mut self, picture: Picture) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        self.look_at_alarms(&picture);
         let Some((question, _)) = self.pending.questions.pop_front() else {
             return;
         };
@@ -131,10 +132,15 @@ impl Service {
             instances: instances
                 .map(|(instance, snapshot)| {
                     let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
-                    instance_status(instance, snapshot, picture.at, world, outcomes)
+                    let refused = self.refused_senders(snapshot.id, picture.at);
+                    status::Instance {
+                        refused,
+                        ..instance_status(instance, snapshot, picture.at, world, outcomes)
+                    }
                 })
                 .collect(),
             unclaimed: self.outcomes(picture, NO_SLOT),
+            waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
         }
     }
 
@@ -253,6 +259,7 @@ fn instance_status(
             .collect(),
         counters: counters(&snapshot.counters),
         outcomes,
+        refused: Vec::new(),
     }
 }
 

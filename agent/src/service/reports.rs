@@ -4,16 +4,13 @@
 
 use std::{io, net::IpAddr};
 
-use agent_common::{KernelTime, Outcome, record::SLOTS};
+use agent_common::{KernelTime, record::SLOTS};
 use tracing::{error, info, warn};
 
 use crate::{
     config::Instance,
     core::{Cause, Fault, InstanceId, Notice, State},
-    io::{
-        lane::Report,
-        receive::refusal::{Sender, explain},
-    },
+    io::lane::Report,
 };
 
 /// Adverts that fail come at the pace of adverts: one line per instance in
@@ -139,7 +136,8 @@ impl Reporter {
                 "({}) sent 0 priority",
                 self.name(*id)
             ),
-            Report::Refused { outcome, sender } => refused(*outcome, sender.as_ref()),
+            // See `refusals`.
+            Report::Refused(_) => {}
             Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
         }
     }
@@ -161,22 +159,6 @@ fn os_error(errno: i32) -> String {
     match errno {
         0 => "no reason given".to_owned(),
         errno => io::Error::from_raw_os_error(errno).to_string(),
-    }
-}
-
-/// Worded as the kernel side's lines are (`io::bpf::logs`).
-fn refused(outcome: Outcome, sender: Option<&Sender>) {
-    let why = explain(outcome).map(|why| format!(": {why}"));
-    let (label, why) = (outcome.label(), why.unwrap_or_default());
-    match sender {
-        Some(Sender {
-            source,
-            vrid,
-            ifindex,
-        }) => {
-            warn!("advert refused: {label} from {source} vrid {vrid} ifindex {ifindex}{why}");
-        }
-        None => warn!("advert refused: {label}{why}"),
     }
 }
 
@@ -251,6 +233,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::InterfaceGone => "an interface it needs does not exist",
         Fault::LinkDown => "its interface is down or has no carrier",
         Fault::NoSourceAddress => "no address on the interface to send adverts from",
+        Fault::NoPeers => "it has no unicast peers, and unicast_fault_no_peer is set",
         Fault::TrackedDown => "a tracked interface is down",
     }
 }

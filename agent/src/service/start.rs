@@ -4,11 +4,12 @@
 use std::{collections::BTreeMap, io, os::fd::AsFd};
 
 use agent_common::Family;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
-    reports::Reporter,
+    Failure, Marks, Options, Seat, Service, alarms::Alarms, held::Held, igmp::LocalIgmp,
+    links::Links, lock::Locks, picture::Pending, refusals, reports::Reporter, strangers::Strangers,
 };
 use crate::{
     config::{Config, Instance, Vip},
@@ -25,7 +26,7 @@ use crate::{
             survey::{World, survey},
         },
         plan,
-        receive::slow::SlowReceiver,
+        receive::{refusal::Refusal, slow::SlowReceiver},
     },
 };
 
@@ -59,7 +60,8 @@ impl Service {
         })?;
         let names = config.instances.iter().map(|i| i.interface.as_str());
         check_interfaces(names, &world)?;
-        let mut kernel = load_kernel(&options)?;
+        let (tell, refused) = mpsc::channel(refusals::ROOM);
+        let mut kernel = load_kernel(&options, tell)?;
         let maps = match &mut kernel {
             Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
                 what: "cannot use the BPF maps".to_owned(),
@@ -109,6 +111,12 @@ impl Service {
             .map_err(Failure::runtime("cannot wait for the fast lane"))?;
         Ok(Self {
             reporter,
+            refused,
+            alarms: Alarms::default(),
+            alarms_at: None,
+            held: Held::new(config.start_delay),
+            igmp: LocalIgmp::default(),
+            strangers: Strangers::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),
@@ -153,7 +161,7 @@ pub(super) fn check_interfaces<'a>(
 }
 
 /// `None` where BPF cannot be used and need not be.
-fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
+fn load_kernel(options: &Options, tell: mpsc::Sender<Refusal>) -> Result<Option<Kernel>, Failure> {
     if options
         .policy
         .order
@@ -164,7 +172,7 @@ fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
     }
     match Kernel::load() {
         Ok(mut kernel) => {
-            match kernel.log_task() {
+            match kernel.log_task(Some(tell)) {
                 Ok(task) => drop(tokio::spawn(task)),
                 Err(error) => warn!("the XDP program's log lines cannot be read: {error}"),
             }

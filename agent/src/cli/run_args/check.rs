@@ -28,8 +28,8 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
     match instance {
         Some(instance) if check.errors.is_empty() => {
             let config = Config {
-                router_id: None,
                 instances: vec![instance],
+                ..Config::default()
             };
             Ok((Plan::Run(config), check.warnings))
         }
@@ -99,6 +99,8 @@ impl Check {
             password,
             v3_checksum: V3Checksum::PseudoHeader,
             announce: AnnouncePolicy::default(),
+            packets: Default::default(),
+            paces: Vec::new(),
             vips,
             track_interfaces: Vec::new(),
         })

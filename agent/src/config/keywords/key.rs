@@ -7,12 +7,14 @@ pub enum Key {
     Global(GlobalKey),
     Instance(InstanceKey),
     Auth(AuthKey),
+    GarpGroup(GarpGroupKey),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
+    GarpGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +28,17 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    GarpInterval,
+    GnaInterval,
+    MinGarp,
+    McastGroup4,
+    McastGroup6,
+    DisableLocalIgmp,
+    SkipCheckAdvAddr,
+    Strict,
+    StartupDelay,
+    DelayAfterBoot,
+    LogUnknownVrids,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,6 +67,12 @@ pub enum InstanceKey {
     HigherPrioSendAdvert,
     V3ChecksumAsV2,
     OwnerIgnoreAdverts,
+    McastDstIp,
+    UnicastTtl,
+    UnicastFaultNoPeer,
+    OldUnicastChecksum,
+    SkipCheckAdvAddr,
+    StrictMode,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.
@@ -65,6 +84,16 @@ pub enum GarpKey {
     RefreshRepeat,
     LowerPrioDelay,
     LowerPrioRepeat,
+    ExtraIf,
+}
+
+/// Of a `garp_group`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum GarpGroupKey {
+    GarpInterval,
+    GnaInterval,
+    Interface,
+    Interfaces,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

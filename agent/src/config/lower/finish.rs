@@ -1,6 +1,6 @@
 //! A [`Draft`] to an [`Instance`]: what must be given, and what fits together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::advert::{interval, password};
 use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
-use super::traps;
+use super::{strict, traps};
 use crate::config::diagnostic::Code;
-use crate::config::model::{IfName, Instance, V3Checksum, Vip};
+use crate::config::model::{IfName, Instance, Pace, Pacing, V3Checksum, Vip};
 use crate::config::sink::Sink;
 
 /// Addresses that the count field of an advert can stand for.
@@ -22,6 +22,7 @@ pub const MAX_ADVERTISED: usize = u8::MAX as usize;
 /// `None` where the instance cannot be used; the reason is reported.
 pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
+    strict::enforce(&mut draft, globals, sink);
     let interface = required_interface(&draft, sink);
     let vrid = required_vrid(&draft, sink);
     let family = required_family(&draft, sink)?;
@@ -34,6 +35,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let (preempt, preempt_delay) = preempt(&draft, priority, sink);
     let interval = interval(&draft, version, sink);
     let password = password(&draft, version, sink);
+    let packets = draft.packets.policy(&draft, family, globals, sink);
     let interface = interface?;
     let v3_checksum = if draft
         .v3_checksum_as_v2
@@ -73,10 +75,27 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         password,
         v3_checksum,
         announce: draft.garp.policy(&globals.garp),
+        packets,
+        paces: Vec::new(),
         vips: vips?,
     };
+    let instance = Instance {
+        paces: paces(&instance, &globals.pacing),
+        ..instance
+    };
     traps::instance(&draft, &instance, globals, sink);
-    Some(instance)
+    let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
+    good.then_some(instance)
+}
+
+/// Of the interfaces that its VIPs are on.
+fn paces(instance: &Instance, pacing: &Pacing) -> Vec<Pace> {
+    let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+    let names: BTreeSet<&IfName> = homes.chain([&instance.interface]).collect();
+    names
+        .into_iter()
+        .filter_map(|name| pacing.of(name))
+        .collect()
 }
 
 fn required_interface(draft: &Draft, sink: &mut Sink) -> Option<IfName> {

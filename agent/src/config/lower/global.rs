@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use agent_common::Version;
+use agent_common::{Family, Version};
 
+use super::packets::group_of;
 use super::statement::Reader;
-use super::value::{count, first, number, switch, whole_seconds};
-use crate::config::keywords::{Block, GarpKey, GlobalKey, Key};
-use crate::config::model::AnnouncePolicy;
+use super::value::{count, first, number, switch, timer, whole_seconds};
+use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, extra_garp};
+use crate::config::model::{AnnouncePolicy, Pacing, StartDelay};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -27,6 +28,13 @@ pub struct Globals {
     pub owner_ignores: Option<bool>,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
+    pub pacing: Pacing,
+    pub group_v4: Option<IpAddr>,
+    pub group_v6: Option<IpAddr>,
+    pub skip_address_check: Option<bool>,
+    pub start_delay: StartDelay,
+    pub log_unknown_vrids: bool,
+    pub disable_local_igmp: bool,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -40,6 +48,9 @@ pub struct Garp {
     refresh_repeat: Option<u8>,
     lower_prio_delay: Option<Duration>,
     lower_prio_repeat: Option<u8>,
+    extra: Option<Duration>,
+    /// `vrrp_min_garp`; of the globals only.
+    pub least: bool,
 }
 
 impl Garp {
@@ -55,7 +66,51 @@ impl Garp {
             GarpKey::LowerPrioRepeat => {
                 keep(&mut self.lower_prio_repeat, count(statement, 0, sink))
             }
+            GarpKey::ExtraIf => self.set_extra(statement, sink),
         }
+    }
+
+    /// `[all] SECONDS`: without `all` of virtual MAC interfaces only.
+    fn set_extra(&mut self, statement: &Statement, sink: &mut Sink) {
+        if let Some((keyword, rest)) = statement.words.split_first() {
+            extra_garp(keyword, rest, sink);
+        }
+        let words: Vec<&str> = statement
+            .arguments()
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect();
+        let seconds = |text: &str| {
+            text.parse::<u32>()
+                .ok()
+                .filter(|seconds| *seconds <= 86_400)
+        };
+        match words.as_slice() {
+            ["all", number, ..] => {
+                keep(
+                    &mut self.extra,
+                    seconds(number).map(|n| Duration::from_secs(n.into())),
+                );
+            }
+            [_, ..] => sink.not_yet(
+                "virtual MAC addresses",
+                statement.keyword(),
+                statement.span(),
+            ),
+            [] => {}
+        }
+    }
+
+    /// Adverts of lower priority are answered with announcements because of
+    /// what was written.
+    pub fn answers_lower(&self, globals: &Self) -> bool {
+        let repeat = self.lower_prio_repeat.or(globals.lower_prio_repeat);
+        repeat.is_some_and(|repeat| repeat > 0)
+    }
+
+    /// RFC 9568 6.4.3 as published: they are not.
+    pub fn never_answer_lower(&mut self) {
+        self.lower_prio_repeat = Some(0);
     }
 
     /// As observed with keepalived: the global lower_prio settings follow the
@@ -63,6 +118,14 @@ impl Garp {
     /// and not its own.
     pub fn policy(&self, globals: &Self) -> AnnouncePolicy {
         let default = AnnouncePolicy::default();
+        let default = match globals.least {
+            true => AnnouncePolicy {
+                repeat: 1,
+                delay: Duration::ZERO,
+                ..default
+            },
+            false => default,
+        };
         let delay = globals.delay.unwrap_or(default.delay);
         let repeat = globals.repeat.unwrap_or(default.repeat);
         let refresh = self
@@ -79,6 +142,10 @@ impl Garp {
             refresh_repeat: refresh_repeat.unwrap_or(default.refresh_repeat),
             lower_prio_repeat: lower_prio_repeat.unwrap_or(repeat),
             lower_prio_delay: lower_prio_delay.unwrap_or(delay),
+            extra: self
+                .extra
+                .or(globals.extra)
+                .filter(|extra| !extra.is_zero()),
         }
     }
 }
@@ -93,12 +160,9 @@ pub fn keep<T>(slot: &mut Option<T>, value: Option<T>) {
 pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
     let mut reader = Reader::new(Block::GlobalDefs);
     for statement in block.block.iter().flatten() {
-        if statement.keyword() == "vrrp_strict" {
-            globals.strict = Some(true);
-        }
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
-            Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
+            Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_) | Key::GarpGroup(_)) | None => {}
         }
     }
 }
@@ -121,6 +185,70 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
+        GlobalKey::SkipCheckAdvAddr => {
+            keep(&mut globals.skip_address_check, switch(statement, sink));
+        }
+        GlobalKey::Strict => globals.strict = Some(true),
+        GlobalKey::GarpInterval
+        | GlobalKey::GnaInterval
+        | GlobalKey::MinGarp
+        | GlobalKey::McastGroup4
+        | GlobalKey::McastGroup6
+        | GlobalKey::DisableLocalIgmp
+        | GlobalKey::StartupDelay
+        | GlobalKey::DelayAfterBoot
+        | GlobalKey::LogUnknownVrids => set_agent(key, statement, globals, sink),
+    }
+}
+
+/// What is no default of an instance.
+fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut Sink) {
+    let mut span_of = |least| {
+        let given = timer(
+            statement,
+            least..=u64::from(u32::MAX),
+            "it is ignored",
+            sink,
+        );
+        given.map(|(micros, _)| Duration::from_micros(micros))
+    };
+    match key {
+        GlobalKey::GarpInterval => {
+            globals.pacing.each.garp = span_of(1).unwrap_or(globals.pacing.each.garp);
+        }
+        GlobalKey::GnaInterval => {
+            globals.pacing.each.na = span_of(1).unwrap_or(globals.pacing.each.na);
+        }
+        GlobalKey::StartupDelay => {
+            let delay = &mut globals.start_delay;
+            delay.after_start = span_of(1000).unwrap_or(delay.after_start);
+        }
+        GlobalKey::DelayAfterBoot => {
+            let delay = &mut globals.start_delay;
+            delay.after_boot = span_of(1000).unwrap_or(delay.after_boot);
+        }
+        GlobalKey::MinGarp => {
+            globals.garp.least = switch(statement, sink).unwrap_or(globals.garp.least);
+        }
+        GlobalKey::McastGroup4 => {
+            keep(&mut globals.group_v4, group_of(Family::V4, statement, sink));
+        }
+        GlobalKey::McastGroup6 => {
+            keep(&mut globals.group_v6, group_of(Family::V6, statement, sink));
+        }
+        GlobalKey::DisableLocalIgmp => globals.disable_local_igmp = true,
+        GlobalKey::LogUnknownVrids => globals.log_unknown_vrids = true,
+        GlobalKey::RouterId
+        | GlobalKey::Version
+        | GlobalKey::Garp(_)
+        | GlobalKey::DownTimerAdverts
+        | GlobalKey::LowerPrioNoAdvert
+        | GlobalKey::HigherPrioSendAdvert
+        | GlobalKey::V3ChecksumAsV2
+        | GlobalKey::CheckUnicastSrc
+        | GlobalKey::OwnerIgnoreAdverts
+        | GlobalKey::SkipCheckAdvAddr
+        | GlobalKey::Strict => {}
     }
 }
 

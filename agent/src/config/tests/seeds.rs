@@ -80,6 +80,8 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         password: None,
         v3_checksum: V3Checksum::PseudoHeader,
         announce: AnnouncePolicy::default(),
+        packets: Default::default(),
+        paces: vec![],
         vips: vec![vip],
         track_interfaces: vec![],
     }
@@ -107,6 +109,7 @@ fn check(
     let config = Config {
         router_id: router_id.map(Into::into),
         instances: vec![instance],
+        ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
 }

@@ -4,12 +4,11 @@ use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
 use super::reason::{
-    ANNOUNCE, BUFFERS, DBUS, FILES, FIREWALL, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY,
-    ONE_PROCESS, PROCESS, SCRIPTS, SNMP, START, STRICT, VMAC,
+    BUFFERS, DBUS, FILES, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, PROCESS, SCRIPTS, SNMP, VMAC,
 };
 use super::{rows, special};
 use crate::config::keywords::GarpKey::{
-    Delay, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
+    Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
 use crate::config::keywords::GlobalKey as G;
 use crate::config::keywords::Status::{NotYet, Supported, WhileReading, WithoutEffect};
@@ -26,6 +25,7 @@ const REALTIME: Shape = words(&[One(Kind::Number(1, 99))]);
 const CPUS: Shape = words(&[Several(Kind::Number(0, 8191))]);
 const RTTIME: Shape = words(&[One(Kind::Number(1, i64::MAX))]);
 const FIFO: Shape = words(&[One(Kind::File), Maybe(Kind::User), Maybe(Kind::User)]);
+const START_DELAY: Shape = words(&[One(Kind::Seconds(1000, TIME))]);
 const SCRIPT_TIME: Shape = words(&[One(Kind::Number(1, 1000))]);
 
 pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
@@ -43,7 +43,7 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     global(G::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
     global(G::CheckUnicastSrc), SWITCH => "vrrp_check_unicast_src";
     global(G::OwnerIgnoreAdverts), SWITCH => "vrrp_owner_ignore_adverts";
-    LIST_CHECK, SWITCH => "vrrp_skip_check_adv_addr";
+    global(G::SkipCheckAdvAddr), SWITCH => "vrrp_skip_check_adv_addr";
     MAIL, list(List::Words) => "notification_email";
     MAIL, TEXT => "notification_email_from" "smtp_helo_name";
     MAIL, words(&[One(Kind::Host), Maybe(Kind::Port)]) => "smtp_server";
@@ -81,18 +81,20 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     DBUS, TEXT => "dbus_service_name";
     VMAC, TEXT => "vmac_prefix" "vmac_addr_prefix";
     VMAC, special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
-    ANNOUNCE, special::EXTRA_GARP => "vrrp_garp_extra_if";
-    ANNOUNCE, POSITIVE_SECONDS => "vrrp_garp_interval" "vrrp_gna_interval";
-    ANNOUNCE, SWITCH => "vrrp_min_garp";
-    MULTICAST, words(&[One(Kind::Group)]) => "vrrp_mcast_group4" "vrrp_mcast_group6";
-    MULTICAST, FLAG => "disable_local_igmp";
-    START, words(&[One(Kind::Seconds(1000, TIME))]) => "vrrp_startup_delay" "vrrp_delay_after_boot";
-    STRICT, FLAG => "vrrp_strict";
+    global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_garp_extra_if";
+    global(G::GarpInterval), POSITIVE_SECONDS => "vrrp_garp_interval";
+    global(G::GnaInterval), POSITIVE_SECONDS => "vrrp_gna_interval";
+    global(G::MinGarp), SWITCH => "vrrp_min_garp";
+    global(G::McastGroup4), words(&[One(Kind::Group)]) => "vrrp_mcast_group4";
+    global(G::McastGroup6), words(&[One(Kind::Group)]) => "vrrp_mcast_group6";
+    global(G::DisableLocalIgmp), FLAG => "disable_local_igmp";
+    global(G::StartupDelay), START_DELAY => "vrrp_startup_delay";
+    global(G::DelayAfterBoot), START_DELAY => "vrrp_delay_after_boot";
+    global(G::Strict), FLAG => "vrrp_strict";
     NotYet("default_interface and dynamic_interfaces"), INTERFACE => "default_interface";
     NotYet("default_interface and dynamic_interfaces"),
         words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) => "dynamic_interfaces";
-    NotYet("a log line for unknown VRIDs (`failoverd monitor` shows them)"), FLAG =>
-        "log_unknown_vrids";
+    global(G::LogUnknownVrids), FLAG => "log_unknown_vrids";
     PROCESS, words(&[Maybe(Kind::Number(-1, 99))]) => "max_auto_priority";
     PROCESS, words(&[One(Kind::Number(1, 10_000_000))]) => "min_auto_priority_delay";
     PROCESS, NICE => "vrrp_priority";

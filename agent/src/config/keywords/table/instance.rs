@@ -2,13 +2,12 @@
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
 use super::reason::{
-    ANNOUNCE, BFD, BUFFERS, FIREWALL, LINKBEAT, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY, ROUTES,
-    SCRIPTS, STRICT, TRACKING, UNICAST, VMAC,
+    BFD, BUFFERS, FIREWALL, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, SCRIPTS, TRACKING, VMAC,
 };
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
-    Delay, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
+    Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
 use crate::config::keywords::InstanceKey as I;
 use crate::config::keywords::Status::{NotYet, Refused, Supported, WithoutEffect};
@@ -57,7 +56,7 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::HigherPrioSendAdvert), SWITCH => "higher_prio_send_advert";
     instance(I::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
     instance(I::OwnerIgnoreAdverts), SWITCH => "owner_ignore_adverts";
-    LIST_CHECK, SWITCH => "skip_check_adv_addr";
+    instance(I::SkipCheckAdvAddr), SWITCH => "skip_check_adv_addr";
     IGNORED_THERE, words(&[One(Kind::Number(0, 4))]) => "debug";
     LINKBEAT, FLAG => "linkbeat_use_polling";
     BUFFERS, POSITIVE => "kernel_rx_buf_size";
@@ -83,13 +82,13 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     ROUTES, list(List::Routes) => "virtual_routes";
     ROUTES, list(List::Rules) => "virtual_rules";
     ROUTES, FLAG => "promote_secondaries" "no_virtual_ipaddress";
-    MULTICAST, words(&[One(Kind::Group)]) => "mcast_dst_ip";
-    UNICAST, words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
-    UNICAST, FLAG => "unicast_fault_no_peer";
-    UNICAST, words(&[Maybe(Kind::Choice(&["never"]))]) => "old_unicast_checksum";
-    STRICT, SWITCH => "strict_mode";
+    instance(I::McastDstIp), words(&[One(Kind::Group)]) => "mcast_dst_ip";
+    instance(I::UnicastTtl), words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
+    instance(I::UnicastFaultNoPeer), FLAG => "unicast_fault_no_peer";
+    instance(I::OldUnicastChecksum), words(&[Maybe(Kind::Choice(&["never"]))]) => "old_unicast_checksum";
+    instance(I::StrictMode), SWITCH => "strict_mode";
     LVS, INTERFACE => "lvs_sync_daemon_interface";
-    ANNOUNCE, special::EXTRA_GARP => "garp_extra_if";
+    instance(I::Garp(ExtraIf)), special::EXTRA_GARP => "garp_extra_if";
     LATE, words(&[Maybe(Kind::Number(1, 254))]) => "timer_expired_backup" "thread_timer_expired";
     HMAC, block(&[], Block::AuthHmac) => "auth_hmac";
 };

@@ -1,7 +1,7 @@
 //! Keywords outside all blocks.
 
 use super::common::{FLAG, TEXT};
-use super::reason::{ANNOUNCE, BFD, GROUPS, LINKBEAT, LVS, PROCESS, ROUTES, SCRIPTS, TRACKING};
+use super::reason::{BFD, GROUPS, LINKBEAT, LVS, PROCESS, ROUTES, SCRIPTS, TRACKING};
 use super::{rows, special};
 use crate::config::keywords::Status::{Refused, Supported};
 use crate::config::keywords::shape::Argument::{Maybe, One};
@@ -30,7 +30,7 @@ pub const ROOT: &[Keyword] = rows! { Root:
     ROUTES, list(List::StaticRoutes) => "static_routes";
     ROUTES, list(List::StaticRules) => "static_rules";
     BFD, block(&[One(Kind::Name)], Block::BfdInstance) => "bfd_instance";
-    ANNOUNCE, block(&[], Block::GarpGroup) => "garp_group";
+    Supported(Key::Root(RootKey::GarpGroup)), block(&[], Block::GarpGroup) => "garp_group";
     LINKBEAT, list(List::Linkbeats) => "linkbeat_interfaces";
     LINKBEAT, FLAG => "linkbeat_use_polling";
     PROCESS, TEXT => "instance";
