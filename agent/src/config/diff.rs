@@ -21,6 +21,9 @@ const VERSION: &str = "version";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Portrait {
     pub router_id: Option<String>,
+    /// What concerns no single instance, by keyword.
+    #[serde(default)]
+    pub globals: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
 }
 
@@ -126,7 +129,10 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
         });
     }
     Changes {
-        global: Vec::from_iter(field("router_id", &router_id(old), &router_id(new))),
+        global: field("router_id", &router_id(old), &router_id(new))
+            .into_iter()
+            .chain(values(&old.globals, &new.globals))
+            .collect(),
         instances,
     }
 }
@@ -174,6 +180,21 @@ fn field(name: &str, old: &[String], new: &[String]) -> Option<FieldChange> {
     })
 }
 
+/// Every field that has lost or gained something.
+fn values(
+    old: &BTreeMap<String, Vec<String>>,
+    new: &BTreeMap<String, Vec<String>>,
+) -> Vec<FieldChange> {
+    let fields: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let of = |values: &BTreeMap<String, Vec<String>>, name| -> Vec<String> {
+        values.get(name).cloned().unwrap_or_default()
+    };
+    fields
+        .into_iter()
+        .filter_map(|name| field(name, &of(old, name), &of(new, name)))
+        .collect()
+}
+
 impl InstancePortrait {
     fn same_virtual_router(&self, other: &Self) -> bool {
         let key = |p: &Self| (p.vrid, p.family.clone(), p.interface.clone());
@@ -198,14 +219,7 @@ impl InstancePortrait {
         .into_iter()
         .flatten()
         .collect();
-        let fields = self.values.keys().chain(new.values.keys());
-        let fields: std::collections::BTreeSet<&String> = fields.collect();
-        let values = |p: &Self, name: &String| p.values.get(name).cloned().unwrap_or_default();
-        changes.extend(
-            fields
-                .into_iter()
-                .filter_map(|name| field(name, &values(self, name), &values(new, name))),
-        );
+        changes.extend(values(&self.values, &new.values));
         let other_version = changes.iter().any(|change| change.field == VERSION);
         let action = match (changes.is_empty(), self.continues(new) && !other_version) {
             (true, _) => Action::Unchanged,
@@ -227,9 +241,15 @@ impl From<&Config> for Portrait {
         let Config {
             router_id,
             instances,
+            process,
+            interfaces,
         } = config;
+        let mut globals = Values::default();
+        globals.process(process);
+        globals.interfaces(interfaces);
         Self {
             router_id: router_id.clone(),
+            globals: globals.0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }
@@ -258,6 +278,7 @@ impl From<&Instance> for InstancePortrait {
             announce,
             vips,
             track_interfaces,
+            track_primary,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -285,6 +306,7 @@ impl From<&Instance> for InstancePortrait {
             excluded.into_iter().map(words),
         );
         values.list("track_interface", track_interfaces);
+        values.set("dont_track_primary", !track_primary);
         Self {
             name: name.clone(),
             vrid: vrid.get(),
@@ -306,6 +328,30 @@ impl From<&Instance> for InstancePortrait {
 struct Values(BTreeMap<String, Vec<String>>);
 
 impl Values {
+    fn process(&mut self, process: &super::machine::Process) {
+        let super::machine::Process {
+            realtime,
+            nice,
+            cpus,
+            rttime,
+            umask,
+        } = process;
+        self.list("vrrp_rt_priority", realtime);
+        self.list("vrrp_priority", nice);
+        self.list("vrrp_cpu_affinity", cpus);
+        self.list("vrrp_rlimit_rttime", rttime);
+        self.list("umask", umask.map(|bits| format!("{bits:#o}")));
+    }
+
+    fn interfaces(&mut self, interfaces: &super::machine::Interfaces) {
+        let super::machine::Interfaces { dynamic, delays } = interfaces;
+        self.list("dynamic_interfaces", dynamic.then_some(true));
+        let delays = delays.iter().map(|(name, delays)| {
+            format!("{name} {} {}", seconds(delays.down), seconds(delays.up))
+        });
+        self.list("interface_up_down_delays", delays);
+    }
+
     fn set(&mut self, keyword: &str, value: impl ToString) {
         self.list(keyword, [value]);
     }

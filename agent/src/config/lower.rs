@@ -8,24 +8,29 @@
 mod across;
 mod address;
 mod advert;
+mod delays;
 mod finish;
 mod global;
 mod instance;
+mod process;
 mod statement;
 mod transport;
 mod traps;
+mod useless;
 mod value;
 
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
 pub use transport::MAX_PEERS;
+pub(crate) use useless::useless;
 
 use self::global::Globals;
 use self::instance::Draft;
 use super::diagnostic::Code;
 use super::keywords::{Block, Key, RootKey};
 use super::lexer::Span;
+use super::machine::Interfaces;
 use super::model::Config;
 use super::sink::Sink;
 use super::survey::Names;
@@ -41,6 +46,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut given_delays = delays::Given::default();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -52,6 +58,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
+            Some(Key::Root(RootKey::UpDownDelays)) => {
+                delays::lower(statement, &mut given_delays, sink);
+            }
             Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
         }
     }
@@ -67,7 +76,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|statement| instance::lower(statement, sink))
         .collect();
     let mut seen = across::Seen::default();
-    let instances = drafts
+    let instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
@@ -79,6 +88,11 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .collect();
     Config {
         router_id: globals.router_id,
+        process: globals.process,
+        interfaces: Interfaces {
+            dynamic: globals.dynamic_interfaces,
+            delays: delays::bounded(given_delays, &instances, sink),
+        },
         instances,
     }
 }

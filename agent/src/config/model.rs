@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
+use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
 
 /// A network interface name: 1..=15 bytes, no `/`, no white space.
@@ -111,6 +112,9 @@ pub struct Instance {
     pub vips: Vec<Vip>,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
+    /// The loss of the instance's own interface is a fault as well: false for
+    /// `dont_track_primary`.
+    pub track_primary: bool,
 }
 
 impl Instance {
@@ -129,4 +133,6 @@ impl Instance {
 pub struct Config {
     pub router_id: Option<String>,
     pub instances: Vec<Instance>,
+    pub process: Process,
+    pub interfaces: Interfaces,
 }

@@ -2,6 +2,7 @@
 
 mod codes;
 mod garbage;
+mod machine;
 mod seeds;
 mod values;
 mod verdicts;

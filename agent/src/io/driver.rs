@@ -29,7 +29,10 @@ use super::{
     receive::{Filters, Verdict, raw::RawReceiver, refusal::Quiet, slow::SlowReceiver},
     sched,
 };
-use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
+use crate::{
+    config::machine::Process,
+    core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine},
+};
 
 /// Links whose adverts can come through raw sockets: one for each instance.
 const MAX_RECEIVERS: usize = SLOTS;
@@ -155,12 +158,9 @@ impl Driver {
     }
 
     /// Runs until told to shut down.
-    pub fn run(mut self) {
-        let (fifo_errno, lock_errno) = sched::enter_fast_lane();
-        self.lane.report(Report::Privileges {
-            fifo_errno,
-            lock_errno,
-        });
+    pub fn run(mut self, process: &Process) {
+        let entered = sched::enter_fast_lane(process);
+        self.lane.report(Report::Privileges(entered));
         while !self.finished {
             let ready = self.waiter.wait(self.machine.poll_timeout());
             self.counters.wakeups += 1;

@@ -1,10 +1,13 @@
 //! The slow lane: starts the fast one, gives it its links, and does everything
 //! that may take its time.
 
+mod debounce;
 mod failure;
+mod fault;
 mod links;
 mod lock;
 mod picture;
+mod process;
 mod reload;
 mod reports;
 mod signals;
@@ -19,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use agent_common::{Family, outcome::OutcomeCounters};
+use agent_common::{Family, KernelTime, outcome::OutcomeCounters};
 
 use rtnetlink::Handle;
 use tokio::{
@@ -29,15 +32,18 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
 use self::{
+    debounce::Debounce,
+    fault::fault_text,
     links::Links,
     lock::Locks,
     picture::Pending,
+    process::Placement,
     reload::{Leaving, Marks},
     reports::Reporter,
     signals::{Signals, Wish},
 };
+pub use self::{failure::Failure, links::BackendPolicy};
 use crate::{
     config::Config,
     control::{
@@ -99,7 +105,8 @@ struct Service {
     marks: Marks,
     reporter: Reporter,
     pending: Pending,
-    privileges: (i32, i32),
+    placement: Placement,
+    debounce: Debounce,
     /// When to compare the VIPs that the kernel has with those it should have.
     resync_at: Option<Instant>,
     /// The start is over: nothing is refused any more, it is tried again.
@@ -119,6 +126,8 @@ struct Seat {
     fault: Option<Fault>,
     /// The fast lane may have another view by now: whatever we find, tell it.
     unsure: bool,
+    /// Since when there is this instance: in its first state until another.
+    began: KernelTime,
 }
 
 impl Seat {
@@ -129,6 +138,7 @@ impl Seat {
             installed: None,
             fault: None,
             unsure: false,
+            began: clock::now(),
         }
     }
 }
@@ -144,11 +154,13 @@ pub fn run(config: Config, options: Options) -> Result<(), Failure> {
         .build()
         .map_err(Failure::runtime("cannot start the runtime"))?;
     runtime.block_on(async {
+        // Before anything is made or started: it comes with these settings.
+        let placement = Placement::new(&config.process);
         let server = Server::bind(&options.control).map_err(|source| Failure::Control {
             path: options.control.display().to_string(),
             source,
         })?;
-        let mut service = Service::start(config, options).await?;
+        let mut service = Service::start(config, options, placement).await?;
         let result = service.serve(&server).await;
         service.shut_down().await;
         result
@@ -258,12 +270,7 @@ impl Service {
                     self.doubt();
                     look = true;
                 }
-                Report::Privileges {
-                    fifo_errno,
-                    lock_errno,
-                } => {
-                    self.privileges = (fifo_errno, lock_errno);
-                }
+                Report::Privileges(entered) => self.placement.entered = entered,
                 Report::Transition { .. }
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
@@ -304,7 +311,7 @@ impl Service {
     /// What could not be done now is tried again.
     async fn look_around(&mut self) -> Result<(), Failure> {
         self.look_at = None;
-        let world = match survey(&self.handle).await {
+        let mut world = match survey(&self.handle).await {
             Ok(world) => world,
             Err(error) => {
                 warn!("cannot ask the kernel for links and addresses: {error}");
@@ -312,6 +319,12 @@ impl Service {
                 return Ok(());
             }
         };
+        let settling = self
+            .debounce
+            .settle(&mut world, &self.config.interfaces, now());
+        if let Some(until) = settling {
+            self.look_at = Some(until);
+        }
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if let Some(guard) = &mut self.guard {
@@ -355,7 +368,8 @@ impl Service {
                 if news || seat.unsure {
                     // Of an instance that was up, the fast lane tells.
                     if news && seat.installed.is_none() {
-                        reports::still_down(&instance.name, fault, seat.fault.is_none());
+                        let why = fault_text(fault, instance, Some(world));
+                        reports::still_down(&instance.name, &why, seat.fault.is_none());
                     }
                     seat.installed = None;
                     seat.fault = Some(fault);
@@ -402,6 +416,7 @@ impl Service {
         *seat = Seat {
             told: Some(config),
             installed: Some(essence),
+            began: seat.began,
             ..Seat::new(id)
         };
         Ok(true)

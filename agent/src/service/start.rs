@@ -7,8 +7,8 @@ use agent_common::Family;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
-    reports::Reporter,
+    Failure, Marks, Options, Seat, Service, debounce::Debounce, links::Links, lock::Locks,
+    picture::Pending, process::Placement, reload::named_interfaces, reports::Reporter,
 };
 use crate::{
     config::{Config, Instance, Vip},
@@ -30,7 +30,11 @@ use crate::{
 };
 
 impl Service {
-    pub(super) async fn start(config: Config, options: Options) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        config: Config,
+        options: Options,
+        placement: Placement,
+    ) -> Result<Self, Failure> {
         let families = |family| {
             config
                 .instances
@@ -41,15 +45,7 @@ impl Service {
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
         let mut locks = Locks::default();
-        locks
-            .take(&config.instances)
-            .map_err(|(instance, source)| match source.kind() {
-                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance },
-                _ => Failure::Runtime {
-                    what: "cannot lock the instance".to_owned(),
-                    source,
-                },
-            })?;
+        locks.take(&config.instances)?;
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
         tokio::spawn(connection);
@@ -57,8 +53,10 @@ impl Service {
             what: "cannot ask the kernel for links and addresses".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
-        let names = config.instances.iter().map(|i| i.interface.as_str());
-        check_interfaces(names, &world)?;
+        if !config.interfaces.dynamic {
+            let names = config.instances.iter().flat_map(named_interfaces);
+            check_interfaces(names, &world)?;
+        }
         let mut kernel = load_kernel(&options)?;
         let maps = match &mut kernel {
             Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
@@ -99,9 +97,10 @@ impl Service {
         }
         let driver = Driver::new(cores, sockets, fast_end)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
+        let process = config.process.clone();
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
-            .spawn(move || driver.run())
+            .spawn(move || driver.run(&process))
             .map_err(Failure::runtime("cannot start the fast lane"))?;
         let wake = slow_end.wake_fd().try_clone_to_owned();
         let wake = wake
@@ -125,7 +124,8 @@ impl Service {
             links: Links::default(),
             lane: slow_end,
             fast: Some(fast),
-            privileges: (0, 0),
+            placement,
+            debounce: Debounce::default(),
             resync_at: None,
             running: false,
             dropped: 0,

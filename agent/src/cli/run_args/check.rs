@@ -30,6 +30,7 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
             let config = Config {
                 router_id: None,
                 instances: vec![instance],
+                ..Config::default()
             };
             Ok((Plan::Run(config), check.warnings))
         }
@@ -101,6 +102,7 @@ impl Check {
             announce: AnnouncePolicy::default(),
             vips,
             track_interfaces: Vec::new(),
+            track_primary: true,
         })
     }
 

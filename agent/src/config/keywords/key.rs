@@ -13,6 +13,7 @@ pub enum Key {
 pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
+    UpDownDelays,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +27,18 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    DynamicInterfaces,
+    Process(ProcessKey),
+}
+
+/// How the agent itself is to run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProcessKey {
+    Priority,
+    RtPriority,
+    Affinity,
+    RtTime,
+    Umask,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -45,6 +58,7 @@ pub enum InstanceKey {
     VirtualIpaddress,
     VirtualIpaddressExcluded,
     TrackInterface,
+    DontTrackPrimary,
     Preempt,
     Nopreempt,
     PreemptDelay,

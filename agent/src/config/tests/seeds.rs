@@ -82,6 +82,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         announce: AnnouncePolicy::default(),
         vips: vec![vip],
         track_interfaces: vec![],
+        track_primary: true,
     }
 }
 
@@ -107,6 +108,7 @@ fn check(
     let config = Config {
         router_id: router_id.map(Into::into),
         instances: vec![instance],
+        ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
 }
