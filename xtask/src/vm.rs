@@ -190,12 +190,12 @@ impl Suite {
         let messages = out
             .lines()
             .filter(|line| line.contains("\"interop_seeds\""));
-        let executable = messages.filter_map(|line| {
+        let mut executables = messages.filter_map(|line| {
             let (_, after) = line.split_once("\"executable\":\"")?;
             Some(PathBuf::from(after.split_once('"')?.0))
         });
-        executable
-            .last()
+        executables
+            .next_back()
             .context("cargo does not say where the test program is")
     }
 
