@@ -15,6 +15,7 @@ mod load;
 mod lower;
 pub mod machine;
 pub mod model;
+pub mod print;
 pub mod reference;
 mod scripts;
 mod sink;

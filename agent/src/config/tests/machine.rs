@@ -62,6 +62,16 @@ fn interfaces_that_come_and_go() {
 }
 
 #[test]
+fn what_is_printed_reads_back_to_the_same() {
+    let globals = "dynamic_interfaces\nvrrp_priority -5\nvrrp_rt_priority 20\n\
+                   vrrp_cpu_affinity 0 3\nvrrp_rlimit_rttime 500000\numask 027";
+    let list = "interface_up_down_delays {\neth0 0.5 1.25\n}\n";
+    let (config, _) = accepted(&(list.to_owned() + &with_globals(globals, "dont_track_primary")));
+    let text = crate::config::print::print(&config, crate::config::print::Secrets::Shown);
+    assert_eq!(accepted(&text).0, config, "{text}");
+}
+
+#[test]
 fn delays_are_shorter_than_the_patience_of_the_peers() {
     let delays = |lines: &str, instance: &str| {
         let list = format!("interface_up_down_delays {{\n{lines}\n}}\n");
