@@ -22,9 +22,9 @@ const VERSION: &str = "version";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Portrait {
     pub router_id: Option<String>,
-    /// What else is set for the whole agent, by keyword.
+    /// What concerns no single instance, by keyword.
     #[serde(default)]
-    pub values: BTreeMap<String, Vec<String>>,
+    pub globals: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
 }
 
@@ -130,7 +130,7 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
         });
     }
     let mut global = Vec::from_iter(field("router_id", &router_id(old), &router_id(new)));
-    global.extend(value_changes(&old.values, &new.values));
+    global.extend(value_changes(&old.globals, &new.globals));
     Changes { global, instances }
 }
 
@@ -242,19 +242,23 @@ impl From<&Config> for Portrait {
             log_unknown_vrids,
             disable_local_igmp,
             instances,
+            process,
+            interfaces,
         } = config;
-        let mut values = Values::default();
+        let mut globals = Values::default();
         let StartDelay {
             after_start,
             after_boot,
         } = *start_delay;
-        values.list("vrrp_startup_delay", given(after_start).map(seconds));
-        values.list("vrrp_delay_after_boot", given(after_boot).map(seconds));
-        values.flag("log_unknown_vrids", *log_unknown_vrids);
-        values.flag("disable_local_igmp", *disable_local_igmp);
+        globals.list("vrrp_startup_delay", given(after_start).map(seconds));
+        globals.list("vrrp_delay_after_boot", given(after_boot).map(seconds));
+        globals.flag("log_unknown_vrids", *log_unknown_vrids);
+        globals.flag("disable_local_igmp", *disable_local_igmp);
+        globals.process(process);
+        globals.interfaces(interfaces);
         Self {
             router_id: router_id.clone(),
-            values: values.0,
+            globals: globals.0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }
@@ -285,6 +289,7 @@ impl From<&Instance> for InstancePortrait {
             paces,
             vips,
             track_interfaces,
+            track_primary,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -314,6 +319,7 @@ impl From<&Instance> for InstancePortrait {
             excluded.into_iter().map(words),
         );
         values.list("track_interface", track_interfaces);
+        values.set("dont_track_primary", !track_primary);
         Self {
             name: name.clone(),
             vrid: vrid.get(),
@@ -335,6 +341,30 @@ impl From<&Instance> for InstancePortrait {
 struct Values(BTreeMap<String, Vec<String>>);
 
 impl Values {
+    fn process(&mut self, process: &super::machine::Process) {
+        let super::machine::Process {
+            realtime,
+            nice,
+            cpus,
+            rttime,
+            umask,
+        } = process;
+        self.list("vrrp_rt_priority", realtime);
+        self.list("vrrp_priority", nice);
+        self.list("vrrp_cpu_affinity", cpus);
+        self.list("vrrp_rlimit_rttime", rttime);
+        self.list("umask", umask.map(|bits| format!("{bits:#o}")));
+    }
+
+    fn interfaces(&mut self, interfaces: &super::machine::Interfaces) {
+        let super::machine::Interfaces { dynamic, delays } = interfaces;
+        self.list("dynamic_interfaces", dynamic.then_some(true));
+        let delays = delays.iter().map(|(name, delays)| {
+            format!("{name} {} {}", seconds(delays.down), seconds(delays.up))
+        });
+        self.list("interface_up_down_delays", delays);
+    }
+
     fn set(&mut self, keyword: &str, value: impl ToString) {
         self.list(keyword, [value]);
     }

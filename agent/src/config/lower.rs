@@ -8,27 +8,32 @@
 mod across;
 mod address;
 mod advert;
+mod delays;
 mod finish;
 mod global;
 mod instance;
 mod pacing;
 mod packets;
+mod process;
 mod statement;
 mod strict;
 mod transport;
 mod traps;
+mod useless;
 mod value;
 
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
 pub use transport::MAX_PEERS;
+pub(crate) use useless::useless;
 
 use self::global::Globals;
 use self::instance::Draft;
 use super::diagnostic::Code;
 use super::keywords::{Block, Key, RootKey};
 use super::lexer::Span;
+use super::machine::Interfaces;
 use super::model::Config;
 use super::sink::Sink;
 use super::survey::Names;
@@ -44,6 +49,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut given_delays = delays::Given::default();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -57,6 +63,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
             Some(Key::Root(RootKey::GarpGroup)) => {
                 pacing::group(statement, &mut globals.pacing, sink);
+            }
+            Some(Key::Root(RootKey::UpDownDelays)) => {
+                delays::lower(statement, &mut given_delays, sink);
             }
             Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_) | Key::GarpGroup(_)) | None => {}
         }
@@ -73,7 +82,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|statement| instance::lower(statement, sink))
         .collect();
     let mut seen = across::Seen::default();
-    let instances = drafts
+    let instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
@@ -89,6 +98,11 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         start_delay: globals.start_delay,
         log_unknown_vrids: globals.log_unknown_vrids,
         disable_local_igmp: globals.disable_local_igmp,
+        process: globals.process,
+        interfaces: Interfaces {
+            dynamic: globals.dynamic_interfaces,
+            delays: delays::bounded(given_delays, &instances, sink),
+        },
         instances,
     }
 }

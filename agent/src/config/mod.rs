@@ -13,6 +13,7 @@ mod language;
 mod lexer;
 mod load;
 mod lower;
+pub mod machine;
 pub mod model;
 pub mod print;
 pub mod reference;
@@ -32,5 +33,5 @@ pub use model::{Config, IfName, Instance, Vip};
 pub use scripts::{Script, Scripts};
 
 pub(crate) use lower::{
-    cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address,
+    cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address, useless,
 };

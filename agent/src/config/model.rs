@@ -13,6 +13,7 @@ mod packets;
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
 };
+use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
 
 /// A network interface name: 1..=15 bytes, no `/`, no white space.
@@ -119,6 +120,9 @@ pub struct Instance {
     pub vips: Vec<Vip>,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
+    /// The loss of the instance's own interface is a fault as well: false for
+    /// `dont_track_primary`.
+    pub track_primary: bool,
 }
 
 impl Instance {
@@ -143,4 +147,6 @@ pub struct Config {
     /// Reports of membership in 224.0.0.0/24 are switched off in the kernel.
     pub disable_local_igmp: bool,
     pub instances: Vec<Instance>,
+    pub process: Process,
+    pub interfaces: Interfaces,
 }

@@ -11,6 +11,8 @@
 //! keywords.
 
 mod instance;
+mod machine;
+mod packets;
 mod vip;
 mod writer;
 
@@ -33,14 +35,24 @@ pub enum Secrets {
 pub fn print(config: &Config, secrets: Secrets) -> String {
     let Config {
         router_id,
+        pacing,
+        start_delay,
+        log_unknown_vrids,
+        disable_local_igmp,
         instances,
+        process,
+        interfaces,
     } = config;
     let mut writer = Writer::default();
-    if let Some(router_id) = router_id {
-        writer.block("global_defs", |writer| {
-            writer.set("router_id", router_id);
-        });
-    }
+    writer.block_if_any("global_defs", |writer| {
+        writer.maybe("router_id", router_id.as_ref());
+        machine::globals(process, interfaces, writer);
+        packets::globals(&pacing.each, start_delay, writer);
+        writer.flag("log_unknown_vrids", *log_unknown_vrids);
+        writer.flag("disable_local_igmp", *disable_local_igmp);
+    });
+    packets::groups(pacing, &mut writer);
+    machine::delays(interfaces, &mut writer);
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }

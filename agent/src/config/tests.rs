@@ -3,6 +3,7 @@
 mod codes;
 mod garbage;
 mod knobs;
+mod machine;
 pub(super) mod seeds;
 mod values;
 mod verdicts;

@@ -11,6 +11,8 @@ pub struct Status {
     pub pid: u32,
     pub router_id: Option<String>,
     pub fast_lane: FastLane,
+    #[serde(default)]
+    pub scheduling: Scheduling,
     pub links: Vec<Link>,
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
@@ -47,6 +49,25 @@ pub struct FastLane {
     pub watch_errors: u64,
     /// Reports that the slow lane did not read in time.
     pub reports_dropped: u64,
+}
+
+/// How the agent runs, as the kernel says when it is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Scheduling {
+    /// SCHED_FIFO priority of the fast lane; none when it is an ordinary thread.
+    pub fifo_priority: Option<u8>,
+    /// Counts where there is no `fifo_priority`.
+    pub fast_lane_nice: i8,
+    /// Of all other threads.
+    pub nice: i8,
+    /// Processors that the fast lane may run on: `0-3,7`.
+    pub fast_lane_cpus: String,
+    /// RLIMIT_RTTIME in microseconds, if there is one.
+    pub rttime_limit_us: Option<u64>,
+    /// Memory that cannot be swapped out.
+    pub locked_kib: u64,
+    /// Octal.
+    pub umask: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -116,6 +137,7 @@ impl fmt::Display for Status {
             yes_no(lane.realtime),
             yes_no(lane.memory_locked)
         )?;
+        self.scheduling.fmt(f)?;
         for link in &self.links {
             writeln!(f, "link {} ({}): {}", link.name, link.ifindex, link.backend)?;
             for refused in &link.refused {
@@ -130,6 +152,24 @@ impl fmt::Display for Status {
             instance.fmt(f)?;
         }
         counters(f, "unclaimed", &self.unclaimed)
+    }
+}
+
+impl fmt::Display for Scheduling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fifo_priority {
+            Some(priority) => write!(f, "  fast lane: SCHED_FIFO {priority}")?,
+            None => write!(f, "  fast lane: ordinary, nice {}", self.fast_lane_nice)?,
+        }
+        write!(f, ", processors {}", self.fast_lane_cpus)?;
+        if let Some(limit) = self.rttime_limit_us {
+            write!(f, ", ended after {limit} us without a wait")?;
+        }
+        writeln!(
+            f,
+            "; other threads nice {}; {} KiB locked; umask {}",
+            self.nice, self.locked_kib, self.umask
+        )
     }
 }
 

@@ -38,7 +38,10 @@ use super::{
     },
     sched,
 };
-use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
+use crate::{
+    config::machine::Process,
+    core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine},
+};
 
 /// Links whose adverts can come through raw sockets: one for each instance.
 const MAX_RECEIVERS: usize = SLOTS;
@@ -166,12 +169,9 @@ impl Driver {
     }
 
     /// Runs until told to shut down.
-    pub fn run(mut self) {
-        let (fifo_errno, lock_errno) = sched::enter_fast_lane();
-        self.lane.report(Report::Privileges {
-            fifo_errno,
-            lock_errno,
-        });
+    pub fn run(mut self, process: &Process) {
+        let entered = sched::enter_fast_lane(process);
+        self.lane.report(Report::Privileges(entered));
         while !self.finished {
             let paced = self.pacer.next();
             let deadline = self.machine.poll_timeout().into_iter().chain(paced).min();

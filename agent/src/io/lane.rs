@@ -25,6 +25,7 @@ use super::{
     advert::FamilySockets,
     plan::Port,
     receive::{raw::RawReceiver, refusal::Refusal},
+    sched::Entered,
 };
 use crate::core::{Cause, Fault, InstanceConfig, InstanceId, Notice, Snapshot, State};
 
@@ -118,11 +119,8 @@ pub enum Report {
         id: InstanceId,
         errno: i32,
     },
-    /// What the machine allows the fast lane, as errno: 0 is granted.
-    Privileges {
-        fifo_errno: i32,
-        lock_errno: i32,
-    },
+    /// What the machine allows the fast lane.
+    Privileges(Entered),
     /// Priority 0 went out.
     Released {
         id: InstanceId,

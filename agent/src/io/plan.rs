@@ -71,6 +71,7 @@ pub struct Essence {
     ifindex: u32,
     source: IpAddr,
     mac: [u8; 6],
+    needed: Vec<Needed>,
     vips: Vec<(u32, IpAddr)>,
     announce: AnnouncePlan,
     /// Without its name, which only people see.
@@ -130,7 +131,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
     let link = world
         .link(instance.interface.as_str())
         .ok_or(Fault::InterfaceGone)?;
-    if !link.usable {
+    if instance.track_primary && !link.usable {
         return Err(Fault::LinkDown);
     }
     let no_peer =
@@ -140,15 +141,15 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
     }
     let mut needed = vec![Needed {
         ifindex: link.ifindex,
-        usable: true,
+        usable: instance.track_primary && !link.patient,
         fault: Fault::LinkDown,
     }];
     for name in &instance.track_interfaces {
         let tracked = world.link(name.as_str()).filter(|link| link.usable);
-        let ifindex = tracked.ok_or(Fault::TrackedDown)?.ifindex;
+        let tracked = tracked.ok_or(Fault::TrackedDown)?;
         needed.push(Needed {
-            ifindex,
-            usable: true,
+            ifindex: tracked.ifindex,
+            usable: !tracked.patient,
             fault: Fault::TrackedDown,
         });
     }
@@ -190,6 +191,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         ifindex: link.ifindex,
         source,
         mac: filter.mac,
+        needed: needed.clone(),
         vips: vips.clone(),
         announce: announce.clone(),
         instance: Instance {

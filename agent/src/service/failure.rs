@@ -1,6 +1,6 @@
 //! Why the agent did not start, and the exit code that says so.
 
-use std::io;
+use std::{io, net::IpAddr};
 
 /// One clear sentence each: what, where, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,15 @@ pub enum Failure {
     )]
     AlreadyRunning { instance: String },
     #[error(
+        "({instance}) VIP {vip} is held by {holder} on this machine; \
+         stop that one, or give them different VIPs"
+    )]
+    VipTaken {
+        instance: String,
+        vip: IpAddr,
+        holder: String,
+    },
+    #[error(
         "not permitted to {what}: failoverd needs CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_PERFMON; run it as root"
     )]
     Permission { what: String },
@@ -29,6 +38,23 @@ pub enum Failure {
     Runtime { what: String, source: io::Error },
 }
 
+/// Another path would do, as against a machine that is in a bad state.
+fn names_a_wrong_path(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    let kinds = [
+        Kind::NotFound,
+        Kind::NotADirectory,
+        Kind::IsADirectory,
+        Kind::AlreadyExists,
+        Kind::AddrInUse,
+        // Longer than a socket's path may be.
+        Kind::InvalidInput,
+        Kind::InvalidFilename,
+        Kind::ReadOnlyFilesystem,
+    ];
+    kinds.contains(&error.kind())
+}
+
 impl Failure {
     /// Documented in the manual: 1 runtime, 2 usage and configuration,
     /// 4 permission, 5 the wanted backend is not to be had.
@@ -36,9 +62,11 @@ impl Failure {
         match self {
             Self::UnknownInterface { .. }
             | Self::OwnAddress { .. }
-            | Self::AlreadyRunning { .. } => 2,
+            | Self::AlreadyRunning { .. }
+            | Self::VipTaken { .. } => 2,
             Self::Permission { .. } => 4,
             Self::Backend(_) => 5,
+            Self::Control { source, .. } if names_a_wrong_path(source) => 2,
             Self::Control { source, .. } | Self::Runtime { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => 4,
                 _ => 1,

@@ -2,12 +2,15 @@
 //! that may take its time.
 
 mod alarms;
+mod debounce;
 mod failure;
+mod fault;
 mod held;
 mod igmp;
 mod links;
 mod lock;
 mod picture;
+mod process;
 mod refusals;
 mod reload;
 mod reports;
@@ -37,18 +40,21 @@ use tracing::{error, info, warn};
 
 use self::{
     alarms::Alarms,
+    debounce::Debounce,
+    fault::fault_text,
     held::Held,
     igmp::LocalIgmp,
     links::Links,
     lock::Locks,
     picture::Pending,
+    process::Placement,
     reload::{Leaving, Marks},
     reports::Reporter,
     seat::Seat,
     signals::{Signals, Wish},
     strangers::Strangers,
 };
-pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
+pub use self::{failure::Failure, links::BackendPolicy};
 use crate::{
     config::Config,
     control::{
@@ -119,7 +125,8 @@ struct Service {
     igmp: LocalIgmp,
     strangers: Strangers,
     pending: Pending,
-    privileges: (i32, i32),
+    placement: Placement,
+    debounce: Debounce,
     /// When to compare the VIPs that the kernel has with those it should have.
     resync_at: Option<Instant>,
     /// The start is over: nothing is refused any more, it is tried again.
@@ -140,11 +147,13 @@ pub fn run(config: Config, options: Options) -> Result<(), Failure> {
         .build()
         .map_err(Failure::runtime("cannot start the runtime"))?;
     runtime.block_on(async {
+        // Before anything is made or started: it comes with these settings.
+        let placement = Placement::new(&config.process);
         let server = Server::bind(&options.control).map_err(|source| Failure::Control {
             path: options.control.display().to_string(),
             source,
         })?;
-        let mut service = Service::start(config, options).await?;
+        let mut service = Service::start(config, options, placement).await?;
         let result = service.serve(&server).await;
         service.shut_down().await;
         result
@@ -261,12 +270,7 @@ impl Service {
                     look = true;
                 }
                 Report::Refused(refusal) => self.refusal(&refusal),
-                Report::Privileges {
-                    fifo_errno,
-                    lock_errno,
-                } => {
-                    self.privileges = (fifo_errno, lock_errno);
-                }
+                Report::Privileges(entered) => self.placement.entered = entered,
                 Report::Transition { .. }
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
@@ -306,7 +310,7 @@ impl Service {
     /// What could not be done now is tried again.
     async fn look_around(&mut self) -> Result<(), Failure> {
         self.look_at = None;
-        let world = match survey(&self.handle).await {
+        let mut world = match survey(&self.handle).await {
             Ok(world) => world,
             Err(error) => {
                 warn!("cannot ask the kernel for links and addresses: {error}");
@@ -315,6 +319,12 @@ impl Service {
             }
         };
         self.igmp.disable(self.config.disable_local_igmp);
+        let settling = self
+            .debounce
+            .settle(&mut world, &self.config.interfaces, now());
+        if let Some(until) = settling {
+            self.look_at = Some(until);
+        }
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if let Some(guard) = &mut self.guard {
@@ -363,7 +373,8 @@ impl Service {
                 if news || seat.unsure {
                     // Of an instance that was up, the fast lane tells.
                     if news && seat.installed.is_none() {
-                        reports::still_down(&instance.name, fault, seat.fault.is_none());
+                        let why = fault_text(fault, instance, Some(world));
+                        reports::still_down(&instance.name, &why, seat.fault.is_none());
                     }
                     seat.installed = None;
                     seat.fault = Some(fault);
@@ -414,6 +425,7 @@ impl Service {
         *seat = Seat {
             told: Some(config),
             installed: Some(essence),
+            began: seat.began,
             ..Seat::new(id)
         };
         Ok(true)

@@ -14,7 +14,7 @@ use agent_common::{
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Service, reports::fault_text};
+use super::{Seat, Service, fault::fault_text};
 use crate::{
     config,
     control::{Answer, server::Question, status},
@@ -117,12 +117,14 @@ impl Service {
     fn status(&self, picture: &Picture, world: &World) -> status::Status {
         let found = |id: InstanceId| picture.instances.iter().find(move |found| found.id == id);
         let seated = self.config.instances.iter().zip(&self.seats);
-        let instances = seated.filter_map(|(instance, seat)| Some((instance, found(seat.id)?)));
+        let instances =
+            seated.filter_map(|(instance, seat)| Some((instance, seat, found(seat.id)?)));
         status::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             router_id: self.config.router_id.clone(),
             fast_lane: self.lane_status(&picture.lane),
+            scheduling: self.placement.status(),
             links: self
                 .links
                 .by_index
@@ -130,12 +132,12 @@ impl Service {
                 .map(|(ifindex, link)| link_status(*ifindex, link))
                 .collect(),
             instances: instances
-                .map(|(instance, snapshot)| {
+                .map(|(instance, seat, snapshot)| {
                     let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
                     let refused = self.refused_senders(snapshot.id, picture.at);
                     status::Instance {
                         refused,
-                        ..instance_status(instance, snapshot, picture.at, world, outcomes)
+                        ..instance_status(instance, seat, snapshot, picture.at, world, outcomes)
                     }
                 })
                 .collect(),
@@ -156,8 +158,8 @@ impl Service {
             watch_errors,
         } = *lane;
         status::FastLane {
-            realtime: self.privileges.0 == 0,
-            memory_locked: self.privileges.1 == 0,
+            realtime: self.placement.entered.fifo_errno == 0,
+            memory_locked: self.placement.entered.lock_errno == 0,
             wakeups,
             adverts,
             from_latest,
@@ -210,6 +212,7 @@ fn link_status(ifindex: u32, link: &super::links::LinkState) -> status::Link {
 
 fn instance_status(
     instance: &config::Instance,
+    seat: &Seat,
     snapshot: &Snapshot,
     at: KernelTime,
     world: &World,
@@ -231,10 +234,12 @@ fn instance_status(
         },
         vrrp_version: instance.version as u8,
         state: state.to_owned(),
-        fault: snapshot.fault.map(|fault| fault_text(fault).to_owned()),
-        // Zero before the first Startup: in this state since ever.
+        fault: snapshot
+            .fault
+            .map(|fault| fault_text(fault, instance, Some(world))),
+        // Zero before the first Startup: in this state since it is there.
         since_ms: match snapshot.since {
-            KernelTime(0) => 0,
+            KernelTime(0) => at.since(seat.began).as_millis() as u64,
             since => at.since(since).as_millis() as u64,
         },
         priority: snapshot.priority.get(),

@@ -4,13 +4,13 @@
 //! the locks, the links. From then on nothing can fail as a whole, and what the
 //! fast lane has let go of is given up only when it has said so.
 
-use std::{collections::BTreeSet, io};
+use std::collections::BTreeSet;
 
 use agent_common::record::SLOTS;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
-use super::{Failure, Seat, Service, start::check_interfaces};
+use super::{Seat, Service, start::check_interfaces};
 use crate::{
     config::{
         self, Config, Diagnostic, Instance, Severity,
@@ -112,6 +112,7 @@ impl Service {
             .map_err(|error| format!("cannot ask the kernel for links and addresses: {error}"))?;
         let ids = self.admit(&config, &changes, &world)?;
         self.apply(config, &changes, ids);
+        self.placement.change(&self.config.process);
         if let Err(failure) = self.look_around().await {
             // A link that went and came in this moment: it is looked at again.
             error!("{failure}");
@@ -134,16 +135,15 @@ impl Service {
             .filter(|delta| matches!(delta.action, Action::Added | Action::Replaced))
             .filter_map(|delta| config.instances.get(delta.new?))
             .collect();
-        let names = self.new_names(config, changes);
-        check_interfaces(names.into_iter(), world).map_err(|failure| failure.to_string())?;
+        if !config.interfaces.dynamic {
+            let names = self.new_names(config, changes);
+            check_interfaces(names.into_iter(), world).map_err(|failure| failure.to_string())?;
+        }
         let ids = self.free_ids(new.len())?;
         let families = self.open_families(&new)?;
         self.locks
             .take(&config.instances)
-            .map_err(|(instance, error)| match error.kind() {
-                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance }.to_string(),
-                _ => format!("({instance}) cannot lock the instance: {error}"),
-            })?;
+            .map_err(|failure| failure.to_string())?;
         if let Err(reason) = self.prepare_links(config, world) {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
             self.locks
@@ -360,7 +360,7 @@ impl Service {
 }
 
 /// Every interface that an instance needs.
-fn named_interfaces(instance: &Instance) -> Vec<&str> {
+pub(super) fn named_interfaces(instance: &Instance) -> Vec<&str> {
     let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
     std::iter::once(&instance.interface)
         .chain(homes)

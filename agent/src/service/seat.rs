@@ -1,8 +1,10 @@
 //! What the slow lane believes of each instance.
 
+use agent_common::KernelTime;
+
 use crate::{
     core::{Fault, InstanceConfig, InstanceId},
-    io::plan::Essence,
+    io::{clock, plan::Essence},
 };
 
 /// What the slow lane believes of an instance.
@@ -15,6 +17,8 @@ pub(super) struct Seat {
     pub(super) fault: Option<Fault>,
     /// The fast lane may have another view by now: whatever we find, tell it.
     pub(super) unsure: bool,
+    /// Since when there is this instance: in its first state until another.
+    pub(super) began: KernelTime,
 }
 
 impl Seat {
@@ -25,6 +29,7 @@ impl Seat {
             installed: None,
             fault: None,
             unsure: false,
+            began: clock::now(),
         }
     }
 }

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, alarms::Alarms, held::Held, igmp::LocalIgmp,
-    links::Links, lock::Locks, picture::Pending, refusals, reports::Reporter, strangers::Strangers,
+    Failure, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce, held::Held,
+    igmp::LocalIgmp, links::Links, lock::Locks, picture::Pending, process::Placement, refusals,
+    reload::named_interfaces, reports::Reporter, strangers::Strangers,
 };
 use crate::{
     config::{Config, Instance, Vip},
@@ -31,7 +32,11 @@ use crate::{
 };
 
 impl Service {
-    pub(super) async fn start(config: Config, options: Options) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        config: Config,
+        options: Options,
+        placement: Placement,
+    ) -> Result<Self, Failure> {
         let families = |family| {
             config
                 .instances
@@ -42,15 +47,7 @@ impl Service {
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
         let mut locks = Locks::default();
-        locks
-            .take(&config.instances)
-            .map_err(|(instance, source)| match source.kind() {
-                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance },
-                _ => Failure::Runtime {
-                    what: "cannot lock the instance".to_owned(),
-                    source,
-                },
-            })?;
+        locks.take(&config.instances)?;
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
         tokio::spawn(connection);
@@ -58,8 +55,10 @@ impl Service {
             what: "cannot ask the kernel for links and addresses".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
-        let names = config.instances.iter().map(|i| i.interface.as_str());
-        check_interfaces(names, &world)?;
+        if !config.interfaces.dynamic {
+            let names = config.instances.iter().flat_map(named_interfaces);
+            check_interfaces(names, &world)?;
+        }
         let (tell, refused) = mpsc::channel(refusals::ROOM);
         let mut kernel = load_kernel(&options, tell)?;
         let maps = match &mut kernel {
@@ -101,9 +100,10 @@ impl Service {
         }
         let driver = Driver::new(cores, sockets, fast_end)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
+        let process = config.process.clone();
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
-            .spawn(move || driver.run())
+            .spawn(move || driver.run(&process))
             .map_err(Failure::runtime("cannot start the fast lane"))?;
         let wake = slow_end.wake_fd().try_clone_to_owned();
         let wake = wake
@@ -133,7 +133,8 @@ impl Service {
             links: Links::default(),
             lane: slow_end,
             fast: Some(fast),
-            privileges: (0, 0),
+            placement,
+            debounce: Debounce::default(),
             resync_at: None,
             running: false,
             dropped: 0,

@@ -103,6 +103,7 @@ impl Check {
             paces: Vec::new(),
             vips,
             track_interfaces: Vec::new(),
+            track_primary: true,
         })
     }
 

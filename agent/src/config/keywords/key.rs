@@ -15,6 +15,7 @@ pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
     GarpGroup,
+    UpDownDelays,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -39,6 +40,18 @@ pub enum GlobalKey {
     StartupDelay,
     DelayAfterBoot,
     LogUnknownVrids,
+    DynamicInterfaces,
+    Process(ProcessKey),
+}
+
+/// How the agent itself is to run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProcessKey {
+    Priority,
+    RtPriority,
+    Affinity,
+    RtTime,
+    Umask,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -58,6 +71,7 @@ pub enum InstanceKey {
     VirtualIpaddress,
     VirtualIpaddressExcluded,
     TrackInterface,
+    DontTrackPrimary,
     Preempt,
     Nopreempt,
     PreemptDelay,

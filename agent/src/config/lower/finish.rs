@@ -11,6 +11,7 @@ use super::advert::{interval, password};
 use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
+use super::useless::useless;
 use super::{strict, traps};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, Pace, Pacing, V3Checksum, Vip};
@@ -56,6 +57,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let instance = Instance {
         name,
         track_interfaces: track_interfaces(&draft, &interface, sink),
+        track_primary: !draft.dont_track_primary,
         interface,
         vrid: vrid?,
         version,
@@ -178,6 +180,11 @@ fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -
             );
             sink.trap(Code::Duplicate, span, message);
             continue;
+        }
+        if let Some(why) = useless(vip.address, vip.prefix) {
+            let message = format!("{title} VIP {}/{} {why}", vip.address, vip.prefix);
+            sink.trap(Code::BadAddress, span, message)
+                .help("use an address that other machines of the network can have");
         }
         if vip.advertised {
             advertised = advertised.saturating_add(1);

@@ -7,11 +7,14 @@ use std::time::Duration;
 use agent_common::{Family, Version};
 
 use super::packets::group_of;
+use super::process;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
-use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, extra_garp};
+use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
+use crate::config::machine::Process;
 use crate::config::model::{AnnouncePolicy, Pacing, StartDelay};
 use crate::config::sink::Sink;
+use crate::config::survey::word;
 use crate::config::tree::Statement;
 
 /// What was given; `None` leaves keepalived's default.
@@ -26,6 +29,8 @@ pub struct Globals {
     pub v3_checksum_as_v2: Option<bool>,
     pub check_unicast_src: Option<bool>,
     pub owner_ignores: Option<bool>,
+    pub dynamic_interfaces: bool,
+    pub process: Process,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
     pub pacing: Pacing,
@@ -184,6 +189,14 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         }
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),
+        GlobalKey::DynamicInterfaces => {
+            if let Some(word) = first(statement) {
+                let kind = Kind::Choice(&["allow_if_changes"]);
+                word::check("dynamic_interfaces", word, kind, sink);
+            }
+            globals.dynamic_interfaces = true;
+        }
+        GlobalKey::Process(key) => process::set(key, statement, globals, sink),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
         GlobalKey::SkipCheckAdvAddr => {
             keep(&mut globals.skip_address_check, switch(statement, sink));
@@ -248,6 +261,8 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::CheckUnicastSrc
         | GlobalKey::OwnerIgnoreAdverts
         | GlobalKey::SkipCheckAdvAddr
+        | GlobalKey::DynamicInterfaces
+        | GlobalKey::Process(_)
         | GlobalKey::Strict => {}
     }
 }

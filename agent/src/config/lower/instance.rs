@@ -48,6 +48,7 @@ pub struct Draft {
     pub unicast: Unicast,
     pub vips: Vec<(Vip, Span)>,
     pub track_interfaces: Vec<(IfName, Span)>,
+    pub dont_track_primary: bool,
     /// `Some(place)` for nopreempt.
     pub nopreempt: Option<Span>,
     pub preempt_delay: Option<(Duration, Span)>,
@@ -143,6 +144,7 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::VirtualIpaddress => vips(statement, true, draft, sink),
         K::VirtualIpaddressExcluded => vips(statement, false, draft, sink),
         K::TrackInterface => track_interface(statement, draft, sink),
+        K::DontTrackPrimary => draft.dont_track_primary = true,
         K::Preempt => draft.nopreempt = None,
         K::Nopreempt => draft.nopreempt = Some(statement.span()),
         K::PreemptDelay => {

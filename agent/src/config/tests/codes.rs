@@ -98,7 +98,7 @@ fn of_keyword() -> Vec<Case> {
                 with("track_script {\nfoo\n}")
             ),
         ),
-        warning(C::NotYet, with("dont_track_primary")),
+        warning(C::NotYet, with("smtp_alert")),
         warning(C::NotYet, with("track_interface {\neth1 weight 10\n}")),
         warning(C::NotYet, vip("192.0.2.9 peer 192.0.2.8")),
         warning(

@@ -84,6 +84,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         paces: vec![],
         vips: vec![vip],
         track_interfaces: vec![],
+        track_primary: true,
     }
 }
 

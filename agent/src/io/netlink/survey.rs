@@ -25,6 +25,9 @@ pub struct Link {
     pub name: String,
     /// Up and with a carrier.
     pub usable: bool,
+    /// It may be down for a while before that counts: whoever needs it must
+    /// not give up at the first sign.
+    pub patient: bool,
     /// All zero where the link has no Ethernet address.
     pub mac: [u8; 6],
     pub mtu: u32,
@@ -122,6 +125,7 @@ fn link(message: LinkMessage) -> Link {
         ifindex: message.header.index,
         name: String::new(),
         usable: monitor::usable(message.header.flags.bits()),
+        patient: false,
         mac: [0; 6],
         mtu: 0,
         vlan_of: None,

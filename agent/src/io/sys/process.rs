@@ -8,16 +8,32 @@ use std::{
 
 use super::check;
 
-/// Makes the calling thread SCHED_FIFO; children and threads it starts later
-/// begin at ordinary priority again.
-pub fn set_fifo(priority: i32) -> io::Result<()> {
+/// Makes a thread SCHED_FIFO, 0 for the calling one; children and threads it
+/// starts later begin at ordinary priority again.
+pub fn set_fifo(tid: i32, priority: i32) -> io::Result<()> {
     let parameter = libc::sched_param {
         sched_priority: priority,
     };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: 0 is the calling thread; the pointer is to a local.
-    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
+    // SAFETY: a thread that is gone is an error; the pointer is to a local.
+    let result = unsafe { libc::sched_setscheduler(tid, policy, &raw const parameter) };
     check(result as libc::ssize_t).map(|_| ())
+}
+
+/// The priority of a thread that is SCHED_FIFO.
+pub fn fifo_priority(tid: i32) -> Option<u8> {
+    let mut parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: a thread that is gone is an error; the pointer is to a local.
+    let (policy, result) = unsafe {
+        (
+            libc::sched_getscheduler(tid),
+            libc::sched_getparam(tid, &raw mut parameter),
+        )
+    };
+    let fifo = policy >= 0 && policy & !libc::SCHED_RESET_ON_FORK == libc::SCHED_FIFO;
+    (fifo && result == 0)
+        .then(|| u8::try_from(parameter.sched_priority).ok())
+        .flatten()
 }
 
 /// Asks for 1 ns of timer slack for this thread: FIFO threads have none, but

@@ -4,13 +4,14 @@ use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
 use super::reason::{
-    BUFFERS, DBUS, FILES, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, PROCESS, SCRIPTS, SNMP, VMAC,
+    BUFFERS, DBUS, FILES, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP, VMAC,
 };
 use super::{rows, special};
 use crate::config::keywords::GarpKey::{
     Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
 use crate::config::keywords::GlobalKey as G;
+use crate::config::keywords::ProcessKey as P;
 use crate::config::keywords::Status::{NotYet, Supported, WhileReading, WithoutEffect};
 use crate::config::keywords::shape::Argument::{Maybe, One, Several};
 use crate::config::keywords::shape::{Kind, Shape, list, words};
@@ -19,6 +20,12 @@ use crate::config::keywords::{Key, Keyword, List, Status};
 const fn global(key: G) -> Status {
     Supported(Key::Global(key))
 }
+
+/// keepalived raises the priority of a process that is late.
+const ALWAYS_REALTIME: Status = WithoutEffect(
+    "failoverd's fast lane is real-time from its start, so there is nothing to raise",
+);
+const NAMES: Status = WithoutEffect("failoverd's processes and threads have names of their own");
 
 const NICE: Shape = words(&[One(Kind::Number(-20, 19))]);
 const REALTIME: Shape = words(&[One(Kind::Number(1, 99))]);
@@ -92,20 +99,21 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     global(G::DelayAfterBoot), START_DELAY => "vrrp_delay_after_boot";
     global(G::Strict), FLAG => "vrrp_strict";
     NotYet("default_interface and dynamic_interfaces"), INTERFACE => "default_interface";
-    NotYet("default_interface and dynamic_interfaces"),
-        words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) => "dynamic_interfaces";
     global(G::LogUnknownVrids), FLAG => "log_unknown_vrids";
-    PROCESS, words(&[Maybe(Kind::Number(-1, 99))]) => "max_auto_priority";
-    PROCESS, words(&[One(Kind::Number(1, 10_000_000))]) => "min_auto_priority_delay";
-    PROCESS, NICE => "vrrp_priority";
-    PROCESS, FLAG => "vrrp_no_swap";
-    PROCESS, REALTIME => "vrrp_rt_priority";
-    PROCESS, CPUS => "vrrp_cpu_affinity";
-    PROCESS, RTTIME => "vrrp_rlimit_rttime" "vrrp_rlimit_rtime";
-    PROCESS, special::UMASK => "umask";
-    ONE_PROCESS, FLAG => "process_names";
-    ONE_PROCESS, TEXT => "process_name" "vrrp_process_name" "checker_process_name"
-        "lvs_process_name" "bfd_process_name";
+    global(G::DynamicInterfaces), words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) =>
+        "dynamic_interfaces";
+    ALWAYS_REALTIME, words(&[Maybe(Kind::Number(-1, 99))]) => "max_auto_priority";
+    ALWAYS_REALTIME, words(&[One(Kind::Number(1, 10_000_000))]) => "min_auto_priority_delay";
+    global(G::Process(P::Priority)), NICE => "vrrp_priority";
+    WithoutEffect("failoverd locks its memory always, where the machine allows it"), FLAG =>
+        "vrrp_no_swap";
+    global(G::Process(P::RtPriority)), REALTIME => "vrrp_rt_priority";
+    global(G::Process(P::Affinity)), CPUS => "vrrp_cpu_affinity";
+    global(G::Process(P::RtTime)), RTTIME => "vrrp_rlimit_rttime" "vrrp_rlimit_rtime";
+    global(G::Process(P::Umask)), special::UMASK => "umask";
+    NAMES, FLAG => "process_names";
+    NAMES, TEXT => "process_name" "vrrp_process_name";
+    ONE_PROCESS, TEXT => "checker_process_name" "lvs_process_name" "bfd_process_name";
     ONE_PROCESS, NICE => "checker_priority" "bfd_priority";
     ONE_PROCESS, FLAG => "checker_no_swap" "bfd_no_swap";
     ONE_PROCESS, REALTIME => "checker_rt_priority" "bfd_rt_priority";

@@ -10,7 +10,7 @@ use crate::config::keywords::GarpKey::{
     Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
 use crate::config::keywords::InstanceKey as I;
-use crate::config::keywords::Status::{NotYet, Refused, Supported, WithoutEffect};
+use crate::config::keywords::Status::{Refused, Supported, WithoutEffect};
 use crate::config::keywords::shape::Argument::{Maybe, One};
 use crate::config::keywords::shape::{Kind, block, list, words};
 use crate::config::keywords::{Block, Key, Keyword, List, Status};
@@ -62,10 +62,11 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     BUFFERS, POSITIVE => "kernel_rx_buf_size";
     WithoutEffect("failoverd accepts traffic to its VIPs anyway"), FLAG => "accept";
     FIREWALL, FLAG => "no_accept";
-    NotYet("an instance that outlives its interface"), FLAG => "dont_track_primary";
+    instance(I::DontTrackPrimary), FLAG => "dont_track_primary";
     TRACKING, list(List::TrackFiles) => "track_file";
     TRACKING, list(List::TrackProcesses) => "track_process";
-    TRACKING, FLAG => "track_src_ip";
+    WithoutEffect("failoverd always does: without its source address an instance is in fault"), FLAG =>
+        "track_src_ip";
     SCRIPTS, list(List::TrackScripts) => "track_script";
     BFD, list(List::TrackBfds) => "track_bfd";
     NOTIFY, SCRIPT => "notify" "notify_master" "notify_backup" "notify_fault" "notify_stop"

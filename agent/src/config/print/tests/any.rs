@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::config::MAX_PEERS;
 use crate::config::lower::{family_of, parse_host};
 use crate::config::model::{
-    AnnouncePolicy, Config, IfName, Instance, Password, Transport, V3Checksum, Vip,
+    AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Transport, V3Checksum, Vip,
 };
 
 /// Any text that a word of a file can be.
@@ -131,6 +131,7 @@ fn announce() -> impl Strategy<Value = AnnouncePolicy> {
                     refresh_repeat,
                     lower_prio_repeat,
                     lower_prio_delay,
+                    extra: None,
                 }
             },
         )
@@ -228,10 +229,13 @@ fn instance() -> impl Strategy<Value = Instance> {
                             false => V3Checksum::PseudoHeader,
                         },
                         announce,
+                        packets: PacketPolicy::default(),
+                        paces: Vec::new(),
                         track_interfaces: tracked
                             .into_iter()
                             .filter(|name| *name != interface)
                             .collect(),
+                        track_primary: vips.len() % 2 == 0,
                         vips,
                         interface,
                     }
@@ -254,6 +258,7 @@ pub fn config() -> impl Strategy<Value = Config> {
         Config {
             router_id,
             instances,
+            ..Config::default()
         }
     })
 }
