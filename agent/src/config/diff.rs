@@ -5,11 +5,16 @@
 //! [`Portrait`]s, which say all of a configuration in words, so that a running
 //! agent can be asked for its own without handing out a password.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
+use super::model::{
+    Config, Firewall, Instance, Password, StaticAddress, Transport, V3Checksum, Vip,
+};
 use agent_common::Family;
 
 /// Shown in place of a password.
@@ -21,6 +26,9 @@ const VERSION: &str = "version";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Portrait {
     pub router_id: Option<String>,
+    /// What is no instance's, by keyword.
+    #[serde(default)]
+    pub globals: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
 }
 
@@ -126,7 +134,10 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
         });
     }
     Changes {
-        global: Vec::from_iter(field("router_id", &router_id(old), &router_id(new))),
+        global: field("router_id", &router_id(old), &router_id(new))
+            .into_iter()
+            .chain(fields(&old.globals, &new.globals))
+            .collect(),
         instances,
     }
 }
@@ -174,6 +185,16 @@ fn field(name: &str, old: &[String], new: &[String]) -> Option<FieldChange> {
     })
 }
 
+/// What each of the fields has lost and gained.
+fn fields(old: &Fields, new: &Fields) -> Vec<FieldChange> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let values = |fields: &Fields, name| fields.get(name).cloned().unwrap_or_default();
+    names
+        .into_iter()
+        .filter_map(|name| field(name, &values(old, name), &values(new, name)))
+        .collect()
+}
+
 impl InstancePortrait {
     fn same_virtual_router(&self, other: &Self) -> bool {
         let key = |p: &Self| (p.vrid, p.family.clone(), p.interface.clone());
@@ -198,14 +219,7 @@ impl InstancePortrait {
         .into_iter()
         .flatten()
         .collect();
-        let fields = self.values.keys().chain(new.values.keys());
-        let fields: std::collections::BTreeSet<&String> = fields.collect();
-        let values = |p: &Self, name: &String| p.values.get(name).cloned().unwrap_or_default();
-        changes.extend(
-            fields
-                .into_iter()
-                .filter_map(|name| field(name, &values(self, name), &values(new, name))),
-        );
+        changes.extend(fields(&self.values, &new.values));
         let other_version = changes.iter().any(|change| change.field == VERSION);
         let action = match (changes.is_empty(), self.continues(new) && !other_version) {
             (true, _) => Action::Unchanged,
@@ -227,9 +241,12 @@ impl From<&Config> for Portrait {
         let Config {
             router_id,
             instances,
+            static_addresses,
+            firewall,
         } = config;
         Self {
             router_id: router_id.clone(),
+            globals: globals(static_addresses, firewall),
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }
@@ -257,6 +274,8 @@ impl From<&Instance> for InstancePortrait {
             v3_checksum,
             announce,
             vips,
+            accept,
+            promote_secondaries,
             track_interfaces,
         } = instance;
         let mut values = Values::default();
@@ -284,6 +303,8 @@ impl From<&Instance> for InstancePortrait {
             "virtual_ipaddress_excluded",
             excluded.into_iter().map(words),
         );
+        values.set("accept", accept);
+        values.set("promote_secondaries", promote_secondaries);
         values.list("track_interface", track_interfaces);
         Self {
             name: name.clone(),
@@ -302,8 +323,29 @@ impl From<&Instance> for InstancePortrait {
     }
 }
 
+/// What is no instance's.
+fn globals(static_addresses: &[StaticAddress], firewall: &Firewall) -> Fields {
+    let Firewall {
+        table,
+        priority,
+        by_index,
+        counters,
+    } = firewall;
+    let mut values = Values::default();
+    let lines = static_addresses.iter().map(|StaticAddress(vip)| words(vip));
+    values.list("static_ipaddress", lines);
+    values.set("nftables", table);
+    values.set("nftables_priority", priority);
+    values.set("nftables_ifindex", by_index);
+    values.set("nftables_counters", counters);
+    values.0
+}
+
+/// Values by keyword.
+type Fields = BTreeMap<String, Vec<String>>;
+
 #[derive(Default)]
-struct Values(BTreeMap<String, Vec<String>>);
+struct Values(Fields);
 
 impl Values {
     fn set(&mut self, keyword: &str, value: impl ToString) {
@@ -365,6 +407,7 @@ fn words(vip: &Vip) -> String {
         broadcast,
         label,
         scope,
+        options,
         advertised: _,
     } = vip;
     let mut text = format!("{address}/{prefix}");
@@ -377,7 +420,7 @@ fn words(vip: &Vip) -> String {
     option("brd", broadcast.map(|address| address.to_string()));
     option("label", label.clone());
     option("scope", (*scope != 0).then(|| scope.to_string()));
-    text
+    text + &options.words()
 }
 
 /// FNV-1a, to tell passwords apart without showing them. Not a secret kept

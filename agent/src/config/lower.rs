@@ -7,8 +7,10 @@
 
 mod across;
 mod address;
+mod address_options;
 mod advert;
 mod finish;
+mod firewall;
 mod global;
 mod instance;
 mod statement;
@@ -41,6 +43,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut static_addresses = Vec::new();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -52,6 +55,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
+            Some(Key::Root(RootKey::StaticIpaddress)) => {
+                across::static_addresses(statement, &mut static_addresses, sink);
+            }
             Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
         }
     }
@@ -80,5 +86,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Config {
         router_id: globals.router_id,
         instances,
+        static_addresses,
+        firewall: globals.firewall,
     }
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
+pub use super::address::{AddressOptions, Firewall, StaticAddress};
 pub use crate::core::AnnouncePolicy;
 
 /// A network interface name: 1..=15 bytes, no `/`, no white space.
@@ -51,6 +52,7 @@ pub struct Vip {
     pub label: Option<String>,
     /// rtnetlink scope, 0 = global, 253 = link, 254 = host.
     pub scope: u8,
+    pub options: AddressOptions,
     /// False for `virtual_ipaddress_excluded`: held, but not in the advert.
     pub advertised: bool,
 }
@@ -107,8 +109,14 @@ pub struct Instance {
     pub password: Option<Password>,
     pub v3_checksum: V3Checksum,
     pub announce: AnnouncePolicy,
-    /// Never empty of advertised addresses in v3 (F-17).
+    /// Never empty of advertised addresses in v3 (F-17), empty in v2 with
+    /// `no_virtual_ipaddress` only.
     pub vips: Vec<Vip>,
+    /// Whether traffic to the VIPs is taken while Active (Accept_Mode, RFC 9568
+    /// 6.1); always for the owner.
+    pub accept: bool,
+    /// The removal of a VIP leaves the others of its subnet (IPv4).
+    pub promote_secondaries: bool,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
 }
@@ -129,4 +137,6 @@ impl Instance {
 pub struct Config {
     pub router_id: Option<String>,
     pub instances: Vec<Instance>,
+    pub static_addresses: Vec<StaticAddress>,
+    pub firewall: Firewall,
 }

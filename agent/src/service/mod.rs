@@ -39,7 +39,7 @@ use self::{
     signals::{Signals, Wish},
 };
 use crate::{
-    config::Config,
+    config::{self, Config},
     control::{
         Answer, Request,
         server::{Question, Server},
@@ -415,10 +415,13 @@ impl Service {
         };
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let id = seat.id;
+            let mtu = world.link(instance.interface.as_str()).map(|link| link.mtu);
+            let told = plan::fitting(instance, mtu.unwrap_or(u32::MAX));
             // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, instance)) {
+            if seat.told != Some(plan::core_config(id, &told)) {
                 continue;
             }
+            let tracked = |vip: &config::Vip| !vip.options.untracked;
             for (number, vip) in instance.vips.iter().enumerate() {
                 let home = vip.device.as_ref().unwrap_or(&instance.interface);
                 let Some(link) = world.link(home.as_str()) else {
@@ -427,14 +430,15 @@ impl Service {
                 let present = world
                     .addresses_on(link.ifindex)
                     .any(|found| found.address == vip.address);
-                let _ = self.lane.send(if present {
-                    Command::AddressPresent { id }
-                } else {
-                    Command::AddressMissing {
+                let command = match (present, tracked(vip)) {
+                    (true, _) => Command::AddressPresent { id },
+                    (false, true) => Command::AddressMissing {
                         id,
                         vip: number as u16,
-                    }
-                });
+                    },
+                    (false, false) => continue,
+                };
+                let _ = self.lane.send(command);
             }
         }
         true

@@ -11,7 +11,7 @@ use super::{
     reports::Reporter,
 };
 use crate::{
-    config::{Config, Instance, Vip},
+    config::{AddressOptions, Config, Instance, Vip},
     core::InstanceId,
     io::{
         advert::Transmitters,
@@ -22,7 +22,7 @@ use crate::{
         netlink::{
             batch::{AddressPlan, CommandSocket},
             monitor::Monitor,
-            survey::{World, survey},
+            survey::{Address, World, survey},
         },
         plan,
         receive::slow::SlowReceiver,
@@ -222,7 +222,7 @@ fn remove_strays(
                 .addresses_on(ifindex)
                 .filter(|found| found.address == vip.address);
             let before = strays.len();
-            strays.extend(found.map(|found| (as_found(instance, vip, found.prefix), ifindex)));
+            strays.extend(found.map(|found| (as_found(instance, vip, found), ifindex)));
             if strays.len() > before {
                 info!(
                     "({}) VIP {} is on {} already, as after a crash: removing it",
@@ -259,12 +259,16 @@ fn remove_strays(
 /// The kernel removes only what has the prefix and the label that it is asked
 /// for, and an earlier run may have had others. The owner's VIP can be the
 /// address of the machine itself: only what is configured is taken for left.
-fn as_found(instance: &Instance, vip: &Vip, prefix: u8) -> Vip {
+fn as_found(instance: &Instance, vip: &Vip, found: &Address) -> Vip {
     match instance.priority.is_owner() {
         true => vip.clone(),
         false => Vip {
-            prefix,
+            prefix: found.prefix,
             label: None,
+            options: AddressOptions {
+                peer: found.peer,
+                ..vip.options
+            },
             ..vip.clone()
         },
     }

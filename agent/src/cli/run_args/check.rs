@@ -30,6 +30,7 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
             let config = Config {
                 router_id: None,
                 instances: vec![instance],
+                ..Config::default()
             };
             Ok((Plan::Run(config), check.warnings))
         }
@@ -100,6 +101,8 @@ impl Check {
             v3_checksum: V3Checksum::PseudoHeader,
             announce: AnnouncePolicy::default(),
             vips,
+            accept: true,
+            promote_secondaries: false,
             track_interfaces: Vec::new(),
         })
     }

@@ -13,6 +13,7 @@ pub enum Key {
 pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
+    StaticIpaddress,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +27,10 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    Nftables,
+    NftablesPriority,
+    NftablesIfindex,
+    NftablesCounters,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,6 +59,10 @@ pub enum InstanceKey {
     HigherPrioSendAdvert,
     V3ChecksumAsV2,
     OwnerIgnoreAdverts,
+    Accept,
+    NoAccept,
+    PromoteSecondaries,
+    NoVirtualIpaddress,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.

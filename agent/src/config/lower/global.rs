@@ -9,7 +9,7 @@ use agent_common::Version;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, whole_seconds};
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key};
-use crate::config::model::AnnouncePolicy;
+use crate::config::model::{AnnouncePolicy, Firewall};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -27,6 +27,8 @@ pub struct Globals {
     pub owner_ignores: Option<bool>,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
+    /// What `nftables` and those with it say.
+    pub firewall: Firewall,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -121,6 +123,18 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
+        GlobalKey::Nftables => {
+            if let Some(name) = super::firewall::table(statement, sink) {
+                globals.firewall.table = name;
+            }
+        }
+        GlobalKey::NftablesPriority => {
+            if let Some(priority) = super::firewall::priority(statement, sink) {
+                globals.firewall.priority = priority;
+            }
+        }
+        GlobalKey::NftablesIfindex => globals.firewall.by_index = true,
+        GlobalKey::NftablesCounters => globals.firewall.counters = true,
     }
 }
 

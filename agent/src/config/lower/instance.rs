@@ -56,6 +56,11 @@ pub struct Draft {
     pub higher_prio_send_advert: Option<bool>,
     pub v3_checksum_as_v2: Option<bool>,
     pub owner_ignores: Option<bool>,
+    /// The last of `accept` and `no_accept`, with its place.
+    pub accept: Option<(bool, Span)>,
+    pub promote_secondaries: bool,
+    /// `no_virtual_ipaddress`.
+    pub no_vips: bool,
 }
 
 #[derive(Debug, Default)]
@@ -148,6 +153,10 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         }
         K::V3ChecksumAsV2 => keep(&mut draft.v3_checksum_as_v2, switch(statement, sink)),
         K::OwnerIgnoreAdverts => keep(&mut draft.owner_ignores, switch(statement, sink)),
+        K::Accept => draft.accept = Some((true, statement.span())),
+        K::NoAccept => draft.accept = Some((false, statement.span())),
+        K::PromoteSecondaries => draft.promote_secondaries = true,
+        K::NoVirtualIpaddress => draft.no_vips = true,
     }
 }
 

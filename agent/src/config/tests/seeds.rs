@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
-use crate::config::{Code, Config, IfName, Instance, Vip, parse_str};
+use crate::config::{AddressOptions, Code, Config, IfName, Instance, Vip, parse_str};
 
 macro_rules! seed {
     ($name:literal) => {
@@ -48,6 +48,7 @@ fn vip(text: &str, prefix: u8) -> Vip {
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions::default(),
         advertised: true,
     }
 }
@@ -81,6 +82,8 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         v3_checksum: V3Checksum::PseudoHeader,
         announce: AnnouncePolicy::default(),
         vips: vec![vip],
+        accept: true,
+        promote_secondaries: false,
         track_interfaces: vec![],
     }
 }
@@ -107,6 +110,7 @@ fn check(
     let config = Config {
         router_id: router_id.map(Into::into),
         instances: vec![instance],
+        ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
 }

@@ -18,9 +18,15 @@ use rtnetlink::{
     sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE},
 };
 
-use crate::{config::Vip, io::sys};
+use crate::{
+    config::{Vip, address::FOREVER},
+    io::sys,
+};
 
-const INFINITE: u32 = u32::MAX;
+/// Who set an address, for those who ask (Linux 5.18; older kernels skip it):
+/// the number that iproute2 and others know as keepalived's, so that what
+/// leaves its addresses alone leaves ours alone.
+pub const PROTOCOL: u8 = 18;
 
 /// Offset of the flags and of the sequence number in a netlink header.
 const FLAGS_AT: usize = 6;
@@ -158,8 +164,12 @@ fn message(vip: &Vip, ifindex: u32) -> AddressMessage {
     message.header.prefix_len = vip.prefix;
     message.header.scope = AddressScope::from(vip.scope);
     let attributes = &mut message.attributes;
-    attributes.push(AddressAttribute::Address(vip.address));
+    let options = &vip.options;
+    attributes.push(AddressAttribute::Address(
+        options.peer.unwrap_or(vip.address),
+    ));
     attributes.push(AddressAttribute::Local(vip.address));
+    attributes.push(AddressAttribute::Protocol(PROTOCOL.into()));
     match vip.address {
         IpAddr::V4(_) => {
             message.header.family = AddressFamily::Inet;
@@ -172,21 +182,39 @@ fn message(vip: &Vip, ifindex: u32) -> AddressMessage {
         }
         IpAddr::V6(_) => {
             message.header.family = AddressFamily::Inet6;
-            // The Backup may still answer while we take over: a VIP never
-            // waits for duplicate address detection (RFC 9568 8.2.2).
-            message.header.flags = AddressHeaderFlags::Nodad;
-            attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-            if vip.prefix == 128 {
-                // Deprecated, as keepalived does: the host must not choose
-                // the VIP as source of connections of its own.
+            // Deprecated, as keepalived does: the host must not choose the
+            // VIP as source of connections of its own.
+            let deprecated = (vip.prefix == 128).then_some(0);
+            if let Some(preferred) = options.preferred_lifetime.or(deprecated) {
                 let mut lifetime = CacheInfo::default();
-                lifetime.ifa_preferred = 0;
-                lifetime.ifa_valid = INFINITE;
+                lifetime.ifa_preferred = preferred;
+                lifetime.ifa_valid = FOREVER;
                 attributes.push(AddressAttribute::CacheInfo(lifetime));
             }
         }
     }
+    let flags = flags(vip);
+    if !flags.is_empty() {
+        // The first eight have a place in the header as well.
+        let [low, ..] = flags.bits().to_le_bytes();
+        message.header.flags = AddressHeaderFlags::from_bits_retain(low);
+        message.attributes.push(AddressAttribute::Flags(flags));
+    }
     message
+}
+
+fn flags(vip: &Vip) -> AddressFlags {
+    let options = &vip.options;
+    let v6 = vip.address.is_ipv6();
+    let mut flags = AddressFlags::empty();
+    // The Backup may still answer while we take over: a VIP does not wait for
+    // duplicate address detection (RFC 9568 8.2.2).
+    flags.set(AddressFlags::Nodad, v6 && !options.detect_duplicates);
+    flags.set(AddressFlags::Homeaddress, options.home);
+    flags.set(AddressFlags::Managetempaddr, options.manage_temporary);
+    flags.set(AddressFlags::Noprefixroute, options.no_prefix_route);
+    flags.set(AddressFlags::Mcautojoin, options.autojoin);
+    flags
 }
 
 /// What became of a batch.
@@ -303,7 +331,7 @@ impl CommandSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::IfName;
+    use crate::config::{AddressOptions, IfName};
 
     fn vip(address: &str, prefix: u8) -> Vip {
         Vip {
@@ -313,6 +341,7 @@ mod tests {
             broadcast: None,
             label: None,
             scope: 0,
+            options: AddressOptions::default(),
             advertised: true,
         }
     }

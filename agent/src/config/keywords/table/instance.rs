@@ -2,7 +2,7 @@
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
 use super::reason::{
-    ANNOUNCE, BFD, BUFFERS, FIREWALL, LINKBEAT, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY, ROUTES,
+    ANNOUNCE, BFD, BUFFERS, LINKBEAT, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY, ROUTES,
     SCRIPTS, STRICT, TRACKING, UNICAST, VMAC,
 };
 use super::{rows, special};
@@ -61,8 +61,10 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     IGNORED_THERE, words(&[One(Kind::Number(0, 4))]) => "debug";
     LINKBEAT, FLAG => "linkbeat_use_polling";
     BUFFERS, POSITIVE => "kernel_rx_buf_size";
-    WithoutEffect("failoverd accepts traffic to its VIPs anyway"), FLAG => "accept";
-    FIREWALL, FLAG => "no_accept";
+    instance(I::Accept), FLAG => "accept";
+    instance(I::NoAccept), FLAG => "no_accept";
+    instance(I::PromoteSecondaries), FLAG => "promote_secondaries";
+    instance(I::NoVirtualIpaddress), FLAG => "no_virtual_ipaddress";
     NotYet("an instance that outlives its interface"), FLAG => "dont_track_primary";
     TRACKING, list(List::TrackFiles) => "track_file";
     TRACKING, list(List::TrackProcesses) => "track_process";
@@ -82,7 +84,6 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     VMAC, INTERFACE => "vrf";
     ROUTES, list(List::Routes) => "virtual_routes";
     ROUTES, list(List::Rules) => "virtual_rules";
-    ROUTES, FLAG => "promote_secondaries" "no_virtual_ipaddress";
     MULTICAST, words(&[One(Kind::Group)]) => "mcast_dst_ip";
     UNICAST, words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
     UNICAST, FLAG => "unicast_fault_no_peer";
