@@ -2,13 +2,17 @@
 //! that may take its time.
 
 mod failure;
+mod firewall;
 mod links;
 mod lock;
+mod machine;
 mod picture;
+mod promote;
 mod reload;
 mod reports;
 mod signals;
 mod start;
+mod statics;
 
 use std::{
     collections::BTreeMap,
@@ -33,6 +37,7 @@ pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
 use self::{
     links::Links,
     lock::Locks,
+    machine::Machine,
     picture::Pending,
     reload::{Leaving, Marks},
     reports::Reporter,
@@ -107,6 +112,7 @@ struct Service {
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
+    machine: Machine,
 }
 
 /// What the slow lane believes of an instance.
@@ -117,6 +123,8 @@ struct Seat {
     told: Option<InstanceConfig>,
     installed: Option<Essence>,
     fault: Option<Fault>,
+    /// VIPs that its adverts have no room for, which was said.
+    surplus: usize,
     /// The fast lane may have another view by now: whatever we find, tell it.
     unsure: bool,
 }
@@ -128,6 +136,7 @@ impl Seat {
             told: None,
             installed: None,
             fault: None,
+            surplus: 0,
             unsure: false,
         }
     }
@@ -192,6 +201,7 @@ impl Service {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
                 Some(question) = asked.recv() => self.answer_question(question).await,
+                () = self.machine.statics.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 () = &mut serving => {}
@@ -318,7 +328,17 @@ impl Service {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
             guard.tell(self.config.instances.iter().chain(leaving), &world);
         }
-        let mut settled = self.send_retired();
+        let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+        let prepared = self.machine.apply(&self.config, leaving, &world);
+        let mut settled = match prepared {
+            Ok(settled) => settled,
+            Err(failure) if !self.running => return Err(failure),
+            Err(failure) => {
+                error!("{failure}");
+                false
+            }
+        };
+        settled &= self.send_retired();
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;
         }
@@ -394,7 +414,10 @@ impl Service {
                 return Ok(false);
             }
         }
-        let config = port.config;
+        let (config, surplus) = (port.config, port.surplus);
+        if surplus > 0 && surplus != seat.surplus {
+            reports::surplus(&instance.name, surplus, interface);
+        }
         // A full queue means that the fast lane does not run: try again.
         if self.lane.send(Command::Install(Box::new(port))).is_err() {
             return Ok(false);
@@ -402,6 +425,7 @@ impl Service {
         *seat = Seat {
             told: Some(config),
             installed: Some(essence),
+            surplus,
             ..Seat::new(id)
         };
         Ok(true)
@@ -454,6 +478,7 @@ impl Service {
                 error!("the fast lane did not end in time");
             }
         }
+        self.machine.end();
         self.hear().await;
         info!("Stopped failoverd");
     }

@@ -7,8 +7,8 @@ use agent_common::Family;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
-    reports::Reporter,
+    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, machine::Machine,
+    picture::Pending, reports::Reporter,
 };
 use crate::{
     config::{AddressOptions, Config, Instance, Vip},
@@ -53,10 +53,7 @@ impl Service {
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
         tokio::spawn(connection);
-        let world = survey(&handle).await.map_err(|error| Failure::Runtime {
-            what: "cannot ask the kernel for links and addresses".to_owned(),
-            source: io::Error::other(error.to_string()),
-        })?;
+        let world = look(&handle).await?;
         let names = config.instances.iter().map(|i| i.interface.as_str());
         check_interfaces(names, &world)?;
         let mut kernel = load_kernel(&options)?;
@@ -69,6 +66,13 @@ impl Service {
         };
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
+        let mut machine = Machine::new()?;
+        // Adverts may have to come from one of them.
+        machine.statics.apply(&config.static_addresses, &world)?;
+        let world = match config.static_addresses.is_empty() {
+            true => world,
+            false => look(&handle).await?,
+        };
         check_own_addresses(&config, &world)?;
         remove_strays(&mut command, &config, &world)?;
         let sockets = Sockets {
@@ -131,8 +135,16 @@ impl Service {
             dropped: 0,
             config,
             locks,
+            machine,
         })
     }
+}
+
+async fn look(handle: &rtnetlink::Handle) -> Result<World, Failure> {
+    survey(handle).await.map_err(|error| Failure::Runtime {
+        what: "cannot ask the kernel for links and addresses".to_owned(),
+        source: io::Error::other(error.to_string()),
+    })
 }
 
 /// A name that is no interface's is a slip more often than a wish.
