@@ -104,7 +104,7 @@ fn of_keyword() -> Vec<Case> {
             C::NotYet,
             with("unicast_peer {\n192.0.2.2 min_ttl 3 max_ttl 4\n}"),
         ),
-        warning(C::NotYet, vip("192.0.2.9 peer 192.0.2.8")),
+        warning(C::NotYet, vip("192.0.2.9 use_vmac")),
         warning(
             C::NotYet,
             format!(
@@ -319,7 +319,6 @@ fn of_later_parts() -> Vec<Case> {
             C::OutOfRange,
             with("unicast_peer {\n192.0.2.2 min_ttl 256\n}"),
         ),
-        warning(C::BadValue, vip("192.0.2.9 preferred_lft x")),
         warning(C::Conflict, with("unicast_ttl 5")),
         warning(C::Conflict, with("vmac_xmit_base")),
         warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
