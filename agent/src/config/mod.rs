@@ -25,10 +25,10 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use address::{AddressOptions, Firewall, StaticAddress};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use load::{Loaded, load, load_as, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
-pub use address::{AddressOptions, Firewall, StaticAddress};
 pub use model::{Config, IfName, Instance, Vip};
 pub use scripts::{Script, Scripts};
 

@@ -123,7 +123,8 @@ fn frame(vip: Announced) -> Frame {
         len: 0,
         bytes: [0; LONGEST],
     };
-    if vip.mac == [0; 6] {
+    // A multicast group is where everybody is.
+    if vip.mac == [0; 6] || vip.address.is_multicast() {
         return frame;
     }
     frame.len = match vip.address {

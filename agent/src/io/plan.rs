@@ -343,3 +343,6 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
     }
     filter
 }
+
+#[cfg(test)]
+mod tests;

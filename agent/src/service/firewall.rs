@@ -112,4 +112,3 @@ fn ruleset<'a>(
     let nothing = rules.v4.is_empty() && rules.v6.is_empty() && rules.link_local.is_empty();
     (!nothing).then_some(rules)
 }
-

@@ -10,6 +10,7 @@ mod picture;
 mod promote;
 mod reload;
 mod reports;
+mod resync;
 mod signals;
 mod start;
 mod statics;
@@ -44,7 +45,7 @@ use self::{
     signals::{Signals, Wish},
 };
 use crate::{
-    config::{self, Config},
+    config::Config,
     control::{
         Answer, Request,
         server::{Question, Server},
@@ -429,43 +430,6 @@ impl Service {
             ..Seat::new(id)
         };
         Ok(true)
-    }
-
-    /// After lost announcements: compares the VIPs that the kernel has with
-    /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) -> bool {
-        let Ok(world) = survey(&self.handle).await else {
-            return false;
-        };
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let id = seat.id;
-            let mtu = world.link(instance.interface.as_str()).map(|link| link.mtu);
-            let told = plan::fitting(instance, mtu.unwrap_or(u32::MAX));
-            // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, &told)) {
-                continue;
-            }
-            let tracked = |vip: &config::Vip| !vip.options.untracked;
-            for (number, vip) in instance.vips.iter().enumerate() {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
-                let Some(link) = world.link(home.as_str()) else {
-                    continue;
-                };
-                let present = world
-                    .addresses_on(link.ifindex)
-                    .any(|found| found.address == vip.address);
-                let command = match (present, tracked(vip)) {
-                    (true, _) => Command::AddressPresent { id },
-                    (false, true) => Command::AddressMissing {
-                        id,
-                        vip: number as u16,
-                    },
-                    (false, false) => continue,
-                };
-                let _ = self.lane.send(command);
-            }
-        }
-        true
     }
 
     async fn shut_down(&mut self) {

@@ -59,7 +59,9 @@ impl Promotion {
 
     /// After the VIPs are gone.
     pub(super) fn end(&mut self) {
-        std::mem::take(&mut self.ours).into_iter().for_each(put_back);
+        std::mem::take(&mut self.ours)
+            .into_iter()
+            .for_each(put_back);
     }
 }
 

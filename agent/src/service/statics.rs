@@ -266,9 +266,15 @@ impl Statics {
             }) => {}
             Ok(BatchResult { first_errno, .. }) => {
                 let error = io::Error::from_raw_os_error(first_errno);
-                warn!("cannot remove the static address {}: {error}", address.address);
+                warn!(
+                    "cannot remove the static address {}: {error}",
+                    address.address
+                );
             }
-            Err(error) => warn!("cannot remove the static address {}: {error}", address.address),
+            Err(error) => warn!(
+                "cannot remove the static address {}: {error}",
+                address.address
+            ),
         }
     }
 }

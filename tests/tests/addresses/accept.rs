@@ -9,8 +9,9 @@ use anyhow::{Result, ensure};
 use failoverd_tests::{
     agent::Agent,
     agents::{SOON, pid},
-    require_agent, sys,
+    require_agent,
     router::Router,
+    sys,
     topology::{Host, Lan},
     wait::eventually,
 };
@@ -98,7 +99,10 @@ impl Scene {
 #[test]
 fn without_accept_mode_only_the_neighbours_are_answered() -> Result<()> {
     require_agent!("nft", "ping");
-    for (globals, what) in [("", "failoverd"), ("nftables mine\nnftables_ifindex\nnftables_counters", "mine")] {
+    for (globals, what) in [
+        ("", "failoverd"),
+        ("nftables mine\nnftables_ifindex\nnftables_counters", "mine"),
+    ] {
         let mut scene = Scene::start(globals, "no_accept")?;
         ensure!(scene.rules()?.contains(&format!("table inet {what}")));
         for vip in [V4, V6, LINK_LOCAL] {
@@ -155,7 +159,10 @@ fn the_rules_live_as_long_as_the_agent() -> Result<()> {
         scene.rules().ok()?.is_empty().then_some(())
     })?;
     sys::kill(supervisor, libc::SIGCONT)?;
-    scene.agent.process().wait_line_from(mark, "Entering MASTER STATE", SOON)?;
+    scene
+        .agent
+        .process()
+        .wait_line_from(mark, "Entering MASTER STATE", SOON)?;
     ensure!(!scene.pings(V4));
     ensure!(scene.rules()?.contains("table inet failoverd"));
     Ok(())

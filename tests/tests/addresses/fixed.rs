@@ -37,7 +37,11 @@ fn a_static_address_is_put_back_unless_it_is_not_tracked() -> Result<()> {
     // There before us: put back as well, and not ours to remove.
     host.ns.sh("ip addr add 192.0.2.9/32 dev lo")?;
     let mut agent = active(host, &conf)?;
-    for line in ["192.0.2.7/32 dev lo", "192.0.2.5/24 dev eth0", "192.0.2.9/32 dev lo"] {
+    for line in [
+        "192.0.2.7/32 dev lo",
+        "192.0.2.5/24 dev eth0",
+        "192.0.2.9/32 dev lo",
+    ] {
         host.ns.sh(&format!("ip addr del {line}"))?;
     }
     wait_vip(host, ip("192.0.2.5"), true, SOON)?;
@@ -60,7 +64,10 @@ fn a_reload_changes_static_addresses_by_difference() -> Result<()> {
         &with_statics(&["192.0.2.5/24 dev eth0", "192.0.2.6/24 dev eth0"]),
     )?;
     let witness = failoverd_tests::witness::Witness::start(&host.ns, "eth0")?;
-    agent.write_conf(&with_statics(&["192.0.2.6/24 dev eth0", "192.0.2.7/24 dev eth0"]))?;
+    agent.write_conf(&with_statics(&[
+        "192.0.2.6/24 dev eth0",
+        "192.0.2.7/24 dev eth0",
+    ]))?;
     let ended = agent.reload()?;
     ensure!(ended.code == Some(0), "{ended:?}");
     let said = ended.output.join("\n");
@@ -72,7 +79,9 @@ fn a_reload_changes_static_addresses_by_difference() -> Result<()> {
     wait_vip(host, ip("192.0.2.6"), true, SOON)?;
     ensure!(!host.has_address(ip("192.0.2.5"))?);
     let events = witness.events();
-    let vip = events.iter().any(|event| event.is_address(ip("10.77.9.1"), true));
+    let vip = events
+        .iter()
+        .any(|event| event.is_address(ip("10.77.9.1"), true));
     ensure!(!vip, "the VIP was touched: {events:?}");
     agent.stop()?;
     for address in ["192.0.2.6", "192.0.2.7"] {
@@ -95,7 +104,9 @@ fn a_static_address_outlives_a_crash_and_not_the_end() -> Result<()> {
         .process()
         .wait_line_from(mark, "Entering MASTER STATE", START)?;
     let events = witness.events();
-    let gone = events.iter().any(|event| event.is_address(ip("192.0.2.5"), true));
+    let gone = events
+        .iter()
+        .any(|event| event.is_address(ip("192.0.2.5"), true));
     ensure!(!gone, "{events:?}");
     agent.stop()?;
     ensure!(!host.has_address(ip("192.0.2.5"))?);

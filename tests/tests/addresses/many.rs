@@ -55,7 +55,14 @@ fn advertised(lan: &Lan, capture: &Capture, index: usize) -> Result<Vec<IpAddr>>
 
 /// Host 0 has priority 200, host 1 has 100. What host 0 advertises must be the
 /// first `room` VIPs, and host 1 must agree, and say the same after it.
-fn elect(first: Kind, second: Kind, vips: &[IpAddr], version: u8, mtu: u32, room: usize) -> Result<()> {
+fn elect(
+    first: Kind,
+    second: Kind,
+    vips: &[IpAddr],
+    version: u8,
+    mtu: u32,
+    room: usize,
+) -> Result<()> {
     let lan = Lan::new(2)?;
     let text: Vec<String> = vips.iter().map(ToString::to_string).collect();
     for index in [0, 1] {
@@ -73,9 +80,10 @@ fn elect(first: Kind, second: Kind, vips: &[IpAddr], version: u8, mtu: u32, room
     backup.wait_state(State::Backup, START)?;
     for peer in [&active, &backup] {
         let process = peer.process();
-        let wrong = process.lines().into_iter().find(|line| {
-            line.text.contains("other addresses") || line.text.contains("mismatch")
-        });
+        let wrong = process
+            .lines()
+            .into_iter()
+            .find(|line| line.text.contains("other addresses") || line.text.contains("mismatch"));
         ensure!(wrong.is_none(), "{wrong:?}");
     }
     active.process_mut().terminate()?;

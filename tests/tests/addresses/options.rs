@@ -114,7 +114,10 @@ fn an_address_with_a_peer_is_taken_off_again() -> Result<()> {
         &crate::strings(&["10.77.9.4 peer 10.77.10.4/30", "10.77.9.5 peer 10.77.10.9"]),
         "virtual_ipaddress_excluded {\nfd00:7::8 peer fd00:8::8/64\n}",
     );
-    let wanted = ["10.77.9.4 peer 10.77.10.4/30", "fd00:7::8 peer fd00:8::8/64"];
+    let wanted = [
+        "10.77.9.4 peer 10.77.10.4/30",
+        "fd00:7::8 peer fd00:8::8/64",
+    ];
     let before = addresses(host)?;
     for crash in [false, true] {
         let mut agent = active(host, &conf)?;
@@ -136,7 +139,8 @@ fn an_address_with_a_peer_is_taken_off_again() -> Result<()> {
         ensure!(addresses(host)? == before, "{:?}", addresses(host)?);
     }
     // Left by a run that is gone together with its supervisor.
-    host.ns.sh("ip addr add 10.77.9.4 peer 10.77.10.4/30 dev eth0")?;
+    host.ns
+        .sh("ip addr add 10.77.9.4 peer 10.77.10.4/30 dev eth0")?;
     let agent = failoverd_tests::agent::Agent::start_conf(&host.ns, &conf, "VI_1")?;
     let line = "VIP 10.77.9.4 is on eth0 already";
     agent.process().wait_line(line, START).context("a stray")?;
@@ -159,7 +163,9 @@ fn a_vip_with_no_track_is_not_put_back() -> Result<()> {
     let line = "VIP 10.77.9.2 is gone from the kernel";
     agent.process().wait_line(line, SOON)?;
     eventually(SOON, "the tracked VIP is back", || {
-        host.has_address("10.77.9.2".parse().ok()?).ok()?.then_some(())
+        host.has_address("10.77.9.2".parse().ok()?)
+            .ok()?
+            .then_some(())
     })?;
     ensure!(!host.has_address("10.77.9.1".parse()?)?);
     ensure!(agent.transitions().len() <= 2);

@@ -8,8 +8,8 @@ use agent_common::{Family, Priority, Version, Vrid};
 
 use super::address::{family, family_name};
 use super::advert::{interval, password};
-use super::global::Globals;
 use super::firewall;
+use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
 use super::traps;

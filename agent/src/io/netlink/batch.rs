@@ -379,6 +379,93 @@ mod tests {
         assert_eq!(compare(&old, &plan(&[])), (vec![0, 1, 2], vec![]));
     }
 
+    fn flags_of(vip: &Vip) -> u32 {
+        let message = message(vip, 7);
+        let flags = |attribute: &AddressAttribute| match attribute {
+            AddressAttribute::Flags(flags) => Some(flags.bits()),
+            _ => None,
+        };
+        let all = message.attributes.iter().find_map(flags).unwrap_or(0);
+        // What fits in the header is there too.
+        assert_eq!(u32::from(message.header.flags.bits()), all & 0xff);
+        all
+    }
+
+    /// By the numbers of linux/if_addr.h.
+    #[test]
+    fn options_become_the_flags_of_the_kernel() {
+        let none = AddressOptions::default();
+        let v6 = |options| Vip {
+            options,
+            ..vip("fd00::1", 64)
+        };
+        assert_eq!(flags_of(&vip("10.0.0.1", 24)), 0);
+        assert_eq!(flags_of(&v6(none)), 0x02);
+        let detect_duplicates = true;
+        assert_eq!(
+            flags_of(&v6(AddressOptions {
+                detect_duplicates,
+                ..none
+            })),
+            0
+        );
+        for (options, flag) in [
+            (AddressOptions { home: true, ..none }, 0x10),
+            (
+                AddressOptions {
+                    manage_temporary: true,
+                    ..none
+                },
+                0x100,
+            ),
+            (
+                AddressOptions {
+                    no_prefix_route: true,
+                    ..none
+                },
+                0x200,
+            ),
+            (
+                AddressOptions {
+                    autojoin: true,
+                    ..none
+                },
+                0x400,
+            ),
+        ] {
+            assert_eq!(flags_of(&v6(options)), 0x02 | flag, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn the_peer_is_the_address_and_ours_the_local_one() {
+        let peer = "10.0.9.1".parse().unwrap();
+        let mut vip = vip("10.0.0.1", 32);
+        vip.options.peer = Some(peer);
+        let attributes = message(&vip, 7).attributes;
+        assert!(attributes.contains(&AddressAttribute::Address(peer)));
+        assert!(attributes.contains(&AddressAttribute::Local(vip.address)));
+    }
+
+    #[test]
+    fn a_lifetime_is_what_is_asked_for_or_zero_with_a_host_address() {
+        for (prefix, lifetime, expected) in [
+            (64, None, None),
+            (128, None, Some(0)),
+            (128, Some(FOREVER), Some(FOREVER)),
+            (64, Some(9), Some(9)),
+        ] {
+            let mut vip = vip("fd00::1", prefix);
+            vip.options.preferred_lifetime = lifetime;
+            let message = message(&vip, 7);
+            let found = message.attributes.iter().find_map(|one| match one {
+                AddressAttribute::CacheInfo(info) => Some(info.ifa_preferred),
+                _ => None,
+            });
+            assert_eq!(found, expected, "/{prefix} {lifetime:?}");
+        }
+    }
+
     /// A message that was used has another sequence number.
     #[test]
     fn use_does_not_make_a_difference_and_options_do() {

@@ -84,7 +84,9 @@ impl Table {
         let mut existing = Existing::Refuse;
         loop {
             let request = self.transaction(Some(&wanted), existing);
-            let result = self.socket.submit(&request, request.count().saturating_sub(1));
+            let result = self
+                .socket
+                .submit(&request, request.count().saturating_sub(1));
             let errno = result.as_ref().err().and_then(io::Error::raw_os_error);
             match errno {
                 Some(libc::EINVAL | libc::EOPNOTSUPP) if self.owned => self.owned = false,
@@ -110,7 +112,9 @@ impl Table {
             return Ok(());
         }
         let request = self.transaction(None, Existing::Refuse);
-        let result = self.socket.submit(&request, request.count().saturating_sub(1));
+        let result = self
+            .socket
+            .submit(&request, request.count().saturating_sub(1));
         self.installed = None;
         result
     }
@@ -122,7 +126,10 @@ impl Table {
         let old = self.installed.as_ref().map(|old| old.table.as_str());
         let left = wanted.filter(|_| existing == Existing::Remove);
         let left = left.map(|wanted| wanted.table.as_str());
-        for table in [old, left.filter(|left| Some(*left) != old)].into_iter().flatten() {
+        for table in [old, left.filter(|left| Some(*left) != old)]
+            .into_iter()
+            .flatten()
+        {
             wire::delete_table(&mut request, table, wanted.is_none());
         }
         if let Some(wanted) = wanted {

@@ -158,9 +158,9 @@ fn promotes(specs: &[AfSpecUnspec]) -> bool {
         AfSpecUnspec::Inet(inet) => Some(inet),
         _ => None,
     });
-    inet.into_iter().flatten().any(
-        |conf| matches!(conf, AfSpecInet::DevConf(conf) if conf.promote_secondaries != 0),
-    )
+    inet.into_iter()
+        .flatten()
+        .any(|conf| matches!(conf, AfSpecInet::DevConf(conf) if conf.promote_secondaries != 0))
 }
 
 fn address(message: AddressMessage) -> Option<Address> {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::{Binding, super::build::Builder};
+use super::{super::build::Builder, Binding};
 
 const CHAIN: &str = "input";
 
