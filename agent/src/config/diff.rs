@@ -276,6 +276,7 @@ impl From<&Instance> for InstancePortrait {
             vips,
             accept,
             promote_secondaries,
+            tracked_addresses,
             track_interfaces,
         } = instance;
         let mut values = Values::default();
@@ -305,6 +306,9 @@ impl From<&Instance> for InstancePortrait {
         );
         values.set("accept", accept);
         values.set("promote_secondaries", promote_secondaries);
+        let tracked = tracked_addresses.iter();
+        let tracked = tracked.map(|StaticAddress(vip)| words(vip));
+        values.list("track_group", tracked);
         values.list("track_interface", track_interfaces);
         Self {
             name: name.clone(),

@@ -11,6 +11,7 @@ mod address_options;
 mod advert;
 mod finish;
 mod firewall;
+mod fixed;
 mod global;
 mod instance;
 mod statement;
@@ -43,7 +44,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
-    let mut static_addresses = Vec::new();
+    let mut fixed = fixed::Fixed::default();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -55,10 +56,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
-            Some(Key::Root(RootKey::StaticIpaddress)) => {
-                across::static_addresses(statement, &mut static_addresses, sink);
-            }
-            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
+            Some(Key::Root(RootKey::StaticIpaddress)) => fixed.block(statement, sink),
+            Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
+            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_) | Key::TrackGroup) | None => {}
         }
     }
     if instances.is_empty() {
@@ -73,7 +73,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|statement| instance::lower(statement, sink))
         .collect();
     let mut seen = across::Seen::default();
-    let instances = drafts
+    let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
@@ -85,8 +85,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .collect();
     Config {
         router_id: globals.router_id,
+        static_addresses: fixed.finish(&mut instances, sink),
         instances,
-        static_addresses,
         firewall: globals.firewall,
     }
 }

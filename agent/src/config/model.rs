@@ -117,6 +117,8 @@ pub struct Instance {
     pub accept: bool,
     /// The removal of a VIP leaves the others of its subnet (IPv4).
     pub promote_secondaries: bool,
+    /// Static addresses whose loss is a fault of this instance.
+    pub tracked_addresses: Vec<StaticAddress>,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
 }

@@ -55,6 +55,8 @@ pub enum Fault {
     NoSourceAddress,
     /// A tracked interface is down or gone.
     TrackedDown,
+    /// A tracked static address is not there.
+    TrackedAddressGone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -25,7 +25,7 @@ use super::{
     },
 };
 use crate::{
-    config::{Instance, MAX_ADVERTISED, model::Transport},
+    config::{Instance, MAX_ADVERTISED, StaticAddress, model::Transport},
     core::{Fault, InstanceConfig, InstanceId},
 };
 
@@ -201,6 +201,19 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
             usable: true,
             fault: Fault::TrackedDown,
         });
+    }
+    for StaticAddress(tracked) in &instance.tracked_addresses {
+        let on = tracked
+            .device
+            .as_ref()
+            .and_then(|name| world.link(name.as_str()));
+        let mut there = on
+            .into_iter()
+            .flat_map(|link| world.addresses_on(link.ifindex));
+        let wanted = (tracked.address, tracked.prefix);
+        if !there.any(|found| (found.address, found.prefix) == wanted) {
+            return Err(Fault::TrackedAddressGone);
+        }
     }
     let mut homes = Vec::with_capacity(instance.vips.len());
     for vip in &instance.vips {

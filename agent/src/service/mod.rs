@@ -339,6 +339,10 @@ impl Service {
                 false
             }
         };
+        let world = match self.machine.statics.take_changed() {
+            true => survey(&self.handle).await.unwrap_or(world),
+            false => world,
+        };
         settled &= self.send_retired();
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;

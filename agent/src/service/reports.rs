@@ -260,6 +260,7 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::LinkDown => "its interface is down or has no carrier",
         Fault::NoSourceAddress => "no address on the interface to send adverts from",
         Fault::TrackedDown => "a tracked interface is down",
+        Fault::TrackedAddressGone => "a static address that its track_group needs is not there",
     }
 }
 

@@ -69,9 +69,9 @@ impl Service {
         let mut machine = Machine::new()?;
         // Adverts may have to come from one of them.
         machine.statics.apply(&config.static_addresses, &world)?;
-        let world = match config.static_addresses.is_empty() {
-            true => world,
-            false => look(&handle).await?,
+        let world = match machine.statics.take_changed() {
+            true => look(&handle).await?,
+            false => world,
         };
         check_own_addresses(&config, &world)?;
         remove_strays(&mut command, &config, &world)?;

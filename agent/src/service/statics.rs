@@ -48,6 +48,8 @@ pub(super) struct Statics {
     missing: BTreeSet<IfName>,
     /// Addresses that were refused, for the same reason.
     refused: BTreeSet<String>,
+    /// Addresses were changed since somebody asked.
+    changed: bool,
 }
 
 impl Statics {
@@ -62,6 +64,7 @@ impl Statics {
             held: Vec::new(),
             missing: BTreeSet::new(),
             refused: BTreeSet::new(),
+            changed: false,
         })
     }
 
@@ -164,6 +167,12 @@ impl Statics {
         }
     }
 
+    /// Whether addresses were changed since the last call, so that a picture
+    /// of them is out of date.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
     /// Takes off what we added.
     pub(super) fn end(&mut self) {
         for held in std::mem::take(&mut self.held) {
@@ -235,6 +244,7 @@ impl Statics {
         match result.map_err(Failure::runtime("cannot add a static address"))? {
             BatchResult { failed: 0, .. } => {
                 self.refused.remove(&name);
+                self.changed = true;
                 Ok(true)
             }
             BatchResult {
@@ -257,6 +267,7 @@ impl Statics {
         let Held {
             address, ifindex, ..
         } = held;
+        self.changed = true;
         let mut plan = AddressPlan::new(std::iter::once((address, *ifindex)));
         match self.socket.remove_all(&mut plan) {
             // Its link is gone, and it with it.

@@ -126,6 +126,31 @@ fn adverts_can_come_from_a_static_address() -> Result<()> {
     Ok(())
 }
 
+/// A tracked address that comes back at once is no loss; one that cannot is.
+#[test]
+fn a_track_group_gives_up_without_its_static_address() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(1)?;
+    let host = lan.host(0);
+    host.ns
+        .sh("ip link add other0 type veth peer name other1")?;
+    let conf = with_statics(&["192.0.2.5/24 dev other0 track_group G"]);
+    let conf = format!("{conf}track_group G {{\ngroup {{\nVI_1\n}}\n}}\n");
+    let agent = active(host, &conf)?;
+    host.ns.sh("ip addr del 192.0.2.5/24 dev other0")?;
+    wait_vip(host, ip("192.0.2.5"), true, SOON)?;
+    ensure!(host.has_address(ip("10.77.9.1"))?);
+    let mark = agent.process().mark();
+    host.ns.sh("ip link del other0")?;
+    let line = "Entering FAULT STATE";
+    agent.process().wait_line_from(mark, line, SOON)?;
+    wait_vip(host, ip("10.77.9.1"), false, SOON)?;
+    host.ns
+        .sh("ip link add other0 type veth peer name other1")?;
+    wait_vip(host, ip("10.77.9.1"), true, START)?;
+    wait_vip(host, ip("192.0.2.5"), true, SOON)
+}
+
 fn promotes(host: &Host) -> Result<bool> {
     let path = "/proc/sys/net/ipv4/conf/eth0/promote_secondaries";
     Ok(host.ns.sh(&format!("cat {path}"))?.trim() == "1")

@@ -103,6 +103,7 @@ impl Check {
             vips,
             accept: true,
             promote_secondaries: false,
+            tracked_addresses: Vec::new(),
             track_interfaces: Vec::new(),
         })
     }

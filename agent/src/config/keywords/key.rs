@@ -7,6 +7,8 @@ pub enum Key {
     Global(GlobalKey),
     Instance(InstanceKey),
     Auth(AuthKey),
+    /// `group` of a track_group.
+    TrackGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -14,6 +16,7 @@ pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
     StaticIpaddress,
+    TrackGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

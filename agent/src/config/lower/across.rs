@@ -4,38 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use agent_common::{Family, Vrid};
 
-use super::address::{family_name, static_address};
-use super::instance::{Draft, entries};
+use super::address::family_name;
+use super::instance::Draft;
 use crate::config::diagnostic::Code;
 use crate::config::lexer::Span;
-use crate::config::model::{IfName, Instance, StaticAddress};
+use crate::config::model::{IfName, Instance};
 use crate::config::sink::Sink;
-use crate::config::tree::Statement;
 
 /// The capacity of the kernel maps: 255 VRIDs of two families.
 pub const MAX_INSTANCES: usize = 510;
-
-/// The entries of a `static_ipaddress` block, each once.
-pub fn static_addresses(block: &Statement, found: &mut Vec<StaticAddress>, sink: &mut Sink) {
-    for entry in entries(block, sink) {
-        let Some((address, span)) = static_address(entry, sink) else {
-            continue;
-        };
-        let StaticAddress(new) = &address;
-        let same = |StaticAddress(old): &StaticAddress| {
-            (old.address, old.prefix, &old.device) == (new.address, new.prefix, &new.device)
-        };
-        if found.iter().any(same) {
-            let message = format!(
-                "static address {}/{} is listed twice; the first one counts",
-                new.address, new.prefix
-            );
-            sink.trap(Code::Duplicate, span, message);
-        } else {
-            found.push(address);
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 pub struct Seen {

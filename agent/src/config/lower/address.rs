@@ -85,15 +85,18 @@ fn parse_with_prefix(
 /// A VIP and where its address stands. `None` where the line cannot be used,
 /// which is reported.
 pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(Vip, Span)> {
-    entry(statement, advertised, false, sink)
+    entry(statement, advertised, false, sink).map(|(vip, _, span)| (vip, span))
 }
 
 /// What keepalived takes for `dev` where a static address has none.
 const DEFAULT_INTERFACE: &str = "eth0";
 
-/// A line of `static_ipaddress`.
-pub fn static_address(statement: &Statement, sink: &mut Sink) -> Option<(StaticAddress, Span)> {
-    let (mut address, span) = entry(statement, false, true, sink)?;
+/// A line of `static_ipaddress`, and the `track_group` that it names.
+pub fn static_address(
+    statement: &Statement,
+    sink: &mut Sink,
+) -> Option<(StaticAddress, Option<Word>, Span)> {
+    let (mut address, group, span) = entry(statement, false, true, sink)?;
     if address.device.is_none() {
         let message = format!(
             "static address {} has no dev; {DEFAULT_INTERFACE} is used",
@@ -103,7 +106,7 @@ pub fn static_address(statement: &Statement, sink: &mut Sink) -> Option<(StaticA
             .help("write ADDRESS/LENGTH dev INTERFACE");
         address.device = IfName::new(DEFAULT_INTERFACE);
     }
-    Some((StaticAddress(address), span))
+    Some((StaticAddress(address), group, span))
 }
 
 fn entry(
@@ -111,7 +114,7 @@ fn entry(
     advertised: bool,
     fixed: bool,
     sink: &mut Sink,
-) -> Option<(Vip, Span)> {
+) -> Option<(Vip, Option<Word>, Span)> {
     let word = statement.words.first()?;
     let what = if fixed { "address" } else { "VIP" };
     let (address, prefix) = match parse_with_prefix(&word.text, parse_any) {
@@ -148,6 +151,7 @@ fn entry(
         vip,
         has_prefix: word.text.contains('/'),
         fixed,
+        group: None,
         broadcast: None,
         usable: true,
         sink,
@@ -156,7 +160,8 @@ fn entry(
     while let Some(option) = rest.next() {
         options.option(option, &mut rest);
     }
-    options.finish(word.span).map(|vip| (vip, word.span))
+    let group = options.group.take();
+    options.finish(word.span).map(|vip| (vip, group, word.span))
 }
 
 pub fn bad_interface(word: &Word, sink: &mut Sink) {

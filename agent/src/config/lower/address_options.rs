@@ -19,6 +19,7 @@ pub(super) struct Options<'a> {
     pub has_prefix: bool,
     /// Of `static_ipaddress`: may name a `track_group`.
     pub fixed: bool,
+    pub group: Option<Word>,
     /// Computed at the end, when the prefix cannot change any more.
     pub broadcast: Option<(String, Span)>,
     pub usable: bool,
@@ -56,7 +57,7 @@ impl Options<'_> {
                 .sink
                 .not_yet("virtual MAC addresses", &option.text, option.span),
             "track_group" if self.fixed => self.with_value(option, value(), |options, word| {
-                options.sink.not_yet("tracking", "track_group", word.span);
+                options.group = Some(word.clone());
             }),
             _ => extra_word("the address", option, false, true, self.sink),
         }

@@ -77,6 +77,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         vips: vips?,
         accept: firewall::accept(&draft, priority == u8::MAX, sink),
         promote_secondaries: draft.promote_secondaries,
+        tracked_addresses: Vec::new(),
     };
     traps::instance(&draft, &instance, globals, sink);
     Some(instance)

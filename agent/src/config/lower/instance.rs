@@ -100,7 +100,7 @@ pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
         }
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
-            Some(Key::Root(_) | Key::Global(_) | Key::Auth(_)) | None => {}
+            Some(Key::Root(_) | Key::Global(_) | Key::Auth(_) | Key::TrackGroup) | None => {}
         }
     }
     traps::alone(block, sink);
@@ -202,7 +202,7 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
         match reader.read(statement, sink) {
             Some(Key::Auth(AuthKey::Type)) => auth_type(statement, &mut given, sink),
             Some(Key::Auth(AuthKey::Pass)) => given.password = first(statement).cloned(),
-            Some(Key::Root(_) | Key::Global(_) | Key::Instance(_)) | None => {}
+            Some(Key::Root(_) | Key::Global(_) | Key::Instance(_) | Key::TrackGroup) | None => {}
         }
     }
     draft.authentication = Some(given);

@@ -168,6 +168,35 @@ fn static_addresses_of_all_blocks_count_once() {
 }
 
 #[test]
+fn a_track_group_tells_its_instances_of_its_addresses() {
+    let text = |group: &str, more: &str| {
+        format!(
+            "static_ipaddress {{\n192.0.2.5/24 dev lo track_group {group} {more}\n}}\n\
+             track_group G {{\ngroup {{\nVI_1\n}}\n}}\n{}",
+            with("")
+        )
+    };
+    let (config, codes) = accepted(&text("G", ""));
+    assert_eq!(codes, []);
+    assert_eq!(
+        config.instances[0].tracked_addresses,
+        config.static_addresses
+    );
+    for (text, expected) in [
+        (text("H", ""), Code::UnknownName),
+        (text("G", "no_track"), Code::Conflict),
+        (
+            text("G", "").replace("VI_1\n}\n}", "}\n}"),
+            Code::Incomplete,
+        ),
+    ] {
+        let (config, codes) = accepted(&text);
+        assert_eq!(codes, [expected], "{text}");
+        assert_eq!(config.instances[0].tracked_addresses, []);
+    }
+}
+
+#[test]
 fn the_last_of_accept_and_no_accept_counts_but_not_for_the_owner() {
     for (lines, accept) in [
         ("", true),

@@ -84,6 +84,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         vips: vec![vip],
         accept: true,
         promote_secondaries: false,
+        tracked_addresses: vec![],
         track_interfaces: vec![],
     }
 }

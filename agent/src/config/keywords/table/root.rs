@@ -21,7 +21,8 @@ pub const ROOT: &[Keyword] = rows! { Root:
     SCRIPTS, block(&[One(Kind::Name)], Block::VrrpScript) => "vrrp_script";
     TRACKING, block(&[One(Kind::Name)], Block::TrackFile) => "track_file" "vrrp_track_file";
     TRACKING, block(&[One(Kind::Name)], Block::TrackProcess) => "vrrp_track_process";
-    TRACKING, block(&[One(Kind::Name)], Block::TrackGroup) => "track_group";
+    Supported(Key::Root(RootKey::TrackGroup)), block(&[One(Kind::Name)], Block::TrackGroup) =>
+        "track_group";
     TRACKING, list(List::Delays) => "interface_up_down_delays";
     LVS, special::VIRTUAL_SERVER => "virtual_server";
     LVS, special::VIRTUAL_SERVER_GROUP => "virtual_server_group";

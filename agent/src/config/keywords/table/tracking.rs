@@ -3,9 +3,10 @@
 use super::common::{ADDRESS, FLAG, INTERFACE, REVERSE, SCRIPT as COMMAND, SWITCH};
 use super::reason::{ANNOUNCE, BFD as BFD_PART, GROUPS, SCRIPTS, TRACKING};
 use super::{rows, special};
+use crate::config::keywords::Status::Supported;
 use crate::config::keywords::shape::Argument::{Maybe, One, Several};
 use crate::config::keywords::shape::{Kind, Shape, list, words};
-use crate::config::keywords::{Keyword, List};
+use crate::config::keywords::{Key, Keyword, List};
 
 /// An hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
@@ -56,7 +57,7 @@ pub const PROCESS: &[Keyword] = rows! { TrackProcess:
 };
 
 pub const GROUP: &[Keyword] = rows! { TrackGroup:
-    TRACKING, list(List::Instances) => "group";
+    Supported(Key::TrackGroup), list(List::Instances) => "group";
 };
 
 pub const GARP_GROUP: &[Keyword] = rows! { GarpGroup:
