@@ -35,11 +35,20 @@ pub struct AddressOptions {
 pub const FOREVER: u32 = u32::MAX;
 
 impl AddressOptions {
-    /// As words of a configuration line, each with a space in front.
+    /// An address as its line begins: with its prefix, or its peer's.
+    pub fn beginning(&self, address: IpAddr, prefix: u8) -> String {
+        match self.peer {
+            Some(peer) => format!("{address} peer {peer}/{prefix}"),
+            None => format!("{address}/{prefix}"),
+        }
+    }
+
+    /// As words behind [`Self::beginning`], each with a space in front.
     pub fn words(&self) -> String {
         // A field that is added must not be forgotten here.
         let Self {
-            peer,
+            // Said at the beginning.
+            peer: _,
             home,
             detect_duplicates,
             manage_temporary,
@@ -49,9 +58,6 @@ impl AddressOptions {
             preferred_lifetime,
         } = self;
         let mut text = String::new();
-        if let Some(peer) = peer {
-            text.push_str(&format!(" peer {peer}"));
-        }
         for (set, word) in [
             (home, " home"),
             (detect_duplicates, " -nodad"),

@@ -18,8 +18,8 @@ use super::model::{
 use agent_common::Family;
 
 /// Shown in place of a password.
-const SECRET: &str = "auth_pass";
-const HIDDEN: &str = "(not shown)";
+pub(super) const SECRET: &str = "auth_pass";
+pub(super) const HIDDEN: &str = "(not shown)";
 const VERSION: &str = "version";
 
 /// A configuration in words.
@@ -197,8 +197,7 @@ fn fields(old: &Fields, new: &Fields) -> Vec<FieldChange> {
 
 impl InstancePortrait {
     fn same_virtual_router(&self, other: &Self) -> bool {
-        let key = |p: &Self| (p.vrid, p.family.clone(), p.interface.clone());
-        key(self) == key(other)
+        self.vrid == other.vrid && self.family == other.family && self.interface == other.interface
     }
 
     fn continues(&self, other: &Self) -> bool {
@@ -414,7 +413,7 @@ fn words(vip: &Vip) -> String {
         options,
         advertised: _,
     } = vip;
-    let mut text = format!("{address}/{prefix}");
+    let mut text = options.beginning(*address, *prefix);
     let mut option = |keyword: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!(" {keyword} {value}"));
