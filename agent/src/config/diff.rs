@@ -10,7 +10,9 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
-use super::model::{Config, Instance, Password, StartDelay, Transport, V3Checksum, Vip};
+use super::model::{
+    Config, Firewall, Instance, Password, StartDelay, StaticAddress, Transport, V3Checksum, Vip,
+};
 use agent_common::Family;
 
 /// Shown in place of a password.
@@ -244,6 +246,8 @@ impl From<&Config> for Portrait {
             instances,
             process,
             interfaces,
+            static_addresses,
+            firewall,
         } = config;
         let mut globals = Values::default();
         let StartDelay {
@@ -254,6 +258,7 @@ impl From<&Config> for Portrait {
         globals.list("vrrp_delay_after_boot", given(after_boot).map(seconds));
         globals.flag("log_unknown_vrids", *log_unknown_vrids);
         globals.flag("disable_local_igmp", *disable_local_igmp);
+        globals.addresses(static_addresses, firewall);
         globals.process(process);
         globals.interfaces(interfaces);
         Self {
@@ -288,6 +293,9 @@ impl From<&Instance> for InstancePortrait {
             packets,
             paces,
             vips,
+            accept,
+            promote_secondaries,
+            tracked_addresses,
             track_interfaces,
             track_primary,
         } = instance;
@@ -318,6 +326,11 @@ impl From<&Instance> for InstancePortrait {
             "virtual_ipaddress_excluded",
             excluded.into_iter().map(words),
         );
+        values.set("accept", accept);
+        values.set("promote_secondaries", promote_secondaries);
+        let tracked = tracked_addresses.iter();
+        let tracked = tracked.map(|StaticAddress(vip)| words(vip));
+        values.list("track_group", tracked);
         values.list("track_interface", track_interfaces);
         values.set("dont_track_primary", !track_primary);
         Self {
@@ -337,10 +350,28 @@ impl From<&Instance> for InstancePortrait {
     }
 }
 
+/// Values by keyword.
+type Fields = BTreeMap<String, Vec<String>>;
+
 #[derive(Default)]
-struct Values(BTreeMap<String, Vec<String>>);
+struct Values(Fields);
 
 impl Values {
+    fn addresses(&mut self, static_addresses: &[StaticAddress], firewall: &Firewall) {
+        let Firewall {
+            table,
+            priority,
+            by_index,
+            counters,
+        } = firewall;
+        let lines = static_addresses.iter().map(|StaticAddress(vip)| words(vip));
+        self.list("static_ipaddress", lines);
+        self.set("nftables", table);
+        self.set("nftables_priority", priority);
+        self.set("nftables_ifindex", by_index);
+        self.set("nftables_counters", counters);
+    }
+
     fn process(&mut self, process: &super::machine::Process) {
         let super::machine::Process {
             realtime,
@@ -435,9 +466,10 @@ fn words(vip: &Vip) -> String {
         broadcast,
         label,
         scope,
+        options,
         advertised: _,
     } = vip;
-    let mut text = format!("{address}/{prefix}");
+    let mut text = options.beginning(*address, *prefix);
     let mut option = |keyword: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!(" {keyword} {value}"));
@@ -447,7 +479,7 @@ fn words(vip: &Vip) -> String {
     option("brd", broadcast.map(|address| address.to_string()));
     option("label", label.clone());
     option("scope", (*scope != 0).then(|| scope.to_string()));
-    text
+    text + &options.words()
 }
 
 /// FNV-1a, to tell passwords apart without showing them. Not a secret kept

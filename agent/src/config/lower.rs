@@ -7,9 +7,12 @@
 
 mod across;
 mod address;
+mod address_options;
 mod advert;
 mod delays;
 mod finish;
+mod firewall;
+mod fixed;
 mod global;
 mod instance;
 mod pacing;
@@ -50,6 +53,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
     let mut given_delays = delays::Given::default();
+    let mut fixed = fixed::Fixed::default();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -67,7 +71,16 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(Key::Root(RootKey::UpDownDelays)) => {
                 delays::lower(statement, &mut given_delays, sink);
             }
-            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_) | Key::GarpGroup(_)) | None => {}
+            Some(Key::Root(RootKey::StaticIpaddress)) => fixed.block(statement, sink),
+            Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
+            Some(
+                Key::Global(_)
+                | Key::Instance(_)
+                | Key::Auth(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
     if instances.is_empty() {
@@ -82,7 +95,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|statement| instance::lower(statement, sink))
         .collect();
     let mut seen = across::Seen::default();
-    let instances: Vec<_> = drafts
+    let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
@@ -103,6 +116,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             dynamic: globals.dynamic_interfaces,
             delays: delays::bounded(given_delays, &instances, sink),
         },
+        static_addresses: fixed.finish(&mut instances, sink),
         instances,
+        firewall: globals.firewall,
     }
 }

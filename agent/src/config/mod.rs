@@ -6,6 +6,7 @@
 //! asked here: nothing in this module looks at the machine but [`load`], which
 //! reads the file and what it includes.
 
+pub mod address;
 pub mod diagnostic;
 pub mod diff;
 pub mod keywords;
@@ -26,6 +27,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use address::{AddressOptions, Firewall, StaticAddress};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use load::{Loaded, load, load_as, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};

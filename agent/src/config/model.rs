@@ -13,6 +13,7 @@ mod packets;
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
 };
+pub use super::address::{AddressOptions, Firewall, StaticAddress};
 use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
 
@@ -57,6 +58,7 @@ pub struct Vip {
     pub label: Option<String>,
     /// rtnetlink scope, 0 = global, 253 = link, 254 = host.
     pub scope: u8,
+    pub options: AddressOptions,
     /// False for `virtual_ipaddress_excluded`: held, but not in the advert.
     pub advertised: bool,
 }
@@ -116,8 +118,16 @@ pub struct Instance {
     pub packets: PacketPolicy,
     /// Limits of announcements, of the interfaces that have one.
     pub paces: Vec<Pace>,
-    /// Never empty of advertised addresses in v3 (F-17).
+    /// Never empty of advertised addresses in v3 (F-17), empty in v2 with
+    /// `no_virtual_ipaddress` only.
     pub vips: Vec<Vip>,
+    /// Whether traffic to the VIPs is taken while Active (Accept_Mode, RFC 9568
+    /// 6.1); always for the owner.
+    pub accept: bool,
+    /// The removal of a VIP leaves the others of its subnet (IPv4).
+    pub promote_secondaries: bool,
+    /// Static addresses whose loss is a fault of this instance.
+    pub tracked_addresses: Vec<StaticAddress>,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
     /// The loss of the instance's own interface is a fault as well: false for
@@ -149,4 +159,6 @@ pub struct Config {
     pub instances: Vec<Instance>,
     pub process: Process,
     pub interfaces: Interfaces,
+    pub static_addresses: Vec<StaticAddress>,
+    pub firewall: Firewall,
 }

@@ -18,7 +18,7 @@ mod writer;
 
 use self::writer::Writer;
 use super::diff::{HIDDEN, Portrait, SECRET};
-use super::model::Config;
+use super::model::{Config, Firewall, Instance, StaticAddress};
 
 /// What becomes of passwords.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +42,8 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         instances,
         process,
         interfaces,
+        static_addresses,
+        firewall,
     } = config;
     let mut writer = Writer::default();
     writer.block_if_any("global_defs", |writer| {
@@ -50,13 +52,56 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         packets::globals(&pacing.each, start_delay, writer);
         writer.flag("log_unknown_vrids", *log_unknown_vrids);
         writer.flag("disable_local_igmp", *disable_local_igmp);
+        rules(firewall, writer);
     });
     packets::groups(pacing, &mut writer);
     machine::delays(interfaces, &mut writer);
+    fixed(static_addresses, instances, &mut writer);
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }
     writer.finish()
+}
+
+fn rules(firewall: &Firewall, writer: &mut Writer) {
+    let default = Firewall::default();
+    let Firewall {
+        table,
+        priority,
+        by_index,
+        counters,
+    } = firewall;
+    writer.maybe("nftables", (*table != default.table).then_some(table));
+    let other = (*priority != default.priority).then_some(priority);
+    writer.maybe("nftables_priority", other);
+    writer.flag("nftables_ifindex", *by_index);
+    writer.flag("nftables_counters", *counters);
+}
+
+/// Each address that instances depend on has a group of its own.
+fn fixed(addresses: &[StaticAddress], instances: &[Instance], writer: &mut Writer) {
+    let members = |address: &StaticAddress| -> Vec<&str> {
+        let tracking = |one: &&Instance| one.tracked_addresses.contains(address);
+        let tracking = instances.iter().filter(tracking);
+        tracking.map(|one| one.name.as_str()).collect()
+    };
+    let lines = addresses.iter().enumerate().map(|(at, address)| {
+        let StaticAddress(vip) = address;
+        let group = match members(address).is_empty() {
+            true => String::new(),
+            false => format!(" track_group static_{at}"),
+        };
+        vip::line(vip) + &group
+    });
+    writer.lines("static_ipaddress", lines);
+    for (at, address) in addresses.iter().enumerate() {
+        let members = members(address);
+        if !members.is_empty() {
+            writer.named_block("track_group", &format!("static_{at}"), |writer| {
+                writer.list("group", members);
+            });
+        }
+    }
 }
 
 /// For tools: by keyword, with the passwords themselves or without anything of

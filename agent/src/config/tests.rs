@@ -1,5 +1,6 @@
 //! The whole front-end on text: seeds, every kind of diagnostic, values, garbage.
 
+mod addresses;
 mod codes;
 mod garbage;
 mod knobs;

@@ -57,6 +57,8 @@ pub enum Fault {
     NoPeers,
     /// A tracked interface is down or gone.
     TrackedDown,
+    /// A tracked static address is not there.
+    TrackedAddressGone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -229,7 +229,8 @@ fn frame(vip: Announced) -> Frame {
         bytes: [0; LONGEST],
         pace: vip.pace,
     };
-    if vip.mac == [0; 6] {
+    // A multicast group is where everybody is.
+    if vip.mac == [0; 6] || vip.address.is_multicast() {
         return frame;
     }
     frame.len = match vip.address {

@@ -4,6 +4,7 @@
 //! a later picture allows a plan.
 
 use std::{
+    borrow::Cow,
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     config::{
-        Instance,
+        Instance, MAX_ADVERTISED, StaticAddress,
         model::{OldChecksum, Transport},
     },
     core::{Fault, InstanceConfig, InstanceId},
@@ -60,6 +61,10 @@ pub struct Port {
     pub needed: Vec<Needed>,
     /// Each VIP and its link, in configured order.
     pub vips: Vec<(u32, IpAddr)>,
+    /// Which of them are not put back when somebody removes them.
+    untracked: Vec<bool>,
+    /// VIPs that an advert on this link has no room for.
+    pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
     pub group: Option<IpAddr>,
     essence: Essence,
@@ -88,6 +93,13 @@ impl Essence {
 impl Port {
     pub fn essence(&self) -> &Essence {
         &self.essence
+    }
+
+    /// The VIP at this place whose loss is to be made up for.
+    pub fn tracked(&self, place: (u32, IpAddr)) -> Option<u16> {
+        let vip = self.vips.iter().position(|vip| *vip == place)?;
+        let untracked = self.untracked.get(vip).copied().unwrap_or(false);
+        u16::try_from(vip).ok().filter(|_| !untracked)
     }
 }
 
@@ -122,6 +134,50 @@ fn vips_digest(instance: &Instance) -> u64 {
     hasher.finish()
 }
 
+/// An Ethernet header, an IP header and that of the advert. keepalived takes
+/// the first off the MTU too, and routers of one group must cut alike.
+const HEADERS_V4: usize = 14 + 20 + 8;
+const HEADERS_V6: usize = 14 + 40 + 8;
+/// Authentication data at the end of a v2 advert (RFC 3768 5.3.10).
+const AUTHENTICATION: usize = 8;
+
+/// How many addresses an advert has room for on a link with this MTU; at most
+/// [`MAX_ADVERTISED`].
+fn room(version: Version, family: Family, mtu: u32) -> usize {
+    let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
+    let (headers, address) = match family {
+        Family::V4 => (HEADERS_V4, 4),
+        Family::V6 => (HEADERS_V6, 16),
+    };
+    let authentication = match version {
+        Version::V2 => AUTHENTICATION,
+        Version::V3 => 0,
+    };
+    let room = mtu.saturating_sub(headers + authentication) / address;
+    room.clamp(1, MAX_ADVERTISED)
+}
+
+/// The instance as its adverts can be on a link with this MTU: VIPs that they
+/// have no room for are held, but not advertised. The first ones of the file
+/// stay, so that routers with one list cut alike.
+pub fn fitting(instance: &Instance, mtu: u32) -> Cow<'_, Instance> {
+    let mut room = room(instance.version, instance.family, mtu);
+    if instance.advertised().count() <= room {
+        return Cow::Borrowed(instance);
+    }
+    let mut instance = instance.clone();
+    for vip in instance.vips.iter_mut().filter(|vip| vip.advertised) {
+        vip.advertised = room > 0;
+        room = room.saturating_sub(1);
+    }
+    Cow::Owned(instance)
+}
+
+fn untracked(instance: &Instance) -> Vec<bool> {
+    let vips = instance.vips.iter();
+    vips.map(|vip| vip.options.untracked).collect()
+}
+
 /// Plans an instance on the machine as it is.
 ///
 /// # Errors
@@ -139,6 +195,9 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
     if no_peer && instance.packets.fault_without_peers {
         return Err(Fault::NoPeers);
     }
+    let configured = instance.advertised().count();
+    let instance = &*fitting(instance, link.mtu);
+    let surplus = configured.saturating_sub(instance.advertised().count());
     let mut needed = vec![Needed {
         ifindex: link.ifindex,
         usable: instance.track_primary && !link.patient,
@@ -152,6 +211,19 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
             usable: !tracked.patient,
             fault: Fault::TrackedDown,
         });
+    }
+    for StaticAddress(tracked) in &instance.tracked_addresses {
+        let on = tracked
+            .device
+            .as_ref()
+            .and_then(|name| world.link(name.as_str()));
+        let mut there = on
+            .into_iter()
+            .flat_map(|link| world.addresses_on(link.ifindex));
+        let wanted = (tracked.address, tracked.prefix);
+        if !there.any(|found| (found.address, found.prefix) == wanted) {
+            return Err(Fault::TrackedAddressGone);
+        }
     }
     let mut homes = Vec::with_capacity(instance.vips.len());
     for vip in &instance.vips {
@@ -216,6 +288,8 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         announce,
         needed,
         vips,
+        untracked: untracked(instance),
+        surplus,
         group,
         essence,
     })
@@ -329,3 +403,6 @@ fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> I
     }
     filter
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,7 @@ mod tests {
                 mac: [0; 6],
                 mtu: 1500,
                 vlan_of: None,
+                promotes: false,
             };
             let mut world = World {
                 links: vec![link],

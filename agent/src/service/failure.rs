@@ -13,6 +13,11 @@ pub enum Failure {
     )]
     OwnAddress { vip: String, interface: String },
     #[error(
+        "the nftables table inet {name} is there already and not ours; end what made it, \
+         or give ours another name in global_defs: nftables NAME"
+    )]
+    TableTaken { name: String },
+    #[error(
         "({instance}) another failoverd already runs this virtual router on this machine; \
          stop it first"
     )]
@@ -62,6 +67,7 @@ impl Failure {
         match self {
             Self::UnknownInterface { .. }
             | Self::OwnAddress { .. }
+            | Self::TableTaken { .. }
             | Self::AlreadyRunning { .. }
             | Self::VipTaken { .. } => 2,
             Self::Permission { .. } => 4,

@@ -36,6 +36,9 @@ pub fn fault_text(fault: Fault, instance: &Instance, world: Option<&World>) -> S
             }
         },
         Fault::NoPeers => "it has no unicast peers, and unicast_fault_no_peer is set".to_owned(),
+        Fault::TrackedAddressGone => {
+            "a static address that its track_group needs is not there".to_owned()
+        }
         Fault::TrackedDown => {
             let down = named(tracked.iter(), |name| {
                 link(name).is_none_or(|link| !link.usable)

@@ -5,18 +5,23 @@ mod alarms;
 mod debounce;
 mod failure;
 mod fault;
+mod firewall;
 mod held;
 mod igmp;
 mod links;
 mod lock;
+mod machine;
 mod picture;
 mod process;
+mod promote;
 mod refusals;
 mod reload;
 mod reports;
+mod resync;
 mod seat;
 mod signals;
 mod start;
+mod statics;
 mod strangers;
 
 use std::{
@@ -46,6 +51,7 @@ use self::{
     igmp::LocalIgmp,
     links::Links,
     lock::Locks,
+    machine::Machine,
     picture::Pending,
     process::Placement,
     reload::{Leaving, Marks},
@@ -134,6 +140,7 @@ struct Service {
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
+    machine: Machine,
 }
 
 /// Runs until a signal ends it.
@@ -203,6 +210,7 @@ impl Service {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
                 Some(question) = asked.recv() => self.answer_question(question).await,
+                () = self.machine.statics.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 () = &mut serving => {}
@@ -331,7 +339,21 @@ impl Service {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
             guard.tell(self.config.instances.iter().chain(leaving), &world);
         }
-        let mut settled = self.send_retired();
+        let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+        let prepared = self.machine.apply(&self.config, leaving, &world);
+        let mut settled = match prepared {
+            Ok(settled) => settled,
+            Err(failure) if !self.running => return Err(failure),
+            Err(failure) => {
+                error!("{failure}");
+                false
+            }
+        };
+        let world = match self.machine.statics.take_changed() {
+            true => survey(&self.handle).await.unwrap_or(world),
+            false => world,
+        };
+        settled &= self.send_retired();
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;
         }
@@ -417,7 +439,10 @@ impl Service {
         if self.held.is_on() {
             return Ok(true);
         }
-        let config = port.config;
+        let (config, surplus) = (port.config, port.surplus);
+        if surplus > 0 && surplus != seat.surplus {
+            reports::surplus(&instance.name, surplus, interface);
+        }
         // A full queue means that the fast lane does not run: try again.
         if self.lane.send(Command::Install(Box::new(port))).is_err() {
             return Ok(false);
@@ -426,42 +451,10 @@ impl Service {
             told: Some(config),
             installed: Some(essence),
             began: seat.began,
+            surplus,
             ..Seat::new(id)
         };
         Ok(true)
-    }
-
-    /// After lost announcements: compares the VIPs that the kernel has with
-    /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) -> bool {
-        let Ok(world) = survey(&self.handle).await else {
-            return false;
-        };
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let id = seat.id;
-            // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, instance)) {
-                continue;
-            }
-            for (number, vip) in instance.vips.iter().enumerate() {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
-                let Some(link) = world.link(home.as_str()) else {
-                    continue;
-                };
-                let present = world
-                    .addresses_on(link.ifindex)
-                    .any(|found| found.address == vip.address);
-                let _ = self.lane.send(if present {
-                    Command::AddressPresent { id }
-                } else {
-                    Command::AddressMissing {
-                        id,
-                        vip: number as u16,
-                    }
-                });
-            }
-        }
-        true
     }
 
     async fn shut_down(&mut self) {
@@ -474,6 +467,7 @@ impl Service {
                 error!("the fast lane did not end in time");
             }
         }
+        self.machine.end();
         self.hear().await;
         self.igmp.restore();
         info!("Stopped failoverd");

@@ -144,8 +144,17 @@ impl Service {
         self.locks
             .take(&config.instances)
             .map_err(|failure| failure.to_string())?;
-        if let Err(reason) = self.prepare_links(config, world) {
+        // Those that are to go keep their rules until they are gone.
+        let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+        let before = self.config.instances.iter().chain(leaving);
+        let guarded = self.machine.guard(config, before, world);
+        let guarded = guarded.map_err(|failure| failure.to_string());
+        if let Err(reason) = guarded.and_then(|()| self.prepare_links(config, world)) {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+            let before = self.machine.guard(&self.config, leaving.clone(), world);
+            if let Err(failure) = before {
+                error!("{failure}");
+            }
             self.locks
                 .keep_only(self.config.instances.iter().chain(leaving));
             return Err(reason);
@@ -335,7 +344,13 @@ impl Service {
         if let Some(guard) = &mut self.guard {
             guard.tell(instances, world);
         }
-        true
+        match self.machine.apply(&self.config, std::iter::empty(), world) {
+            Ok(settled) => settled,
+            Err(failure) => {
+                error!("{failure}");
+                false
+            }
+        }
     }
 
     /// Waits until the fast lane has carried out all commands.

@@ -169,6 +169,14 @@ fn os_error(errno: i32) -> String {
     }
 }
 
+/// Adverts on this link have no room for all VIPs.
+pub fn surplus(name: &str, surplus: usize, interface: &str) {
+    warn!(
+        "({name}) adverts on {interface} have no room for the last {surplus} VIPs: \
+         these are held, but not advertised"
+    );
+}
+
 /// An instance that was never up, or is kept down by something else now.
 pub fn still_down(name: &str, why: &str, entering: bool) {
     warn!(instance = name, "({name}) {why}");

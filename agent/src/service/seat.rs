@@ -15,6 +15,8 @@ pub(super) struct Seat {
     pub(super) told: Option<InstanceConfig>,
     pub(super) installed: Option<Essence>,
     pub(super) fault: Option<Fault>,
+    /// VIPs that its adverts have no room for, which was said.
+    pub(super) surplus: usize,
     /// The fast lane may have another view by now: whatever we find, tell it.
     pub(super) unsure: bool,
     /// Since when there is this instance: in its first state until another.
@@ -28,6 +30,7 @@ impl Seat {
             told: None,
             installed: None,
             fault: None,
+            surplus: 0,
             unsure: false,
             began: clock::now(),
         }

@@ -9,11 +9,12 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce, held::Held,
-    igmp::LocalIgmp, links::Links, lock::Locks, picture::Pending, process::Placement, refusals,
-    reload::named_interfaces, reports::Reporter, strangers::Strangers,
+    igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
+    process::Placement, refusals, reload::named_interfaces, reports::Reporter,
+    strangers::Strangers,
 };
 use crate::{
-    config::{Config, Instance, Vip},
+    config::{AddressOptions, Config, Instance, Vip},
     core::InstanceId,
     io::{
         advert::Transmitters,
@@ -24,7 +25,7 @@ use crate::{
         netlink::{
             batch::{AddressPlan, CommandSocket},
             monitor::Monitor,
-            survey::{World, survey},
+            survey::{Address, World, survey},
         },
         plan,
         receive::{refusal::Refusal, slow::SlowReceiver},
@@ -51,10 +52,7 @@ impl Service {
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
         tokio::spawn(connection);
-        let world = survey(&handle).await.map_err(|error| Failure::Runtime {
-            what: "cannot ask the kernel for links and addresses".to_owned(),
-            source: io::Error::other(error.to_string()),
-        })?;
+        let world = look(&handle).await?;
         if !config.interfaces.dynamic {
             let names = config.instances.iter().flat_map(named_interfaces);
             check_interfaces(names, &world)?;
@@ -70,6 +68,13 @@ impl Service {
         };
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
+        let mut machine = Machine::new()?;
+        // Adverts may have to come from one of them.
+        machine.statics.apply(&config.static_addresses, &world)?;
+        let world = match machine.statics.take_changed() {
+            true => look(&handle).await?,
+            false => world,
+        };
         check_own_addresses(&config, &world)?;
         remove_strays(&mut command, &config, &world)?;
         let sockets = Sockets {
@@ -140,8 +145,16 @@ impl Service {
             dropped: 0,
             config,
             locks,
+            machine,
         })
     }
+}
+
+async fn look(handle: &rtnetlink::Handle) -> Result<World, Failure> {
+    survey(handle).await.map_err(|error| Failure::Runtime {
+        what: "cannot ask the kernel for links and addresses".to_owned(),
+        source: io::Error::other(error.to_string()),
+    })
 }
 
 /// A name that is no interface's is a slip more often than a wish.
@@ -231,7 +244,7 @@ fn remove_strays(
                 .addresses_on(ifindex)
                 .filter(|found| found.address == vip.address);
             let before = strays.len();
-            strays.extend(found.map(|found| (as_found(instance, vip, found.prefix), ifindex)));
+            strays.extend(found.map(|found| (as_found(instance, vip, found), ifindex)));
             if strays.len() > before {
                 info!(
                     "({}) VIP {} is on {} already, as after a crash: removing it",
@@ -268,12 +281,16 @@ fn remove_strays(
 /// The kernel removes only what has the prefix and the label that it is asked
 /// for, and an earlier run may have had others. The owner's VIP can be the
 /// address of the machine itself: only what is configured is taken for left.
-fn as_found(instance: &Instance, vip: &Vip, prefix: u8) -> Vip {
+fn as_found(instance: &Instance, vip: &Vip, found: &Address) -> Vip {
     match instance.priority.is_owner() {
         true => vip.clone(),
         false => Vip {
-            prefix,
+            prefix: found.prefix,
             label: None,
+            options: AddressOptions {
+                peer: found.peer,
+                ..vip.options
+            },
             ..vip.clone()
         },
     }

@@ -10,6 +10,7 @@ use std::{
     os::fd::OwnedFd,
 };
 
+use agent_common::wire::frame::wire_address;
 use bytemuck::{Pod, Zeroable};
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -32,17 +33,28 @@ pub struct GuardRecord {
     pub _pad: [u8; 2],
     /// Network order; an IPv4 address in the first four bytes.
     pub address: [u8; 16],
+    /// The other end of a point-to-point address, in the same form; all zero
+    /// without one. The kernel removes an address only with its peer.
+    pub peer: [u8; 16],
 }
 
-const _: () = assert!(size_of::<GuardRecord>() == 24);
+const _: () = assert!(size_of::<GuardRecord>() == 40);
 
 impl GuardRecord {
     /// `None` for the start of a list, and for what no agent writes.
     pub fn ip(&self) -> Option<IpAddr> {
-        let [a, b, c, d, ..] = self.address;
+        self.read(self.address)
+    }
+
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.read(self.peer).filter(|peer| !peer.is_unspecified())
+    }
+
+    fn read(&self, bytes: [u8; 16]) -> Option<IpAddr> {
+        let [a, b, c, d, ..] = bytes;
         match self.family {
             4 => Some(IpAddr::from([a, b, c, d])),
-            6 => Some(IpAddr::from(self.address)),
+            6 => Some(IpAddr::from(bytes)),
             _ => None,
         }
     }
@@ -81,7 +93,8 @@ impl GuardPipe {
                     family: if vip.address.is_ipv4() { 4 } else { 6 },
                     prefix: vip.prefix,
                     _pad: [0; 2],
-                    address: agent_common::wire::frame::wire_address(vip.address),
+                    address: wire_address(vip.address),
+                    peer: vip.options.peer.map(wire_address).unwrap_or_default(),
                 });
             }
         }

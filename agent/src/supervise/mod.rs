@@ -30,7 +30,7 @@ use rustix::{
 
 use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
 use crate::{
-    config::Vip,
+    config::{AddressOptions, Vip},
     io::{
         clock,
         netlink::batch::{AddressPlan, CommandSocket},
@@ -250,7 +250,7 @@ impl Ward {
     }
 
     fn listen(&mut self) {
-        let mut buffer = [0; 24 * 128];
+        let mut buffer = [0; size_of::<GuardRecord>() * 128];
         while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
             self.partial
                 .extend_from_slice(buffer.get(..len).unwrap_or_default());
@@ -289,6 +289,10 @@ fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions {
+            peer: record.peer(),
+            ..AddressOptions::default()
+        },
         advertised: true,
     };
     Some((vip, record.ifindex))

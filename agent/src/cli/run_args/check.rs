@@ -102,6 +102,9 @@ impl Check {
             packets: Default::default(),
             paces: Vec::new(),
             vips,
+            accept: true,
+            promote_secondaries: false,
+            tracked_addresses: Vec::new(),
             track_interfaces: Vec::new(),
             track_primary: true,
         })

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use super::check::Check;
 use super::usage_error::UsageError;
 use super::warning;
-use crate::config::{Code, MAX_ADVERTISED, Vip, family_of, parse_vip_address, useless};
+use crate::config::{
+    AddressOptions, Code, MAX_ADVERTISED, Vip, family_of, parse_vip_address, useless,
+};
 
 impl Check {
     pub fn vips(&mut self, given: &[String]) -> Vec<Vip> {
@@ -40,6 +42,7 @@ impl Check {
                 broadcast: None,
                 label: None,
                 scope: 0,
+                options: AddressOptions::default(),
                 advertised: true,
             });
         }

@@ -8,6 +8,8 @@ pub enum Key {
     Instance(InstanceKey),
     Auth(AuthKey),
     GarpGroup(GarpGroupKey),
+    /// `group` of a track_group.
+    TrackGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -16,6 +18,8 @@ pub enum RootKey {
     VrrpInstance,
     GarpGroup,
     UpDownDelays,
+    StaticIpaddress,
+    TrackGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -42,6 +46,10 @@ pub enum GlobalKey {
     LogUnknownVrids,
     DynamicInterfaces,
     Process(ProcessKey),
+    Nftables,
+    NftablesPriority,
+    NftablesIfindex,
+    NftablesCounters,
 }
 
 /// How the agent itself is to run.
@@ -87,6 +95,10 @@ pub enum InstanceKey {
     OldUnicastChecksum,
     SkipCheckAdvAddr,
     StrictMode,
+    Accept,
+    NoAccept,
+    PromoteSecondaries,
+    NoVirtualIpaddress,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.

@@ -8,6 +8,7 @@ use agent_common::{Family, Priority, Version, Vrid};
 
 use super::address::{family, family_name};
 use super::advert::{interval, password};
+use super::firewall;
 use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
@@ -80,6 +81,9 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         packets,
         paces: Vec::new(),
         vips: vips?,
+        accept: firewall::accept(&draft, priority == u8::MAX, sink),
+        promote_secondaries: draft.promote_secondaries,
+        tracked_addresses: Vec::new(),
     };
     let instance = Instance {
         paces: paces(&instance, &globals.pacing),
@@ -125,6 +129,9 @@ fn required_family(draft: &Draft, sink: &mut Sink) -> Option<Family> {
     }
     let advertised = draft.vips.iter().find(|(vip, _)| vip.advertised);
     let first = advertised.or(draft.vips.first());
+    if first.is_none() && draft.no_vips {
+        return Some(Family::V4);
+    }
     if first.is_none() {
         no_vip(draft, sink);
     }
@@ -207,7 +214,8 @@ fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -
         vips.push(vip);
     }
     // A v2 advert may carry no address at all; a v3 advert may not (F-17).
-    if usable && advertised == 0 && (version == Version::V3 || vips.is_empty()) {
+    let none = vips.is_empty() && !draft.no_vips;
+    if usable && advertised == 0 && (version == Version::V3 || none) {
         no_vip(draft, sink);
         return None;
     }

@@ -12,7 +12,7 @@ use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
 use crate::config::machine::Process;
-use crate::config::model::{AnnouncePolicy, Pacing, StartDelay};
+use crate::config::model::{AnnouncePolicy, Firewall, Pacing, StartDelay};
 use crate::config::sink::Sink;
 use crate::config::survey::word;
 use crate::config::tree::Statement;
@@ -40,6 +40,8 @@ pub struct Globals {
     pub start_delay: StartDelay,
     pub log_unknown_vrids: bool,
     pub disable_local_igmp: bool,
+    /// What `nftables` and those with it say.
+    pub firewall: Firewall,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -167,7 +169,14 @@ pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
-            Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_) | Key::GarpGroup(_)) | None => {}
+            Some(
+                Key::Root(_)
+                | Key::Instance(_)
+                | Key::Auth(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
 }
@@ -201,6 +210,18 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         GlobalKey::SkipCheckAdvAddr => {
             keep(&mut globals.skip_address_check, switch(statement, sink));
         }
+        GlobalKey::Nftables => {
+            if let Some(name) = super::firewall::table(statement, sink) {
+                globals.firewall.table = name;
+            }
+        }
+        GlobalKey::NftablesPriority => {
+            if let Some(priority) = super::firewall::priority(statement, sink) {
+                globals.firewall.priority = priority;
+            }
+        }
+        GlobalKey::NftablesIfindex => globals.firewall.by_index = true,
+        GlobalKey::NftablesCounters => globals.firewall.counters = true,
         GlobalKey::Strict => globals.strict = Some(true),
         GlobalKey::GarpInterval
         | GlobalKey::GnaInterval
@@ -263,6 +284,10 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::SkipCheckAdvAddr
         | GlobalKey::DynamicInterfaces
         | GlobalKey::Process(_)
+        | GlobalKey::Nftables
+        | GlobalKey::NftablesPriority
+        | GlobalKey::NftablesIfindex
+        | GlobalKey::NftablesCounters
         | GlobalKey::Strict => {}
     }
 }

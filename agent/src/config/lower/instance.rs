@@ -59,6 +59,11 @@ pub struct Draft {
     pub v3_checksum_as_v2: Option<bool>,
     pub owner_ignores: Option<bool>,
     pub packets: Packets,
+    /// The last of `accept` and `no_accept`, with its place.
+    pub accept: Option<(bool, Span)>,
+    pub promote_secondaries: bool,
+    /// `no_virtual_ipaddress`.
+    pub no_vips: bool,
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +100,10 @@ pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
-            Some(Key::Root(_) | Key::Global(_) | Key::Auth(_) | Key::GarpGroup(_)) | None => {}
+            Some(
+                Key::Root(_) | Key::Global(_) | Key::Auth(_) | Key::GarpGroup(_) | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
     traps::alone(block, sink);
@@ -160,6 +168,10 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         }
         K::V3ChecksumAsV2 => keep(&mut draft.v3_checksum_as_v2, switch(statement, sink)),
         K::OwnerIgnoreAdverts => keep(&mut draft.owner_ignores, switch(statement, sink)),
+        K::Accept => draft.accept = Some((true, statement.span())),
+        K::NoAccept => draft.accept = Some((false, statement.span())),
+        K::PromoteSecondaries => draft.promote_secondaries = true,
+        K::NoVirtualIpaddress => draft.no_vips = true,
     }
 }
 
@@ -205,7 +217,14 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
         match reader.read(statement, sink) {
             Some(Key::Auth(AuthKey::Type)) => auth_type(statement, &mut given, sink),
             Some(Key::Auth(AuthKey::Pass)) => given.password = first(statement).cloned(),
-            Some(Key::Root(_) | Key::Global(_) | Key::Instance(_) | Key::GarpGroup(_)) | None => {}
+            Some(
+                Key::Root(_)
+                | Key::Global(_)
+                | Key::Instance(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
     draft.authentication = Some(given);

@@ -59,13 +59,35 @@ pub fn enforce(draft: &mut Draft, globals: &Globals, sink: &mut Sink) {
     }
     adverts(draft, globals, sink);
     if !owner {
-        accept(draft, sink);
+        accept(draft, globals, sink);
     }
 }
 
 /// RFC 9568 6.1: what is not the owner's own is forwarded, not answered.
-fn accept(draft: &Draft, sink: &mut Sink) {
-    sink.not_yet("firewall rules for VIPs", "strict mode", draft.place());
+/// Version 3 has an Accept_Mode for whoever wants it otherwise (6.1).
+fn accept(draft: &mut Draft, globals: &Globals, sink: &mut Sink) {
+    let ipv6 = draft.native_ipv6
+        || draft
+            .vips
+            .first()
+            .is_some_and(|(vip, _)| vip.address.is_ipv6());
+    let given = draft.version.map(|(version, _)| version);
+    let version = given.or(globals.version).unwrap_or(Version::V2);
+    match draft.accept {
+        Some((true, _)) if ipv6 || version == Version::V3 => return,
+        Some((true, span)) => {
+            let what = "accept is not allowed in version 2 and left out";
+            forbid(
+                draft,
+                Some(span),
+                what,
+                "use version 3, or remove vrrp_strict",
+                sink,
+            );
+        }
+        Some((false, _)) | None => {}
+    }
+    draft.accept = Some((false, draft.place()));
 }
 
 /// Adverts of lower priority are not answered in any way.

@@ -36,6 +36,10 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         // What `garp_group` and `global_defs` say of its interfaces.
         paces: _,
         vips,
+        accept,
+        promote_secondaries,
+        // In the track_groups of the whole.
+        tracked_addresses: _,
         track_interfaces,
         track_primary,
     } = instance;
@@ -64,6 +68,9 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
             authentication(password, secrets, writer);
         }
         writer.flag("dont_track_primary", !track_primary);
+        writer.flag("no_accept", !accept);
+        writer.flag("promote_secondaries", *promote_secondaries);
+        writer.flag("no_virtual_ipaddress", vips.is_empty());
         writer.list("track_interface", track_interfaces);
         vip::print(vips, writer);
     });

@@ -100,7 +100,7 @@ fn of_keyword() -> Vec<Case> {
         ),
         warning(C::NotYet, with("smtp_alert")),
         warning(C::NotYet, with("track_interface {\neth1 weight 10\n}")),
-        warning(C::NotYet, vip("192.0.2.9 peer 192.0.2.8")),
+        warning(C::NotYet, vip("192.0.2.9 use_vmac")),
         warning(
             C::NotYet,
             format!(
@@ -224,6 +224,9 @@ fn of_traps() -> Vec<Case> {
     use Code as C;
     let globals_last = |lines: &str| format!("{}global_defs {{\n{lines}\n}}", with(""));
     vec![
+        warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
+        error(C::Strict, with("strict_mode\nunicast_peer {\n192.0.2.2\n}")),
+        warning(C::Strict, with("strict_mode on\nstate MASTER\npriority 9")),
         warning(
             C::OutOfRange,
             with("unicast_peer {\n192.0.2.2 min_ttl 256\n}"),
@@ -312,11 +315,7 @@ fn of_later_parts() -> Vec<Case> {
             after("track_file f {\nfile /x\n}\ntrack_file f {\nfile /y\n}"),
         ),
         warning(C::OutOfRange, with("track_interface {\neth1 weight 254\n}")),
-        warning(C::BadValue, vip("192.0.2.9 preferred_lft x")),
         warning(C::Conflict, with("vmac_xmit_base")),
-        warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
-        error(C::Strict, with("strict_mode\nunicast_peer {\n192.0.2.2\n}")),
-        warning(C::Strict, with("strict_mode on\nstate MASTER\npriority 9")),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
-use crate::config::{Code, Config, IfName, Instance, Vip, parse_str};
+use crate::config::{AddressOptions, Code, Config, IfName, Instance, Vip, parse_str};
 
 macro_rules! seed {
     ($name:literal) => {
@@ -48,6 +48,7 @@ fn vip(text: &str, prefix: u8) -> Vip {
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions::default(),
         advertised: true,
     }
 }
@@ -83,6 +84,9 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         packets: Default::default(),
         paces: vec![],
         vips: vec![vip],
+        accept: true,
+        promote_secondaries: false,
+        tracked_addresses: vec![],
         track_interfaces: vec![],
         track_primary: true,
     }

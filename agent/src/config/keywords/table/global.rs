@@ -73,9 +73,11 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     LVS, words(&[Maybe(Kind::Name)]) => "nftables_ipvs";
     LVS, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_ipvs_priority";
     LVS, POSITIVE => "nftables_ipvs_start_fwmark";
-    FIREWALL, words(&[Maybe(Kind::Name)]) => "nftables";
-    FIREWALL, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_priority";
-    FIREWALL, FLAG => "nftables_ifindex" "nftables_counters";
+    global(G::Nftables), words(&[Maybe(Kind::Name)]) => "nftables";
+    global(G::NftablesPriority), words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) =>
+        "nftables_priority";
+    global(G::NftablesIfindex), FLAG => "nftables_ifindex";
+    global(G::NftablesCounters), FLAG => "nftables_counters";
     FIREWALL, words(&[Maybe(Kind::Name), Maybe(Kind::Name)]) => "vrrp_iptables";
     FIREWALL, words(&[Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name)]) =>
         "vrrp_ipsets";

@@ -1,9 +1,7 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
-use super::reason::{
-    BFD, BUFFERS, FIREWALL, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, SCRIPTS, TRACKING, VMAC,
-};
+use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, SCRIPTS, TRACKING, VMAC};
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
@@ -60,8 +58,10 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     IGNORED_THERE, words(&[One(Kind::Number(0, 4))]) => "debug";
     LINKBEAT, FLAG => "linkbeat_use_polling";
     BUFFERS, POSITIVE => "kernel_rx_buf_size";
-    WithoutEffect("failoverd accepts traffic to its VIPs anyway"), FLAG => "accept";
-    FIREWALL, FLAG => "no_accept";
+    instance(I::Accept), FLAG => "accept";
+    instance(I::NoAccept), FLAG => "no_accept";
+    instance(I::PromoteSecondaries), FLAG => "promote_secondaries";
+    instance(I::NoVirtualIpaddress), FLAG => "no_virtual_ipaddress";
     instance(I::DontTrackPrimary), FLAG => "dont_track_primary";
     TRACKING, list(List::TrackFiles) => "track_file";
     TRACKING, list(List::TrackProcesses) => "track_process";
@@ -82,7 +82,6 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     VMAC, INTERFACE => "vrf";
     ROUTES, list(List::Routes) => "virtual_routes";
     ROUTES, list(List::Rules) => "virtual_rules";
-    ROUTES, FLAG => "promote_secondaries" "no_virtual_ipaddress";
     instance(I::McastDstIp), words(&[One(Kind::Group)]) => "mcast_dst_ip";
     instance(I::UnicastTtl), words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
     instance(I::UnicastFaultNoPeer), FLAG => "unicast_fault_no_peer";

@@ -21,12 +21,13 @@ pub const ROOT: &[Keyword] = rows! { Root:
     SCRIPTS, block(&[One(Kind::Name)], Block::VrrpScript) => "vrrp_script";
     TRACKING, block(&[One(Kind::Name)], Block::TrackFile) => "track_file" "vrrp_track_file";
     TRACKING, block(&[One(Kind::Name)], Block::TrackProcess) => "vrrp_track_process";
-    TRACKING, block(&[One(Kind::Name)], Block::TrackGroup) => "track_group";
+    Supported(Key::Root(RootKey::TrackGroup)), block(&[One(Kind::Name)], Block::TrackGroup) =>
+        "track_group";
     Supported(Key::Root(RootKey::UpDownDelays)), list(List::Delays) => "interface_up_down_delays";
     LVS, special::VIRTUAL_SERVER => "virtual_server";
     LVS, special::VIRTUAL_SERVER_GROUP => "virtual_server_group";
     LVS, block(&[], Block::Ssl) => "SSL";
-    ROUTES, list(List::StaticAddresses) => "static_ipaddress";
+    Supported(Key::Root(RootKey::StaticIpaddress)), list(List::StaticAddresses) => "static_ipaddress";
     ROUTES, list(List::StaticRoutes) => "static_routes";
     ROUTES, list(List::StaticRules) => "static_rules";
     BFD, block(&[One(Kind::Name)], Block::BfdInstance) => "bfd_instance";

@@ -4,6 +4,7 @@ use super::common::{ADDRESS, FLAG, INTERFACE, REVERSE, SCRIPT as COMMAND, SWITCH
 use super::reason::{BFD as BFD_PART, GROUPS, SCRIPTS, TRACKING};
 use super::{rows, special};
 use crate::config::keywords::GarpGroupKey as P;
+use crate::config::keywords::Status::Supported;
 use crate::config::keywords::shape::Argument::{Maybe, One, Several};
 use crate::config::keywords::shape::{Kind, Shape, list, words};
 use crate::config::keywords::{Key, Keyword, List, Status};
@@ -57,11 +58,11 @@ pub const PROCESS: &[Keyword] = rows! { TrackProcess:
 };
 
 pub const GROUP: &[Keyword] = rows! { TrackGroup:
-    TRACKING, list(List::Instances) => "group";
+    Supported(Key::TrackGroup), list(List::Instances) => "group";
 };
 
 const fn group(key: P) -> Status {
-    Status::Supported(Key::GarpGroup(key))
+    Supported(Key::GarpGroup(key))
 }
 
 pub const GARP_GROUP: &[Keyword] = rows! { GarpGroup:

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use crate::config::MAX_PEERS;
 use crate::config::lower::{family_of, parse_host};
 use crate::config::model::{
-    AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Transport, V3Checksum, Vip,
+    AddressOptions, AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Transport,
+    V3Checksum, Vip,
 };
 
 /// Any text that a word of a file can be.
@@ -70,6 +71,7 @@ fn vip(family: Family, advertised: bool) -> impl Strategy<Value = Vip> {
                 broadcast: broadcast.filter(|_| family == Family::V4),
                 label: label.filter(|label| family == Family::V4 && label.len() <= 15),
                 scope,
+                options: AddressOptions::default(),
                 advertised,
             },
         )
@@ -231,6 +233,9 @@ fn instance() -> impl Strategy<Value = Instance> {
                         announce,
                         packets: PacketPolicy::default(),
                         paces: Vec::new(),
+                        accept: true,
+                        promote_secondaries: false,
+                        tracked_addresses: Vec::new(),
                         track_interfaces: tracked
                             .into_iter()
                             .filter(|name| *name != interface)
