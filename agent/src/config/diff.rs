@@ -5,10 +5,11 @@
 //! [`Portrait`]s, which say all of a configuration in words, so that a running
 //! agent can be asked for its own without handing out a password.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::{Files, JsonVersion};
 use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
@@ -21,6 +22,8 @@ const VERSION: &str = "version";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Portrait {
     pub router_id: Option<String>,
+    #[serde(default)]
+    pub files: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
 }
 
@@ -125,10 +128,21 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
             },
         });
     }
-    Changes {
-        global: Vec::from_iter(field("router_id", &router_id(old), &router_id(new))),
-        instances,
-    }
+    let mut global = Vec::from_iter(field("router_id", &router_id(old), &router_id(new)));
+    global.extend(differences(&old.files, &new.files));
+    Changes { global, instances }
+}
+
+fn differences(
+    old: &BTreeMap<String, Vec<String>>,
+    new: &BTreeMap<String, Vec<String>>,
+) -> Vec<FieldChange> {
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let values = |all: &BTreeMap<String, Vec<String>>, name: &String| {
+        all.get(name).cloned().unwrap_or_default()
+    };
+    let change = |name: &String| field(name, &values(old, name), &values(new, name));
+    names.into_iter().filter_map(change).collect()
 }
 
 /// For each new instance the old one that it continues or replaces.
@@ -198,14 +212,7 @@ impl InstancePortrait {
         .into_iter()
         .flatten()
         .collect();
-        let fields = self.values.keys().chain(new.values.keys());
-        let fields: std::collections::BTreeSet<&String> = fields.collect();
-        let values = |p: &Self, name: &String| p.values.get(name).cloned().unwrap_or_default();
-        changes.extend(
-            fields
-                .into_iter()
-                .filter_map(|name| field(name, &values(self, name), &values(new, name))),
-        );
+        changes.extend(differences(&self.values, &new.values));
         let other_version = changes.iter().any(|change| change.field == VERSION);
         let action = match (changes.is_empty(), self.continues(new) && !other_version) {
             (true, _) => Action::Unchanged,
@@ -226,10 +233,12 @@ impl From<&Config> for Portrait {
     fn from(config: &Config) -> Self {
         let Config {
             router_id,
+            files,
             instances,
         } = config;
         Self {
             router_id: router_id.clone(),
+            files: file_values(files).0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }
@@ -300,6 +309,36 @@ impl From<&Instance> for InstancePortrait {
             values: values.0,
         }
     }
+}
+
+fn file_values(files: &Files) -> Values {
+    let Files {
+        state_dump,
+        stats_dump,
+        json_dump,
+        json_version,
+        data_use_instance,
+        reload_file,
+        instance,
+        namespace,
+        use_pid_dir,
+    } = files;
+    let mut values = Values::default();
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    values.list("state_dump_file", path(state_dump));
+    values.list("stats_dump_file", path(stats_dump));
+    values.list("json_dump_file", path(json_dump));
+    let version = match json_version {
+        JsonVersion::One => 1,
+        JsonVersion::Two => 2,
+    };
+    values.set("json_version", version);
+    values.set("data_use_instance", data_use_instance);
+    values.list("reload_file", path(reload_file));
+    values.list("instance", instance);
+    values.list("net_namespace", namespace);
+    values.set("use_pid_dir", use_pid_dir);
+    values
 }
 
 #[derive(Default)]

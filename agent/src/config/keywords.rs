@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 pub use block::{Block, List};
 pub use hints::hint;
-pub use key::{AuthKey, GarpKey, GlobalKey, InstanceKey, Key, RootKey};
+pub use key::{AuthKey, FilesKey, GarpKey, GlobalKey, InstanceKey, Key, RootKey};
 pub use nearest::nearest;
 pub use shape::{Argument, Body, Kind, Shape};
 pub use table::TABLES;

@@ -8,6 +8,7 @@
 mod across;
 mod address;
 mod advert;
+mod files;
 mod finish;
 mod global;
 mod instance;
@@ -52,6 +53,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
+            Some(Key::Root(
+                key @ (RootKey::Instance | RootKey::NetNamespace | RootKey::UsePidDir),
+            )) => files::name(key, statement, &mut globals.files, sink),
             Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
         }
     }
@@ -79,6 +83,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .collect();
     Config {
         router_id: globals.router_id,
+        files: globals.files,
         instances,
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod diagnostic;
 pub mod diff;
+pub mod files;
 pub mod keywords;
 mod language;
 mod lexer;
@@ -25,7 +26,8 @@ mod tree;
 mod tests;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use load::{Loaded, load, load_as, parse_bytes, parse_str};
+pub use files::{Files, JsonVersion};
+pub use load::{Loaded, load, load_as, load_with, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
 pub use scripts::{Script, Scripts};

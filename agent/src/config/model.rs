@@ -128,5 +128,6 @@ impl Instance {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
     pub router_id: Option<String>,
+    pub files: super::files::Files,
     pub instances: Vec<Instance>,
 }

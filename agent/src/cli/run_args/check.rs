@@ -10,7 +10,8 @@ use super::usage_error::UsageError;
 use super::{InstanceArgs, Plan, warning};
 use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
 use crate::config::{
-    Code, Config, Diagnostic, IfName, Instance, MAX_PEERS, cut_password, family_of, parse_host,
+    Code, Config, Diagnostic, Files, IfName, Instance, MAX_PEERS, cut_password, family_of,
+    parse_host,
 };
 
 /// # Errors
@@ -29,6 +30,7 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
         Some(instance) if check.errors.is_empty() => {
             let config = Config {
                 router_id: None,
+                files: Files::default(),
                 instances: vec![instance],
             };
             Ok((Plan::Run(config), check.warnings))

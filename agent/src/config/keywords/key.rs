@@ -13,6 +13,9 @@ pub enum Key {
 pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
+    Instance,
+    NetNamespace,
+    UsePidDir,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +29,18 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    Files(FilesKey),
+}
+
+/// The files that the agent writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FilesKey {
+    StateDump,
+    StatsDump,
+    JsonDump,
+    JsonVersion,
+    DataUseInstance,
+    ReloadFile,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -74,7 +74,6 @@ mod reason {
     pub const SNMP: Status = NotYet("SNMP");
     pub const DBUS: Status = NotYet("D-Bus");
     pub const PROCESS: Status = NotYet("process and scheduling settings");
-    pub const FILES: Status = NotYet("keepalived's reload and state files");
     pub const MULTICAST: Status = NotYet("other multicast groups");
     pub const START: Status = NotYet("delays at start");
     pub const STRICT: Status = NotYet("strict mode");

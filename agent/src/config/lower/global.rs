@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use agent_common::Version;
 
+use super::files;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, whole_seconds};
+use crate::config::files::Files;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key};
 use crate::config::model::AnnouncePolicy;
 use crate::config::sink::Sink;
@@ -25,6 +27,7 @@ pub struct Globals {
     pub v3_checksum_as_v2: Option<bool>,
     pub check_unicast_src: Option<bool>,
     pub owner_ignores: Option<bool>,
+    pub files: Files,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
     /// Of `static_ipaddress`.
@@ -121,6 +124,7 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
+        GlobalKey::Files(key) => files::set(key, statement, &mut globals.files, sink),
     }
 }
 

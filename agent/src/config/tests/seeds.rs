@@ -106,6 +106,7 @@ fn check(
     assert_eq!(found, complaints, "{name}");
     let config = Config {
         router_id: router_id.map(Into::into),
+        files: crate::config::Files::default(),
         instances: vec![instance],
     };
     assert_eq!(loaded.config, Some(config), "{name}");
