@@ -1,12 +1,14 @@
 //! The slow lane: starts the fast one, gives it its links, and does everything
 //! that may take its time.
 
+mod dumps;
 mod failure;
 mod links;
 mod lock;
 mod picture;
 mod reload;
 mod reports;
+mod resync;
 mod signals;
 mod start;
 
@@ -29,8 +31,9 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
+pub use self::{dumps::Dumps, failure::Failure, links::BackendPolicy, reports::fault_text};
 use self::{
+    dumps::{Cleared, Order},
     links::Links,
     lock::Locks,
     picture::Pending,
@@ -45,6 +48,7 @@ use crate::{
         server::{Question, Server},
     },
     core::{Fault, InstanceConfig, InstanceId},
+    dump::Kind,
     io::{
         bpf::Kernel,
         clock,
@@ -71,6 +75,17 @@ pub struct Options {
     pub guard: Option<GuardPipe>,
     /// What a reload reads; none when the agent was started with flags.
     pub file: Option<PathBuf>,
+    /// What `@id` lines of that file are compared with.
+    pub config_id: Option<String>,
+    /// A missing included file is an error.
+    pub all_config: bool,
+    /// The namespace that we were told to be in, whatever the file says.
+    pub namespace: Option<String>,
+    pub dumps: Dumps,
+    /// Let go of the terminal once running.
+    pub detach: bool,
+    /// Write keepalived.data once running.
+    pub dump_at_start: bool,
 }
 
 /// The running agent.
@@ -93,6 +108,11 @@ struct Service {
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,
+    config_id: Option<String>,
+    all_config: bool,
+    namespace: Option<String>,
+    dumps: Dumps,
+    cleared: Cleared,
     wake: AsyncFd<OwnedFd>,
     /// When to look around again, if at all.
     look_at: Option<Instant>,
@@ -148,30 +168,55 @@ pub fn run(config: Config, options: Options) -> Result<(), Failure> {
             path: options.control.display().to_string(),
             source,
         })?;
+        // Before anything is there to be given up in good order.
+        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+        let (detach, dump) = (options.detach, options.dump_at_start);
         let mut service = Service::start(config, options).await?;
-        let result = service.serve(&server).await;
+        let result = match service.look_around().await {
+            Ok(()) => {
+                service.announce_running(detach);
+                if dump {
+                    service.dump(Order {
+                        kind: Kind::Data,
+                        clear: false,
+                    });
+                }
+                service.serve(&server, &mut signals).await
+            }
+            Err(failure) => Err(failure),
+        };
         service.shut_down().await;
         result
     })
 }
 
 impl Service {
-    async fn serve(&mut self, server: &Server) -> Result<(), Failure> {
-        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    fn announce_running(&mut self, detach: bool) {
+        self.running = true;
+        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
+        if detach && let Err(error) = crate::io::sys::leave_terminal() {
+            warn!("cannot let go of the terminal: {error}");
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.tell_ready();
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<(), Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        self.look_around().await?;
-        self.running = true;
-        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
             tokio::select! {
                 biased;
                 wish = signals.wish() => match wish {
                     Wish::Stop => return Ok(()),
                     Wish::Reload => drop(self.reload().await),
+                    Wish::Dump(kind) => self.dump(Order { kind, clear: false }),
+                    Wish::StatsAndClear => self.dump(Order { kind: Kind::Stats, clear: true }),
+                    Wish::Threads => dumps::log_threads(),
                 },
                 ready = self.wake.readable() => {
                     if let Ok(mut guard) = ready {
@@ -405,39 +450,6 @@ impl Service {
             ..Seat::new(id)
         };
         Ok(true)
-    }
-
-    /// After lost announcements: compares the VIPs that the kernel has with
-    /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) -> bool {
-        let Ok(world) = survey(&self.handle).await else {
-            return false;
-        };
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let id = seat.id;
-            // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, instance)) {
-                continue;
-            }
-            for (number, vip) in instance.vips.iter().enumerate() {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
-                let Some(link) = world.link(home.as_str()) else {
-                    continue;
-                };
-                let present = world
-                    .addresses_on(link.ifindex)
-                    .any(|found| found.address == vip.address);
-                let _ = self.lane.send(if present {
-                    Command::AddressPresent { id }
-                } else {
-                    Command::AddressMissing {
-                        id,
-                        vip: number as u16,
-                    }
-                });
-            }
-        }
-        true
     }
 
     async fn shut_down(&mut self) {
