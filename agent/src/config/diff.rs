@@ -5,11 +5,12 @@
 //! [`Portrait`]s, which say all of a configuration in words, so that a running
 //! agent can be asked for its own without handing out a password.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+mod files;
+
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{Files, JsonVersion};
 use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
@@ -238,7 +239,7 @@ impl From<&Config> for Portrait {
         } = config;
         Self {
             router_id: router_id.clone(),
-            files: file_values(files).0,
+            files: files::values(files).0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }
@@ -309,36 +310,6 @@ impl From<&Instance> for InstancePortrait {
             values: values.0,
         }
     }
-}
-
-fn file_values(files: &Files) -> Values {
-    let Files {
-        state_dump,
-        stats_dump,
-        json_dump,
-        json_version,
-        data_use_instance,
-        reload_file,
-        instance,
-        namespace,
-        use_pid_dir,
-    } = files;
-    let mut values = Values::default();
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    values.list("state_dump_file", path(state_dump));
-    values.list("stats_dump_file", path(stats_dump));
-    values.list("json_dump_file", path(json_dump));
-    let version = match json_version {
-        JsonVersion::One => 1,
-        JsonVersion::Two => 2,
-    };
-    values.set("json_version", version);
-    values.set("data_use_instance", data_use_instance);
-    values.list("reload_file", path(reload_file));
-    values.list("instance", instance);
-    values.list("net_namespace", namespace);
-    values.set("use_pid_dir", use_pid_dir);
-    values
 }
 
 #[derive(Default)]

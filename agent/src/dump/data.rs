@@ -64,7 +64,7 @@ fn state(out: &mut String, facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> f
         Transport::Multicast { .. } => writeln!(out, "   Flags: none")?,
         Transport::Unicast { .. } => writeln!(out, "   Flags:\n     Using unicast")?,
     }
-    writeln!(out, "   Wantstate = {}", instance.wanted_state().0)?;
+    writeln!(out, "   Wantstate = {}", instance.state().0)?;
     writeln!(out, "   Number of config faults = 0")?;
     let faults = u8::from(snapshot.fault.is_some());
     writeln!(

@@ -136,7 +136,7 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         nopreempt: !config.preempt,
         preempt_delay: seconds(config.preempt_delay),
         state: instance.state().1,
-        wantstate: instance.wanted_state().1,
+        wantstate: instance.state().1,
         version: config.version as u8,
         smtp_alert: false,
         notify_deleted: false,

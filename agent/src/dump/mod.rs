@@ -88,11 +88,6 @@ impl InstanceFacts<'_> {
         }
     }
 
-    /// The one that it would have if it could; we know no difference.
-    fn wanted_state(&self) -> (&'static str, u8) {
-        self.state()
-    }
-
     fn is_active(&self) -> bool {
         self.snapshot.state == State::Active
     }

@@ -109,13 +109,7 @@ fn parent(invocation: Invocation) -> Result<ExitCode, Refusal> {
         }
     }
     if let Some(name) = &files.namespace {
-        namespace::enter(name).map_err(|error| {
-            let code = match error {
-                NamespaceError::Permission { .. } => exit::PERMISSION,
-                NamespaceError::Missing { .. } | NamespaceError::Refused { .. } => exit::CONFIG,
-            };
-            Refusal::new(code, error)
-        })?;
+        enter(name)?;
     }
     if invocation.core_files
         && let Err(error) = setrlimit(Resource::Core, UNLIMITED)
@@ -153,6 +147,16 @@ fn parent(invocation: Invocation) -> Result<ExitCode, Refusal> {
     };
     manner.ended(code);
     result
+}
+
+fn enter(name: &str) -> Result<(), Refusal> {
+    namespace::enter(name).map_err(|error| {
+        let code = match error {
+            NamespaceError::Permission { .. } => exit::PERMISSION,
+            NamespaceError::Missing { .. } | NamespaceError::Refused { .. } => exit::CONFIG,
+        };
+        Refusal::new(code, error)
+    })
 }
 
 const UNLIMITED: Rlimit = Rlimit {

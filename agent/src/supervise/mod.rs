@@ -1,9 +1,11 @@
 //! The parent of the agent: takes the VIPs off when the agent dies, and starts
 //! it again.
 //!
-//! It does nothing else, so that there is nothing for it to hang on: it waits
-//! for its child, for the child's list of addresses and for signals, and holds
-//! no lock, no log and no network connection. It carries another name than the
+//! It does little else, so that there is nothing for it to hang on: it waits
+//! for its child, for the child's list of addresses and for signals, which it
+//! passes on, and has no network connection. What it does where it stands for
+//! keepalived's parent process (pid files, a line in syslog) is a [`Manner`] and
+//! never waits for anybody. It carries another name than the
 //! agent, so that ending every process of that name leaves it standing. Should
 //! it die itself, the kernel tells the agent, which then leaves in good order.
 

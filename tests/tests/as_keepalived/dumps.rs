@@ -42,7 +42,7 @@ vrrp_instance VI_1 {{
   virtual_ipaddress {{
     10.77.1.100/24
     10.77.1.101 label eth0:x
-    10.77.1.102/24 brd 10.77.1.255 scope link
+    10.77.1.102/24 brd 10.77.1.255
   }}
   virtual_ipaddress_excluded {{
     10.77.1.103/24
@@ -109,9 +109,7 @@ fn pair(active: Which, backup: Which) -> Result<[Dumps; 2]> {
     eventually(WITHIN, "adverts of both", || {
         let json = second.dump(json_signal(), "keepalived.json").ok()?;
         let found = exporter::json(&json).ok()?;
-        let heard = |(_, counters): &(_, std::collections::BTreeMap<String, u64>)| {
-            counters["advert_rcvd"] > 1
-        };
+        let heard = |(_, counters): &(_, exporter::Counters)| counters["advert_rcvd"] > 1;
         (found.len() == 3 && found.values().all(heard)).then_some(())
     })?;
     Ok([dumps(&first)?, dumps(&second)?])

@@ -20,6 +20,9 @@ pub struct Instance {
     pub vips: Vec<(String, String)>,
 }
 
+/// By name.
+pub type Counters = BTreeMap<String, u64>;
+
 const STATES: [&str; 4] = ["INIT", "BACKUP", "MASTER", "FAULT"];
 
 fn state(word: &str) -> Result<usize> {
@@ -79,8 +82,8 @@ pub fn vip(text: &str) -> Result<(String, String)> {
 }
 
 /// `.stats`: by instance, each value under `Section/Name` or `Name`.
-pub fn stats(text: &str) -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
-    let mut found: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+pub fn stats(text: &str) -> Result<BTreeMap<String, Counters>> {
+    let mut found: BTreeMap<String, Counters> = BTreeMap::new();
     let mut current = String::new();
     let mut section = String::new();
     for line in text.lines() {
@@ -110,7 +113,7 @@ pub fn stats(text: &str) -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
 
 /// What is read of an instance in `.json`. Numbers must be whole where a
 /// reader in a typed language has integers.
-pub fn json(text: &str) -> Result<BTreeMap<String, (Instance, BTreeMap<String, u64>)>> {
+pub fn json(text: &str) -> Result<BTreeMap<String, (Instance, Counters)>> {
     let all: Value = serde_json::from_str(text)?;
     let mut found = BTreeMap::new();
     for entry in all.as_array().context("no array")? {
