@@ -32,7 +32,7 @@ pub fn directory() -> PathBuf {
     let given = std::env::var_os("RUNTIME_DIRECTORY");
     given
         .as_deref()
-        .and_then(|list| first_of(list))
+        .and_then(first_of)
         .unwrap_or_else(|| PathBuf::from(DIRECTORY))
 }
 
