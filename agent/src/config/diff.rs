@@ -5,6 +5,8 @@
 //! [`Portrait`]s, which say all of a configuration in words, so that a running
 //! agent can be asked for its own without handing out a password.
 
+mod files;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,8 @@ pub struct Portrait {
     /// What concerns no single instance, by keyword.
     #[serde(default)]
     pub globals: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub files: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
 }
 
@@ -133,6 +137,7 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
     }
     let mut global = Vec::from_iter(field("router_id", &router_id(old), &router_id(new)));
     global.extend(value_changes(&old.globals, &new.globals));
+    global.extend(value_changes(&old.files, &new.files));
     Changes { global, instances }
 }
 
@@ -243,6 +248,7 @@ impl From<&Config> for Portrait {
             start_delay,
             log_unknown_vrids,
             disable_local_igmp,
+            files,
             instances,
             process,
             interfaces,
@@ -264,6 +270,7 @@ impl From<&Config> for Portrait {
         Self {
             router_id: router_id.clone(),
             globals: globals.0,
+            files: files::values(files).0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
         }
     }

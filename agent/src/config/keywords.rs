@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 
 pub use block::{Block, List};
 pub use hints::hint;
-pub use key::{AuthKey, GarpGroupKey, GarpKey, GlobalKey, InstanceKey, Key, ProcessKey, RootKey};
+pub use key::{
+    AuthKey, FilesKey, GarpGroupKey, GarpKey, GlobalKey, InstanceKey, Key, ProcessKey, RootKey,
+};
 pub use nearest::nearest;
 pub use shape::{Argument, Body, Kind, Shape};
 pub use table::{TABLES, extra_garp};

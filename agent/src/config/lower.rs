@@ -10,6 +10,7 @@ mod address;
 mod address_options;
 mod advert;
 mod delays;
+mod files;
 mod finish;
 mod firewall;
 mod fixed;
@@ -73,6 +74,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             }
             Some(Key::Root(RootKey::StaticIpaddress)) => fixed.block(statement, sink),
             Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
+            Some(Key::Root(
+                key @ (RootKey::Instance | RootKey::NetNamespace | RootKey::UsePidDir),
+            )) => files::name(key, statement, &mut globals.files, sink),
             Some(
                 Key::Global(_)
                 | Key::Instance(_)
@@ -117,6 +121,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             delays: delays::bounded(given_delays, &instances, sink),
         },
         static_addresses: fixed.finish(&mut instances, sink),
+        files: globals.files,
         instances,
         firewall: globals.firewall,
     }

@@ -9,6 +9,7 @@
 pub mod address;
 pub mod diagnostic;
 pub mod diff;
+pub mod files;
 pub mod keywords;
 mod language;
 mod lexer;
@@ -29,7 +30,8 @@ mod tests;
 
 pub use address::{AddressOptions, Firewall, StaticAddress};
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use load::{Loaded, load, load_as, parse_bytes, parse_str};
+pub use files::{Files, JsonVersion};
+pub use load::{Loaded, load, load_as, load_with, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
 pub use scripts::{Script, Scripts};

@@ -156,6 +156,7 @@ pub struct Config {
     pub log_unknown_vrids: bool,
     /// Reports of membership in 224.0.0.0/24 are switched off in the kernel.
     pub disable_local_igmp: bool,
+    pub files: super::files::Files,
     pub instances: Vec<Instance>,
     pub process: Process,
     pub interfaces: Interfaces,

@@ -10,6 +10,7 @@
 //! [`instance`] and [`vip`]. [`writer`] knows blocks and quotes, and nothing of
 //! keywords.
 
+mod files;
 mod instance;
 mod machine;
 mod packets;
@@ -18,6 +19,7 @@ mod writer;
 
 use self::writer::Writer;
 use super::diff::{HIDDEN, Portrait, SECRET};
+use super::files::Files;
 use super::model::{Config, Firewall, Instance, StaticAddress};
 
 /// What becomes of passwords.
@@ -39,6 +41,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         start_delay,
         log_unknown_vrids,
         disable_local_igmp,
+        files,
         instances,
         process,
         interfaces,
@@ -46,8 +49,16 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         firewall,
     } = config;
     let mut writer = Writer::default();
+    files::names(files, &mut writer);
+    let own_files = Files {
+        instance: None,
+        namespace: None,
+        use_pid_dir: false,
+        ..files.clone()
+    };
     writer.block_if_any("global_defs", |writer| {
         writer.maybe("router_id", router_id.as_ref());
+        files::globals(&own_files, writer);
         machine::globals(process, interfaces, writer);
         packets::globals(&pacing.each, start_delay, writer);
         writer.flag("log_unknown_vrids", *log_unknown_vrids);

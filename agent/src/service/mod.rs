@@ -3,6 +3,7 @@
 
 mod alarms;
 mod debounce;
+mod dumps;
 mod failure;
 mod fault;
 mod firewall;
@@ -46,6 +47,7 @@ use tracing::{error, info, warn};
 use self::{
     alarms::Alarms,
     debounce::Debounce,
+    dumps::{Cleared, Order},
     fault::fault_text,
     held::Held,
     igmp::LocalIgmp,
@@ -60,7 +62,7 @@ use self::{
     signals::{Signals, Wish},
     strangers::Strangers,
 };
-pub use self::{failure::Failure, links::BackendPolicy};
+pub use self::{dumps::Dumps, failure::Failure, links::BackendPolicy};
 use crate::{
     config::Config,
     control::{
@@ -68,6 +70,7 @@ use crate::{
         server::{Question, Server},
     },
     core::InstanceId,
+    dump::Kind,
     io::{
         bpf::Kernel,
         clock,
@@ -95,6 +98,17 @@ pub struct Options {
     pub guard: Option<GuardPipe>,
     /// What a reload reads; none when the agent was started with flags.
     pub file: Option<PathBuf>,
+    /// What `@id` lines of that file are compared with.
+    pub config_id: Option<String>,
+    /// A missing included file is an error.
+    pub all_config: bool,
+    /// The namespace that we were told to be in, whatever the file says.
+    pub namespace: Option<String>,
+    pub dumps: Dumps,
+    /// Let go of the terminal once running.
+    pub detach: bool,
+    /// Write keepalived.data once running.
+    pub dump_at_start: bool,
 }
 
 /// The running agent.
@@ -117,6 +131,11 @@ struct Service {
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,
+    config_id: Option<String>,
+    all_config: bool,
+    namespace: Option<String>,
+    dumps: Dumps,
+    cleared: Cleared,
     wake: AsyncFd<OwnedFd>,
     /// When to look around again, if at all.
     look_at: Option<Instant>,
@@ -160,30 +179,55 @@ pub fn run(config: Config, options: Options) -> Result<(), Failure> {
             path: options.control.display().to_string(),
             source,
         })?;
+        // Before anything is there to be given up in good order.
+        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+        let (detach, dump) = (options.detach, options.dump_at_start);
         let mut service = Service::start(config, options, placement).await?;
-        let result = service.serve(&server).await;
+        let result = match service.look_around().await {
+            Ok(()) => {
+                service.announce_running(detach);
+                if dump {
+                    service.dump(Order {
+                        kind: Kind::Data,
+                        clear: false,
+                    });
+                }
+                service.serve(&server, &mut signals).await
+            }
+            Err(failure) => Err(failure),
+        };
         service.shut_down().await;
         result
     })
 }
 
 impl Service {
-    async fn serve(&mut self, server: &Server) -> Result<(), Failure> {
-        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    fn announce_running(&mut self, detach: bool) {
+        self.running = true;
+        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
+        if detach && let Err(error) = crate::io::sys::leave_terminal() {
+            warn!("cannot let go of the terminal: {error}");
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.tell_ready();
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<(), Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        self.look_around().await?;
-        self.running = true;
-        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
             tokio::select! {
                 biased;
                 wish = signals.wish() => match wish {
                     Wish::Stop => return Ok(()),
                     Wish::Reload => drop(self.reload().await),
+                    Wish::Dump(kind) => self.dump(Order { kind, clear: false }),
+                    Wish::StatsAndClear => self.dump(Order { kind: Kind::Stats, clear: true }),
+                    Wish::Threads => dumps::log_threads(),
                 },
                 ready = self.wake.readable() => {
                     if let Ok(mut guard) = ready {

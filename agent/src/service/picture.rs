@@ -14,7 +14,11 @@ use agent_common::{
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Seat, Service, fault::fault_text};
+use super::{
+    Seat, Service,
+    dumps::{Order, add_counts},
+    fault::fault_text,
+};
 use crate::{
     config,
     control::{Answer, server::Question, status},
@@ -28,13 +32,22 @@ use crate::{
 
 /// The fast lane answers within microseconds, or it does not run.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Dumps beyond this many at a time are refused.
+const WAITING: usize = 64;
 /// Without systemd's watchdog there is nobody to prove anything to.
 const NO_WATCHDOG: Duration = Duration::from_secs(3600);
 
 /// What was asked of the fast lane and has not been answered.
 #[derive(Debug)]
 pub(super) struct Pending {
-    questions: VecDeque<(Question, Instant)>,
+    questions: VecDeque<(Purpose, Instant)>,
+}
+
+/// Who a picture is for.
+#[derive(Debug)]
+enum Purpose {
+    Client(Question),
+    Dump(Order),
 }
 
 impl Pending {
@@ -55,11 +68,24 @@ impl Pending {
 
     pub(super) fn ask(&mut self, question: Question, lane: &SlowEnd) {
         if self.inspect(lane) {
-            let until = Instant::from_std(clock::instant()) + PATIENCE;
-            self.questions.push_back((question, until));
+            self.push(Purpose::Client(question));
         } else {
-            refuse(question);
+            refuse(Purpose::Client(question));
         }
+    }
+
+    /// False where the fast lane takes no question, or many dumps wait.
+    pub(super) fn order(&mut self, order: Order, lane: &SlowEnd) -> bool {
+        let good = self.questions.len() < WAITING && self.inspect(lane);
+        if good {
+            self.push(Purpose::Dump(order));
+        }
+        good
+    }
+
+    fn push(&mut self, purpose: Purpose) {
+        let until = Instant::from_std(clock::instant()) + PATIENCE;
+        self.questions.push_back((purpose, until));
     }
 
     /// When the oldest question has waited too long; never without one.
@@ -71,8 +97,8 @@ impl Pending {
     }
 
     pub(super) fn give_up(&mut self) {
-        if let Some((question, _)) = self.questions.pop_front() {
-            refuse(question);
+        if let Some((purpose, _)) = self.questions.pop_front() {
+            refuse(purpose);
         }
     }
 
@@ -93,10 +119,13 @@ impl Pending {
     }
 }
 
-fn refuse(question: Question) {
+fn refuse(purpose: Purpose) {
     let reason = "the fast lane does not answer: the process was stopped or is starved".to_owned();
-    // A client that has gone does not mind.
-    let _ = question.answer.send(Err(reason));
+    match purpose {
+        // A client that has gone does not mind.
+        Purpose::Client(question) => drop(question.answer.send(Err(reason))),
+        Purpose::Dump(_) => tracing::error!("no dump: {reason}"),
+    }
 }
 
 impl Service {
@@ -104,14 +133,21 @@ impl Service {
     pub(super) async fn answer(&mut self, picture: Picture) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
         self.look_at_alarms(&picture);
-        let Some((question, _)) = self.pending.questions.pop_front() else {
+        let Some((purpose, _)) = self.pending.questions.pop_front() else {
             return;
         };
-        let answer = match survey(&self.handle).await {
-            Ok(world) => Ok(Answer::Status(Box::new(self.status(&picture, &world)))),
-            Err(error) => Err(format!("cannot ask the kernel for its addresses: {error}")),
-        };
-        let _ = question.answer.send(answer);
+        let world = survey(&self.handle).await;
+        let world =
+            world.map_err(|error| format!("cannot ask the kernel for its addresses: {error}"));
+        match (purpose, world) {
+            (Purpose::Client(question), world) => {
+                let status = world.map(|world| self.status(&picture, &world));
+                let answer = status.map(|status| Answer::Status(Box::new(status)));
+                let _ = question.answer.send(answer);
+            }
+            (Purpose::Dump(order), Ok(world)) => self.write_dump(order, &picture, &world),
+            (Purpose::Dump(_), Err(reason)) => tracing::error!("no dump: {reason}"),
+        }
     }
 
     fn status(&self, picture: &Picture, world: &World) -> status::Status {
@@ -174,6 +210,14 @@ impl Service {
 
     /// Verdicts of both sides on the frames of one slot.
     fn outcomes(&self, picture: &Picture, slot: u32) -> BTreeMap<String, u64> {
+        let sum = self.outcome_counts(picture, slot);
+        let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
+        labelled
+            .map(|(outcome, count)| (outcome.label().to_owned(), count))
+            .collect()
+    }
+
+    pub(super) fn outcome_counts(&self, picture: &Picture, slot: u32) -> OutcomeCounters {
         let mut sum: OutcomeCounters = picture
             .outcomes
             .get(slot as usize)
@@ -181,16 +225,9 @@ impl Service {
             .unwrap_or([0; Outcome::COUNT]);
         if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
             // Less what an instance had counted that was in the slot before.
-            let before = self.baselines.get(&slot).copied();
-            let before = before.unwrap_or([0; Outcome::COUNT]);
-            for ((sum, count), before) in sum.iter_mut().zip(counters).zip(before) {
-                *sum = sum.saturating_add(count.saturating_sub(before));
-            }
+            add_counts(&mut sum, counters, self.baselines.get(&slot).copied());
         }
-        let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
-        labelled
-            .map(|(outcome, count)| (outcome.label().to_owned(), count))
-            .collect()
+        sum
     }
 }
 
@@ -298,6 +335,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         asserts_limited,
         became_active,
         left_active,
+        addresses_differed,
         priority_zero_sent,
         priority_zero_received,
         priority_zero_not_active,
@@ -315,6 +353,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         ("asserts_limited", asserts_limited),
         ("became_active", became_active),
         ("left_active", left_active),
+        ("addresses_differed", addresses_differed),
         ("priority_zero_sent", priority_zero_sent),
         ("priority_zero_received", priority_zero_received),
         ("priority_zero_not_active", priority_zero_not_active),

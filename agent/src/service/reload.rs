@@ -91,12 +91,25 @@ impl Service {
         let path = self.file.clone().ok_or(
             "there is no file to read again: the agent was started with flags, restart it with others",
         )?;
-        let loaded = tokio::task::spawn_blocking(move || config::load(&path));
+        let (id, all) = (self.config_id.clone(), self.all_config);
+        let reading = self.begin_reading();
+        let loaded = tokio::task::spawn_blocking(move || config::load_with(&path, id, all));
         let loaded = loaded.await.map_err(|error| error.to_string())?;
-        let config = match loaded.config {
+        drop(reading);
+        let mut config = match loaded.config {
             Some(config) if !config.instances.is_empty() => config,
             Some(_) | None => return Err(complaint(&loaded.diagnostics)),
         };
+        if self.namespace.is_some() {
+            config.files.namespace.clone_from(&self.namespace);
+        }
+        let fixed = self.config.files.fixed_differences(&config.files);
+        if !fixed.is_empty() {
+            return Err(format!(
+                "{} cannot be changed while running: restart it",
+                fixed.join(" and ")
+            ));
+        }
         let changes = diff(&(&self.config).into(), &(&config).into());
         if changes.is_empty() {
             return Ok(changes);
@@ -113,6 +126,7 @@ impl Service {
         let ids = self.admit(&config, &changes, &world)?;
         self.apply(config, &changes, ids);
         self.placement.change(&self.config.process);
+        self.forget_cleared();
         if let Err(failure) = self.look_around().await {
             // A link that went and came in this moment: it is looked at again.
             error!("{failure}");

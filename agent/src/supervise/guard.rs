@@ -22,12 +22,15 @@ use crate::{config::Instance, io::netlink::survey::World};
 /// Name of the environment variable that carries the descriptor number.
 pub const GUARD_FD: &str = "FAILOVERD_GUARD_FD";
 
+/// Family of a record that says that the agent runs.
+pub const READY: u8 = 1;
+
 /// One address, or with family 0 the start of a new list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct GuardRecord {
     pub ifindex: u32,
-    /// 4 or 6; 0 forgets everything told before.
+    /// 4 or 6; 0 forgets everything told before; [`READY`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
@@ -101,6 +104,16 @@ impl GuardPipe {
         if records != self.told && self.send(bytemuck::cast_slice(&records)).is_ok() {
             self.told = records;
         }
+    }
+
+    /// Says that the start is over and succeeded.
+    pub fn tell_ready(&mut self) {
+        let record = GuardRecord {
+            family: READY,
+            ..GuardRecord::zeroed()
+        };
+        // A supervisor that is gone is noticed by its end of the pipe.
+        let _ = self.send(bytemuck::bytes_of(&record));
     }
 
     /// A list can be longer than the pipe: then the supervisor gets a moment

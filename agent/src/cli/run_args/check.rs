@@ -10,7 +10,8 @@ use super::usage_error::UsageError;
 use super::{InstanceArgs, Plan, warning};
 use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
 use crate::config::{
-    Code, Config, Diagnostic, IfName, Instance, MAX_PEERS, cut_password, family_of, parse_host,
+    Code, Config, Diagnostic, Files, IfName, Instance, MAX_PEERS, cut_password, family_of,
+    parse_host,
 };
 
 /// # Errors
@@ -28,6 +29,7 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
     match instance {
         Some(instance) if check.errors.is_empty() => {
             let config = Config {
+                files: Files::default(),
                 instances: vec![instance],
                 ..Config::default()
             };

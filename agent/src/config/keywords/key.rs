@@ -20,6 +20,9 @@ pub enum RootKey {
     UpDownDelays,
     StaticIpaddress,
     TrackGroup,
+    Instance,
+    NetNamespace,
+    UsePidDir,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -50,6 +53,7 @@ pub enum GlobalKey {
     NftablesPriority,
     NftablesIfindex,
     NftablesCounters,
+    Files(FilesKey),
 }
 
 /// How the agent itself is to run.
@@ -60,6 +64,17 @@ pub enum ProcessKey {
     Affinity,
     RtTime,
     Umask,
+}
+
+/// The files that the agent writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FilesKey {
+    StateDump,
+    StatsDump,
+    JsonDump,
+    JsonVersion,
+    DataUseInstance,
+    ReloadFile,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

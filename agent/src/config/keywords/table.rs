@@ -78,7 +78,6 @@ mod reason {
     pub const SNMP: Status = NotYet("SNMP");
     pub const DBUS: Status = NotYet("D-Bus");
     pub const PROCESS: Status = NotYet("process and scheduling settings");
-    pub const FILES: Status = NotYet("keepalived's reload and state files");
     pub const ONE_PROCESS: Status = WithoutEffect("failoverd has no such process");
     pub const BUFFERS: Status =
         WithoutEffect("failoverd sizes its buffers itself and recovers from their overrun");

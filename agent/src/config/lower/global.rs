@@ -7,9 +7,10 @@ use std::time::Duration;
 use agent_common::{Family, Version};
 
 use super::packets::group_of;
-use super::process;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
+use super::{files, process};
+use crate::config::files::Files;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
 use crate::config::machine::Process;
 use crate::config::model::{AnnouncePolicy, Firewall, Pacing, StartDelay};
@@ -31,6 +32,7 @@ pub struct Globals {
     pub owner_ignores: Option<bool>,
     pub dynamic_interfaces: bool,
     pub process: Process,
+    pub files: Files,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
     pub pacing: Pacing,
@@ -222,6 +224,7 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         }
         GlobalKey::NftablesIfindex => globals.firewall.by_index = true,
         GlobalKey::NftablesCounters => globals.firewall.counters = true,
+        GlobalKey::Files(key) => files::set(key, statement, &mut globals.files, sink),
         GlobalKey::Strict => globals.strict = Some(true),
         GlobalKey::GarpInterval
         | GlobalKey::GnaInterval
@@ -288,6 +291,7 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::NftablesPriority
         | GlobalKey::NftablesIfindex
         | GlobalKey::NftablesCounters
+        | GlobalKey::Files(_)
         | GlobalKey::Strict => {}
     }
 }

@@ -113,7 +113,6 @@ fn of_keyword() -> Vec<Case> {
         error(C::Refused, with("auth_hmac {\nkey 1 ascii abc\n}")),
         error(C::Refused, with(&auth("auth_type AH\nauth_pass x"))),
         error(C::Refused, with(&auth("auth_type FOO\nauth_pass x"))),
-        error(C::Refused, format!("net_namespace blue\n{}", with(""))),
     ]
 }
 

@@ -113,6 +113,7 @@ fn check(
     assert_eq!(found, complaints, "{name}");
     let config = Config {
         router_id: router_id.map(Into::into),
+        files: crate::config::Files::default(),
         instances: vec![instance],
         ..Config::default()
     };

@@ -91,3 +91,47 @@ pub fn is_open(fd: i32) -> bool {
     // SAFETY: F_GETFD only asks; no pointers involved.
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
+
+/// Lets go of the standard streams, and with them of the terminal or pipe that
+/// we were started from: they lead to /dev/null from here on.
+pub fn leave_terminal() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+/// Which side of a [`fork`] this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fork {
+    Parent,
+    Child,
+}
+
+/// Makes a copy of this process. To be called while it has one thread: of
+/// others, only the locks that they hold would be copied.
+///
+/// # Errors
+///
+/// When there are more threads, or no process can be had.
+pub fn fork() -> io::Result<Fork> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(io::Error::other("there are threads already"));
+    }
+    // SAFETY: with one thread no lock is held by a thread that the copy lacks.
+    match unsafe { libc::fork() } {
+        0 => Ok(Fork::Child),
+        pid => check(pid as libc::ssize_t).map(|_| Fork::Parent),
+    }
+}
+
+/// Sends a signal, a real-time one too, which the crates' types do not have.
+pub fn kill(pid: rustix::process::Pid, signal: i32) {
+    // SAFETY: no pointers involved; nothing of ours depends on the outcome.
+    unsafe { libc::kill(pid.as_raw_nonzero().get(), signal) };
+}

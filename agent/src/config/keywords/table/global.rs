@@ -3,10 +3,9 @@
 use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
-use super::reason::{
-    BUFFERS, DBUS, FILES, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP, VMAC,
-};
+use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP, VMAC};
 use super::{rows, special};
+use crate::config::keywords::FilesKey as F;
 use crate::config::keywords::GarpKey::{
     Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
@@ -129,12 +128,19 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
         "lvs_netlink_monitor_rcv_bufs_force";
     BUFFERS, special::RX_POLICY => "vrrp_rx_bufs_policy";
     BUFFERS, POSITIVE => "vrrp_rx_bufs_multiplier";
-    FILES, words(&[Maybe(Kind::File)]) => "reload_check_config" "reload_file";
-    FILES, words(&[One(Kind::File)]) => "reload_time_file" "config_save_dir"
-        "tmp_config_directory" "state_dump_file" "stats_dump_file" "json_dump_file";
-    FILES, FLAG => "reload_repeat" "use_symlink_paths";
-    FILES, SWITCH => "data_use_instance";
-    FILES, words(&[One(Kind::Number(1, 2))]) => "json_version";
+    global(G::Files(F::StateDump)), words(&[One(Kind::File)]) => "state_dump_file";
+    global(G::Files(F::StatsDump)), words(&[One(Kind::File)]) => "stats_dump_file";
+    global(G::Files(F::JsonDump)), words(&[One(Kind::File)]) => "json_dump_file";
+    global(G::Files(F::JsonVersion)), words(&[One(Kind::Number(1, 2))]) => "json_version";
+    global(G::Files(F::DataUseInstance)), SWITCH => "data_use_instance";
+    global(G::Files(F::ReloadFile)), words(&[Maybe(Kind::File)]) => "reload_file";
+    WithoutEffect("every reload checks the file first, and a wrong one changes nothing"),
+        words(&[Maybe(Kind::File)]) => "reload_check_config";
+    WithoutEffect("failoverd writes no copy of its configuration"), words(&[One(Kind::File)]) =>
+        "config_save_dir" "tmp_config_directory";
+    NotYet("reloads at a set time"), words(&[One(Kind::File)]) => "reload_time_file";
+    NotYet("reloads at a set time"), FLAG => "reload_repeat";
+    SCRIPTS, FLAG => "use_symlink_paths";
     WhileReading, special::INCLUDE_CHECK => "include_check";
     WhileReading, COUNT => "random_seed";
     WithoutEffect("failoverd does not read iproute2's tables"), words(&[One(Kind::File)]) =>
