@@ -65,7 +65,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             if let Err(code) = enter_namespace(&config) {
                 return code;
             }
-            start(config, &diagnostics, options, raw, supervise_me)
+            start(*config, &diagnostics, options, raw, supervise_me)
         }
     }
 }

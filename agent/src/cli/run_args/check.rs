@@ -33,7 +33,7 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
                 instances: vec![instance],
                 ..Config::default()
             };
-            Ok((Plan::Run(config), check.warnings))
+            Ok((Plan::Run(Box::new(config)), check.warnings))
         }
         Some(_) | None => Err(check.errors),
     }

@@ -1,3 +1,5 @@
+//! From instances and machines to ports and faults.
+
 use super::*;
 use crate::config::parse_str;
 

@@ -1,3 +1,5 @@
+//! Plans of addresses as bytes, and what differs between two.
+
 use super::*;
 use crate::config::{AddressOptions, IfName};
 

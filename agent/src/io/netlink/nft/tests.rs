@@ -1,3 +1,5 @@
+//! Rules as bytes, and when they are the same.
+
 use super::*;
 
 fn rules(v4: usize) -> Ruleset {

@@ -101,11 +101,11 @@ const EXCLUSIVE: u16 = libc::NLM_F_EXCL as u16;
 const APPEND: u16 = libc::NLM_F_APPEND as u16;
 
 pub fn begin(request: &mut Builder) {
-    request.message(BATCH_BEGIN, REQUEST, |message| batch(message));
+    request.message(BATCH_BEGIN, REQUEST, batch);
 }
 
 pub fn end(request: &mut Builder) {
-    request.message(BATCH_END, REQUEST, |message| batch(message));
+    request.message(BATCH_END, REQUEST, batch);
 }
 
 fn batch(message: &mut Builder) {
