@@ -123,7 +123,13 @@ const MOST_IN_AN_INTERVAL: usize = 1 + 10 + 3;
 
 impl World {
     /// 4, 5, 7, 14, 15, 17, 20, 23, 25, 29: what one input did.
-    pub fn check_steps(&mut self, router: usize, steps: &[Step], effects: &[Effect], now: KernelTime) {
+    pub fn check_steps(
+        &mut self,
+        router: usize,
+        steps: &[Step],
+        effects: &[Effect],
+        now: KernelTime,
+    ) {
         for (index, step) in steps.iter().enumerate() {
             let mine = |effect: &&Effect| node::index(owner_of(effect)) == index;
             let mine: Vec<Effect> = effects.iter().filter(mine).copied().collect();
@@ -148,7 +154,11 @@ impl World {
             && config.priority == step.before.priority
             && !effects.is_empty()
         {
-            self.fail(Rule::ReloadIdempotence, Some(router), format!("{effects:?}"));
+            self.fail(
+                Rule::ReloadIdempotence,
+                Some(router),
+                format!("{effects:?}"),
+            );
         }
     }
 
@@ -166,7 +176,11 @@ impl World {
             self.fail(Rule::AnnounceOrder, Some(router), format!("{effects:?}"));
         }
         if promoted && announced.is_none() {
-            self.fail(Rule::AnnounceCompleteness, Some(router), format!("{effects:?}"));
+            self.fail(
+                Rule::AnnounceCompleteness,
+                Some(router),
+                format!("{effects:?}"),
+            );
         }
         if announced.is_some() && step.after.state != State::Active {
             self.fail(Rule::AnnounceOrder, Some(router), format!("{effects:?}"));
@@ -348,14 +362,22 @@ impl World {
                 continue;
             }
             let &[only] = active.as_slice() else {
-                self.fail(Rule::UniqueActive, None, format!("instance {index}: {active:?} are Active"));
+                self.fail(
+                    Rule::UniqueActive,
+                    None,
+                    format!("instance {index}: {active:?} are Active"),
+                );
                 continue;
             };
             self.check_right(index, only);
             let answer = |router: &usize| self.nodes[*router].kernel.has_vip(index);
             let answer: Vec<usize> = (0..self.nodes.len()).filter(answer).collect();
             if answer != [only] {
-                self.fail(Rule::SingleAnswerer, None, format!("{answer:?} answer, {only} is Active"));
+                self.fail(
+                    Rule::SingleAnswerer,
+                    None,
+                    format!("{answer:?} answer, {only} is Active"),
+                );
             }
             if let Some(incumbent) = self.incumbent[index]
                 && incumbent != only
@@ -370,9 +392,8 @@ impl World {
     /// of: those of the RFCs do, and keepalived unless told not to. Then, and
     /// where announcements were lost, only repeating them helps.
     fn hosts_can_know(&self, active: usize) -> bool {
-        let tells = |node: &node::Node| {
-            node.spec.kind == Kind::Agent && node.spec.higher_prio_send_advert
-        };
+        let tells =
+            |node: &node::Node| node.spec.kind == Kind::Agent && node.spec.higher_prio_send_advert;
         let told = self.nodes.iter().all(tells) && !self.schedule.loses_announcements();
         let refreshed = self.kind(active) == Kind::Agent && self.nodes[active].spec.refreshes;
         told || refreshed
@@ -407,10 +428,14 @@ impl World {
     fn check_right(&mut self, index: usize, only: usize) {
         let eligible = || self.nodes.iter().filter(|node| node.is_eligible(index));
         let preempt = |node: &node::Node| node.spec.preempt || node.priority[index] == 255;
-        let best = eligible().filter(|node| preempt(node)).map(|node| node.priority[index]).max();
+        let best = eligible()
+            .filter(|node| preempt(node))
+            .map(|node| node.priority[index])
+            .max();
         let found = self.nodes[only].priority[index];
         if best.is_some_and(|best| best > found) {
-            let what = format!("instance {index}: {only} with {found} is Active, {best:?} is there");
+            let what =
+                format!("instance {index}: {only} with {found} is Active, {best:?} is there");
             self.fail(Rule::RightActive, Some(only), what);
         }
     }
@@ -421,7 +446,11 @@ impl World {
         for index in 0..INSTANCES {
             let active = self.actives(index);
             let &[only] = active.as_slice() else {
-                self.fail(Rule::Liveness, None, format!("instance {index}: {active:?} are Active"));
+                self.fail(
+                    Rule::Liveness,
+                    None,
+                    format!("instance {index}: {active:?} are Active"),
+                );
                 continue;
             };
             for router in 0..self.nodes.len() {
@@ -433,10 +462,17 @@ impl World {
             }
             let sure = self.hosts_can_know(only);
             let wrong = |host: &crate::hosts::Host| {
-                (0..VIPS).any(|vip| host.believes(index, vip).is_some_and(|router| router != only))
+                (0..VIPS).any(|vip| {
+                    host.believes(index, vip)
+                        .is_some_and(|router| router != only)
+                })
             };
             if sure && self.hosts.iter().any(wrong) {
-                self.fail(Rule::HostConvergence, Some(only), format!("{:?}", self.hosts));
+                self.fail(
+                    Rule::HostConvergence,
+                    Some(only),
+                    format!("{:?}", self.hosts),
+                );
             }
         }
     }

@@ -69,7 +69,11 @@ impl Kernel {
         let nobody = watch.active.is_none();
         let steady = (watched || nobody) && self.note(instance, advert);
         let wake = !steady || !watched || watch.wake_always;
-        let room = if wake { self.capacity } else { self.capacity / 2 };
+        let room = if wake {
+            self.capacity
+        } else {
+            self.capacity / 2
+        };
         if self.ring.len() >= room {
             self.dropped += 1;
         } else {
@@ -100,7 +104,10 @@ impl Kernel {
 
     /// The newest stamp of an advert that outranks `priority`, unread.
     pub fn outranking(&self, instance: usize, priority: Priority) -> Option<KernelTime> {
-        let queued = self.ring.iter().filter(|record| record.instance == instance);
+        let queued = self
+            .ring
+            .iter()
+            .filter(|record| record.instance == instance);
         let better = queued.filter(|record| record.advert.priority > priority);
         better.map(|record| record.advert.stamp).max()
     }

@@ -64,7 +64,11 @@ fn main() -> ExitCode {
     let sum = simulate(&args, routers);
     let ok = sum.broken.is_empty();
     report(&args, &sum, routers);
-    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// One schedule again, with all that happens in it.
@@ -73,7 +77,10 @@ fn replay(schedule: &Schedule) -> ExitCode {
     let Outcome { broken, span, .. } = run(schedule, false);
     match broken {
         None => {
-            println!("{:.3} s simulated, no invariant broken", span as f64 / SEC as f64);
+            println!(
+                "{:.3} s simulated, no invariant broken",
+                span as f64 / SEC as f64
+            );
             ExitCode::SUCCESS
         }
         Some(broken) => {
@@ -87,9 +94,9 @@ fn simulate(args: &Args, routers: Option<usize>) -> Sum {
     let next = AtomicU64::new(0);
     let sum = Mutex::new(Sum::default());
     let bar = progress(args.schedules);
-    let jobs = args.jobs.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
+    let jobs = args
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -170,7 +177,11 @@ fn report(args: &Args, sum: &Sum, routers: Option<usize>) {
         let count = routers.map_or(String::new(), |count| format!(" --routers {count}"));
         eprintln!(
             "  again, with no more than it takes: cargo xtask sim --seed {seed}{count} --keep {}",
-            if keep.is_empty() { "99".to_owned() } else { keep.join(",") },
+            if keep.is_empty() {
+                "99".to_owned()
+            } else {
+                keep.join(",")
+            },
         );
     }
 }
@@ -235,7 +246,9 @@ fn json(args: &Args, sum: &Sum) -> serde_json::Value {
 
 fn print_broken(broken: &Broken) {
     let (number, name) = broken.rule.title();
-    let router = broken.router.map_or(String::new(), |router| format!(", router {router}"));
+    let router = broken
+        .router
+        .map_or(String::new(), |router| format!(", router {router}"));
     eprintln!(
         "  invariant {number} ({name}) at {:.6} s{router}: {}",
         broken.at as f64 / SEC as f64,

@@ -202,9 +202,7 @@ impl Node {
                     ),
                     None => (None, 0),
                 },
-                Some(Brain::Reference(routers)) => {
-                    (routers[index].timer, routers[index].down())
-                }
+                Some(Brain::Reference(routers)) => (routers[index].timer, routers[index].down()),
             };
             until = until.max(deadline.map_or(0, |deadline| self.spec.clock.when(deadline)));
             down = down.max(interval);
@@ -216,9 +214,7 @@ impl Node {
     pub fn deadline(&self) -> Option<At> {
         let local = match self.brain.as_ref()? {
             Brain::Agent(machine) => machine.poll_timeout(),
-            Brain::Reference(routers) => {
-                routers.iter().filter_map(|router| router.timer).min()
-            }
+            Brain::Reference(routers) => routers.iter().filter_map(|router| router.timer).min(),
         };
         local.map(|local| self.spec.clock.when(local))
     }

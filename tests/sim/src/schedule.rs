@@ -73,38 +73,92 @@ impl Quality {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
     /// SIGSTOP, or all CPUs taken: the kernel goes on.
-    Pause { router: usize, span: u64 },
+    Pause {
+        router: usize,
+        span: u64,
+    },
     /// The machine with its network: a snapshot, a migration.
-    Freeze { router: usize, span: u64 },
+    Freeze {
+        router: usize,
+        span: u64,
+    },
     /// Every wake-up is late by up to this.
-    Starve { router: usize, span: u64, late: u64 },
+    Starve {
+        router: usize,
+        span: u64,
+        late: u64,
+    },
     /// The agent is killed; its supervisor cleans up and starts it again.
-    Crash { router: usize, span: u64 },
+    Crash {
+        router: usize,
+        span: u64,
+    },
     /// Supervisor and agent are killed together: VIPs stay until the restart.
-    CrashDirty { router: usize, span: u64 },
-    PowerLoss { router: usize, span: u64 },
+    CrashDirty {
+        router: usize,
+        span: u64,
+    },
+    PowerLoss {
+        router: usize,
+        span: u64,
+    },
     /// Stopped in good order, and started again.
-    Restart { router: usize, span: u64 },
-    LinkDown { router: usize, span: u64 },
+    Restart {
+        router: usize,
+        span: u64,
+    },
+    LinkDown {
+        router: usize,
+        span: u64,
+    },
     /// No frame from one to the other, and nobody is told.
-    OneWay { from: usize, to: usize, span: u64 },
+    OneWay {
+        from: usize,
+        to: usize,
+        span: u64,
+    },
     /// Cut off from all others, and nobody is told.
-    Island { router: usize, span: u64 },
-    Weather { quality: Quality, span: u64 },
+    Island {
+        router: usize,
+        span: u64,
+    },
+    Weather {
+        quality: Quality,
+        span: u64,
+    },
     /// Somebody removes a VIP by hand.
-    Removed { router: usize, vip: usize },
+    Removed {
+        router: usize,
+        vip: usize,
+    },
     /// Somebody removes it, and the kernel's word of it is lost.
-    Overrun { router: usize, vip: usize },
+    Overrun {
+        router: usize,
+        vip: usize,
+    },
     /// The kernel refuses addresses for a while.
-    Refusal { router: usize, span: u64 },
+    Refusal {
+        router: usize,
+        span: u64,
+    },
     /// Configured anew with another priority.
-    Reconfigure { router: usize, priority: u8 },
+    Reconfigure {
+        router: usize,
+        priority: u8,
+    },
     /// Configured anew with the same.
-    Reload { router: usize },
+    Reload {
+        router: usize,
+    },
     /// Forged adverts from somebody on the link.
-    Attack { span: u64, flavour: Attack },
+    Attack {
+        span: u64,
+        flavour: Attack,
+    },
     /// The wall clock of a router jumps: nothing may come of it.
-    ClockStep { router: usize },
+    ClockStep {
+        router: usize,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -42,7 +42,8 @@ impl LocalClock {
     /// A span of this clock in simulated nanoseconds, rounded up.
     pub fn span(&self, local: std::time::Duration) -> u64 {
         let nanos = i128::try_from(local.as_nanos()).unwrap_or(i128::MAX);
-        u64::try_from(nanos * 1_000_000 / (1_000_000 + i128::from(self.ppm)) + 1).unwrap_or(u64::MAX)
+        u64::try_from(nanos * 1_000_000 / (1_000_000 + i128::from(self.ppm)) + 1)
+            .unwrap_or(u64::MAX)
     }
 }
 

@@ -28,20 +28,41 @@ pub const MARGIN: u64 = 3 * MS;
 pub enum Event {
     Begin(usize),
     End(usize),
-    Deliver { to: Port, what: usize },
-    Wake { router: usize, number: u64 },
+    Deliver {
+        to: Port,
+        what: usize,
+    },
+    Wake {
+        router: usize,
+        number: u64,
+    },
     /// The process starts, or its instance is given its link.
-    Start { router: usize },
-    Up { router: usize, life: u64 },
+    Start {
+        router: usize,
+    },
+    Up {
+        router: usize,
+        life: u64,
+    },
     /// The supervisor removes the VIPs of a dead agent.
-    CleanUp { router: usize, life: u64 },
+    CleanUp {
+        router: usize,
+        life: u64,
+    },
     /// The slow lane compares VIPs with what should be there.
-    Resync { router: usize, life: u64 },
+    Resync {
+        router: usize,
+        life: u64,
+    },
     /// Somebody on the link forges an advert.
-    Forge { fault: usize },
+    Forge {
+        fault: usize,
+    },
     /// The checkers look at everything.
     Look,
-    Ask { host: usize },
+    Ask {
+        host: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -252,7 +273,14 @@ impl World {
         self.free.push(what);
         match (to, frame) {
             (Port::Router(router), Frame::Advert(advert)) => self.hear(router, advert),
-            (Port::Host(host), Frame::Garp { router, instance, vip }) => {
+            (
+                Port::Host(host),
+                Frame::Garp {
+                    router,
+                    instance,
+                    vip,
+                },
+            ) => {
                 self.hosts[host].learn(router, instance, vip);
             }
             (Port::Router(_), Frame::Garp { .. })
@@ -332,9 +360,8 @@ impl World {
                 if self.hosts[host].knows(instance, vip) {
                     continue;
                 }
-                let answers = |node: &Node| {
-                    node.plight.is_linked() && node.kernel.vips[instance][vip]
-                };
+                let answers =
+                    |node: &Node| node.plight.is_linked() && node.kernel.vips[instance][vip];
                 if let Some(router) = self.nodes.iter().position(answers) {
                     self.hosts[host].learn(router, instance, vip);
                 }

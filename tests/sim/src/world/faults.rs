@@ -51,6 +51,10 @@ impl World {
             Fault::LinkDown { router, .. } => {
                 self.nodes[router].plight.cut += 1;
                 let fault = Down::LinkDown;
+                for book in &mut self.books[router] {
+                    // Heard by an instance that takes no part any more.
+                    (book.life_sign, book.release) = (None, None);
+                }
                 self.tell_all(router, |id| Input::Down { id, fault });
             }
             Fault::OneWay { from, to, .. } => self.network.block(from, to, true),
@@ -186,7 +190,10 @@ impl World {
         let node = &mut self.nodes[router];
         // Peers that are not ours have no way of hearing of it.
         let standing = node.plight.frozen > 0 || node.plight.unpowered > 0;
-        if standing || node.spec.kind != Kind::Agent || !std::mem::take(&mut node.kernel.vips[0][vip]) {
+        if standing
+            || node.spec.kind != Kind::Agent
+            || !std::mem::take(&mut node.kernel.vips[0][vip])
+        {
             return;
         }
         let book = &mut self.books[router][0];
@@ -210,14 +217,18 @@ impl World {
         node.priority[0] = priority;
         self.books[router][0].configured = now;
         let config = self.nodes[router].config(0);
-        self.nodes[router].commands.push_back(Input::Configure { config });
+        self.nodes[router]
+            .commands
+            .push_back(Input::Configure { config });
         self.signal(router);
     }
 
     fn reload(&mut self, router: usize) {
         for index in 0..INSTANCES {
             let config = self.nodes[router].config(index);
-            self.nodes[router].commands.push_back(Input::Configure { config });
+            self.nodes[router]
+                .commands
+                .push_back(Input::Configure { config });
         }
         self.signal(router);
     }

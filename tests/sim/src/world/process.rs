@@ -103,7 +103,13 @@ impl World {
                     wake_always: active.is_none(),
                 };
             }
-            Effect::Transition { id, from, to, cause, .. } => {
+            Effect::Transition {
+                id,
+                from,
+                to,
+                cause,
+                ..
+            } => {
                 self.coverage.transition(from, to, &cause);
                 if matches!(cause, Cause::AddressesTaken) {
                     self.disturb();
@@ -260,12 +266,21 @@ impl World {
     }
 
     fn sends(&self, router: usize) -> [u64; INSTANCES] {
-        let count = |index| self.nodes[router].snapshot(index).map_or(0, |s| s.counters.adverts_sent);
+        let count = |index| {
+            self.nodes[router]
+                .snapshot(index)
+                .map_or(0, |s| s.counters.adverts_sent)
+        };
         std::array::from_fn(count)
     }
 
     /// Invariant 22: what waited is read before anything is sent.
-    fn check_resume(&mut self, router: usize, outranked: [bool; INSTANCES], before: [u64; INSTANCES]) {
+    fn check_resume(
+        &mut self,
+        router: usize,
+        outranked: [bool; INSTANCES],
+        before: [u64; INSTANCES],
+    ) {
         let after = self.sends(router);
         for index in 0..INSTANCES {
             if outranked[index] && after[index] != before[index] {
@@ -288,7 +303,8 @@ impl World {
             return;
         }
         for index in 0..INSTANCES {
-            let mut active = (0..self.nodes.len()).filter(|router| self.nodes[*router].is_active(index));
+            let mut active =
+                (0..self.nodes.len()).filter(|router| self.nodes[*router].is_active(index));
             if let (Some(only), None) = (active.next(), active.next())
                 && only != newcomer
                 && self.nodes[only].plight.is_well()
