@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod generate;
 mod lint;
 mod run;
@@ -38,6 +39,8 @@ enum Command {
     Sim(sim::Arguments),
     /// Measure
     Bench(bench::Arguments),
+    /// Feed a target with mutated inputs and watch what they reach
+    Fuzz(fuzz::Arguments),
     /// Write docs/KEEPALIVED.md anew from the keyword table
     Generate,
     /// Formatting, clippy, and the rules of this repository
@@ -65,6 +68,7 @@ fn dispatch() -> Result<()> {
         Command::Test(arguments) => test::main(&arguments),
         Command::Sim(arguments) => sim::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
+        Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Generate => generate::main(),
         Command::Lint => lint::main(),
         Command::Vm(arguments) => vm::main(&arguments),

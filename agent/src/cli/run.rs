@@ -1,18 +1,22 @@
 //! `failoverd run`.
 
-use std::{ffi::OsString, io::IsTerminal, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
-    exit,
+    exit, problems,
     run_args::{self, Plan, RunArgs, UsageErrors},
 };
 use crate::{
     config::{Config, Diagnostic, Severity},
     io::bpf::Backend,
     logging,
-    service::{self, BackendPolicy, Options},
+    runtime::{
+        Places,
+        namespace::{self, NamespaceError},
+    },
+    service::{self, BackendPolicy, Dumps, Options},
     supervise,
 };
 
@@ -23,6 +27,15 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         policy: policy(&arguments),
         guard: None,
         file: arguments.config.clone(),
+        config_id: None,
+        all_config: false,
+        namespace: None,
+        dumps: Dumps {
+            places: Places::beside(&arguments.control),
+            mode: Dumps::PRIVATE,
+        },
+        detach: false,
+        dump_at_start: false,
     };
     let not_xdp = policy(&arguments)
         .order
@@ -35,7 +48,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
     let supervise_me = !arguments.no_supervisor && !supervise::is_supervised();
     match arguments.into_config() {
         Err(errors) => {
-            complain(&errors);
+            complain(&errors, options.file.as_deref());
             ExitCode::from(exit::USAGE)
         }
         Ok((Plan::Monitor(interface), _)) => {
@@ -45,22 +58,56 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             crate::cli::monitor::on(&interface)
         }
         Ok((Plan::Run(config), diagnostics)) if config.instances.is_empty() => {
-            complain(&UsageErrors::File(diagnostics));
+            complain(&UsageErrors::File(diagnostics), options.file.as_deref());
             ExitCode::from(exit::USAGE)
         }
-        Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("failoverd: cannot start the agent: {error}");
-                ExitCode::from(exit::FAILURE)
+        Ok((Plan::Run(config), diagnostics)) => {
+            if let Err(code) = enter_namespace(&config) {
+                return code;
             }
-        },
-        Ok((Plan::Run(config), diagnostics)) => serve(config, &diagnostics, options),
+            start(*config, &diagnostics, options, raw, supervise_me)
+        }
     }
 }
 
-fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
-    logging::start();
+/// Where the file names one: nothing may be looked up outside of it. Whoever
+/// was started by a supervisor is there already.
+fn enter_namespace(config: &Config) -> Result<(), ExitCode> {
+    let Some(name) = &config.files.namespace else {
+        return Ok(());
+    };
+    if supervise::is_supervised() {
+        return Ok(());
+    }
+    namespace::enter(name).map_err(|error| {
+        eprintln!("failoverd: {error}");
+        ExitCode::from(match error {
+            NamespaceError::Permission { .. } => exit::PERMISSION,
+            NamespaceError::Missing { .. } | NamespaceError::Refused { .. } => exit::USAGE,
+        })
+    })
+}
+
+fn start(
+    config: Config,
+    diagnostics: &[Diagnostic],
+    options: Options,
+    raw: &[OsString],
+    supervise_me: bool,
+) -> ExitCode {
+    if !supervise_me {
+        logging::start();
+        return serve(config, diagnostics, options);
+    }
+    let code = supervise::run(raw, &mut supervise::Plain).unwrap_or_else(|error| {
+        eprintln!("failoverd: cannot start the agent: {error}");
+        exit::FAILURE
+    });
+    ExitCode::from(code)
+}
+
+/// The agent itself, once the log is open.
+pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
     abort_on_panic();
     for diagnostic in diagnostics {
         match diagnostic.severity {
@@ -69,16 +116,21 @@ fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCo
         }
     }
     let guard = supervise::connect();
+    let background = options.detach;
     match service::run(config, Options { guard, ..options }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if background {
+                // Nobody may be reading standard error.
+                error!("{failure}");
+            }
             eprintln!("failoverd: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
-fn complain(errors: &UsageErrors) {
+fn complain(errors: &UsageErrors, file: Option<&Path>) {
     match errors {
         UsageErrors::CommandLine(errors) => {
             for error in errors {
@@ -86,13 +138,10 @@ fn complain(errors: &UsageErrors) {
             }
         }
         UsageErrors::File(diagnostics) => {
-            let rich = std::io::stderr().is_terminal();
-            for diagnostic in diagnostics {
-                if rich {
-                    eprintln!("{}", diagnostic.rich());
-                } else {
-                    eprintln!("{diagnostic}");
-                }
+            problems::show(diagnostics);
+            let verdict = file.and_then(|file| problems::verdict(file, diagnostics));
+            if let Some(verdict) = verdict {
+                eprintln!("failoverd: {verdict}");
             }
         }
     }
