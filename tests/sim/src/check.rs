@@ -274,8 +274,13 @@ impl World {
                 self.books[router][index].last_send = None;
                 self.check_demotion(router, cause, step);
             }
-            (State::Initialize, State::Backup) if step.before.priority.is_owner() => {
-                self.fail(Rule::Owner, Some(router), "began as Backup".to_owned());
+            (State::Initialize, State::Backup) => {
+                // What was heard before it took part is old news (S-03).
+                let book = &mut self.books[router][index];
+                (book.life_sign, book.release) = (None, None);
+                if step.before.priority.is_owner() {
+                    self.fail(Rule::Owner, Some(router), "began as Backup".to_owned());
+                }
             }
             _ => {}
         }
@@ -500,6 +505,7 @@ fn owner_of(effect: &Effect) -> failoverd::core::InstanceId {
         | Effect::ChangeAddresses { id, .. }
         | Effect::RestoreAddress { id, .. }
         | Effect::Announce { id, .. }
+        | Effect::AnnounceElsewhere { id, .. }
         | Effect::Watch { id, .. }
         | Effect::Transition { id, .. }
         | Effect::Notice { id, .. } => id,

@@ -98,7 +98,7 @@ impl Kernel {
         self.latest[instance]
     }
 
-    pub fn next(&mut self) -> Option<Record> {
+    pub fn read(&mut self) -> Option<Record> {
         self.ring.pop_front()
     }
 

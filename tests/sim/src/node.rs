@@ -153,6 +153,7 @@ impl Node {
             vips_digest: 1,
             address_count: VIPS as u8,
             addresses_digest: 1,
+            check_addresses: true,
         }
     }
 
