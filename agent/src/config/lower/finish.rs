@@ -74,7 +74,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         preempt_delay,
         down_factor: draft.down_factor.or(globals.down_factor).unwrap_or(3),
         assert_on_lower: !no_assert,
-        higher_prio_send_advert: higher_send.unwrap_or(false),
+        higher_prio_send_advert: higher_send.unwrap_or(true),
         owner_ignores: draft
             .owner_ignores
             .or(globals.owner_ignores)

@@ -54,7 +54,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         writer.maybe("preempt_delay", delay.map(micros));
         writer.set("down_timer_adverts", down_factor);
         writer.switch("lower_prio_no_advert", !assert_on_lower, false);
-        writer.switch("higher_prio_send_advert", *higher_prio_send_advert, false);
+        writer.switch("higher_prio_send_advert", *higher_prio_send_advert, true);
         writer.switch("owner_ignore_adverts", *owner_ignores, false);
         let as_v2 = match v3_checksum {
             V3Checksum::PseudoHeader => false,
