@@ -3,7 +3,10 @@
 //! Its readers go by the indentation: an instance's lines begin with three
 //! spaces, those of its lists with five.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
 
 use agent_common::{Family, Version};
 
@@ -93,6 +96,12 @@ fn settings(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
         config, snapshot, ..
     } = instance;
     writeln!(out, "   Interface = {}", config.interface)?;
+    if !config.track_primary {
+        writeln!(out, "   VRRP interface tracking disabled")?;
+    }
+    if config.packets.skip_address_check {
+        writeln!(out, "   Skip checking advert IP addresses")?;
+    }
     let (configured, unicast) = match &config.transport {
         Transport::Multicast { source } => (source.is_some(), false),
         Transport::Unicast { source, .. } => (source.is_some(), true),
@@ -103,10 +112,12 @@ fn settings(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
         (None, _) => writeln!(out, "   Using src_ip = (none)")?,
     }
     if !unicast {
-        match config.family {
-            Family::V4 => writeln!(out, "   Multicast address {GROUP_V4}")?,
-            Family::V6 => writeln!(out, "   Multicast address {GROUP_V6}")?,
-        }
+        let group: IpAddr = match config.family {
+            Family::V4 => GROUP_V4.into(),
+            Family::V6 => GROUP_V6.into(),
+        };
+        let group = config.packets.group.unwrap_or(group);
+        writeln!(out, "   Multicast address {group}")?;
     }
     announcements(out, config)?;
     writeln!(out, "   Down timer adverts = {}", config.down_factor)?;
@@ -132,14 +143,15 @@ fn settings(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
             writeln!(out, "   Advert interval = {millis} milli-sec")?;
         }
     }
-    writeln!(out, "   Accept = enabled")?;
-    let preempt = ["disabled", "enabled"][usize::from(config.preempt)];
-    writeln!(out, "   Preempt = {preempt}")?;
+    let switch = |on: bool| ["disabled", "enabled"][usize::from(on)];
+    writeln!(out, "   Accept = {}", switch(config.accept))?;
+    writeln!(out, "   Preempt = {}", switch(config.preempt))?;
     if !config.preempt_delay.is_zero() {
         let delay = config.preempt_delay.as_secs_f64();
         writeln!(out, "   Preempt delay = {delay} secs")?;
     }
-    writeln!(out, "   Promote_secondaries = disabled")?;
+    let promote = switch(config.promote_secondaries);
+    writeln!(out, "   Promote_secondaries = {promote}")?;
     authentication(out, config)
 }
 
@@ -195,15 +207,27 @@ fn addresses(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
         ..
     } = &config.transport
     {
+        let packets = &config.packets;
+        if packets.unicast_ttl < u8::MAX {
+            writeln!(out, "   Unicast TTL = {}", packets.unicast_ttl)?;
+        }
         let check = ["no", "yes"][usize::from(*check_source)];
         writeln!(out, "   Check unicast src : {check}")?;
         writeln!(out, "   Unicast Peer :")?;
         for peer in peers {
-            writeln!(out, "     {peer} min_ttl 0 max_ttl 255")?;
+            let limits = packets.peer_ttl.iter().find(|limit| limit.peer == *peer);
+            let (min, max) = limits.map_or((0, u8::MAX), |limit| (limit.min, limit.max));
+            writeln!(out, "     {peer} min_ttl {min} max_ttl {max}")?;
         }
     }
     if config.version == Version::V3 && config.v3_checksum == V3Checksum::MessageOnly {
         writeln!(out, "   VRRPv3 checksum as v2 = yes")?;
+    }
+    if !config.track_interfaces.is_empty() {
+        writeln!(out, "   Tracked interfaces :")?;
+        for name in &config.track_interfaces {
+            writeln!(out, "     {name} weight 0")?;
+        }
     }
     writeln!(out, "   Using smtp notification = no")?;
     writeln!(out, "   Notify deleted = Fault")?;

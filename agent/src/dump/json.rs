@@ -58,6 +58,8 @@ struct Data {
     vips: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     evips: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    track_ifp: Vec<String>,
     auth_type: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_data: Option<String>,
@@ -108,10 +110,11 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         0 => 0,
         _ => facts.wall_micros(snapshot.since),
     };
+    let tracked = config.track_interfaces.iter();
     let data = Data {
         iname: config.name.clone(),
-        dont_track_primary: 0,
-        skip_check_adv_addr: 0,
+        dont_track_primary: u8::from(!config.track_primary),
+        skip_check_adv_addr: u8::from(config.packets.skip_address_check),
         strict_mode: 0,
         vmac_ifname: "",
         ifp_ifname: config.interface.to_string(),
@@ -129,10 +132,10 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         base_priority: config.priority.get(),
         effective_priority: snapshot.priority.get(),
         vipset: instance.is_active(),
-        promote_secondaries: false,
+        promote_secondaries: config.promote_secondaries,
         adver_int: seconds(snapshot.interval.duration()),
         master_adver_int: seconds(snapshot.learned_interval.duration()),
-        accept: 1,
+        accept: u8::from(config.accept),
         nopreempt: !config.preempt,
         preempt_delay: seconds(config.preempt_delay),
         state: instance.state().1,
@@ -142,6 +145,7 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         notify_deleted: false,
         vips: list(true),
         evips: list(false),
+        track_ifp: tracked.map(ToString::to_string).collect(),
         auth_type: u8::from(config.password.is_some()),
         auth_data: password(config),
     };

@@ -33,6 +33,9 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     }
     if set {
         push(" set");
+        if !instance.accept {
+            push(" nftable_set");
+        }
     }
     text
 }
