@@ -13,7 +13,7 @@ use crate::{
     io::bpf::Backend,
     logging,
     runtime::{
-        Places,
+        Places, descriptors,
         namespace::{self, NamespaceError},
     },
     service::{self, BackendPolicy, Dumps, Options},
@@ -22,6 +22,7 @@ use crate::{
 
 /// Checks everything first, then runs: under a supervisor unless told not to.
 pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
+    descriptors::close_inherited();
     let options = Options {
         control: arguments.control.clone(),
         policy: policy(&arguments),

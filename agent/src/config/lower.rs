@@ -55,6 +55,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut statics = Vec::new();
     let mut given_delays = delays::Given::default();
     let mut fixed = fixed::Fixed::default();
     let mut globals = Globals {
@@ -74,7 +75,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(Key::Root(RootKey::UpDownDelays)) => {
                 delays::lower(statement, &mut given_delays, sink);
             }
-            Some(Key::Root(RootKey::StaticIpaddress)) => fixed.block(statement, sink),
+            Some(Key::Root(RootKey::StaticIpaddress)) => statics.push(statement),
             Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
             Some(Key::Root(
                 key @ (RootKey::Instance | RootKey::NetNamespace | RootKey::UsePidDir),
@@ -88,6 +89,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             )
             | None => {}
         }
+    }
+    for block in statics {
+        fixed.block(block, globals.default_interface.as_ref(), sink);
     }
     if instances.is_empty() {
         sink.trap(

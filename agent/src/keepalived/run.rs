@@ -17,7 +17,7 @@ use crate::{
     config::{self, Code, Config, Diagnostic, Files},
     logging::{self, syslog::Severity},
     runtime::{
-        Places, Role, atomic,
+        Places, Role, atomic, descriptors,
         namespace::{self, NamespaceError},
         pidfile,
     },
@@ -42,6 +42,7 @@ impl Refusal {
 }
 
 pub fn run(invocation: Invocation) -> ExitCode {
+    descriptors::close_inherited();
     let result = match supervise::is_supervised() {
         true => agent(&invocation),
         false => parent(invocation),
@@ -69,12 +70,11 @@ fn load(invocation: &Invocation) -> Result<(Config, Vec<Diagnostic>), Refusal> {
                 true => exit::NO_CONFIG,
                 false => exit::CONFIG,
             };
-            let errors = loaded.diagnostics.iter();
-            let errors = errors.filter(|one| one.is_error() || one.code == Code::NoInstance);
-            return Err(Refusal {
-                lines: errors.map(ToString::to_string).collect(),
-                code,
-            });
+            // Warnings too: a misspelt keyword is why something is missing.
+            let found = loaded.diagnostics.iter();
+            let mut lines: Vec<String> = found.map(ToString::to_string).collect();
+            lines.extend(config::verdict(&invocation.file, &loaded.diagnostics));
+            return Err(Refusal { lines, code });
         }
     };
     if invocation.namespace.is_some() {

@@ -48,6 +48,7 @@ pub enum GlobalKey {
     DelayAfterBoot,
     LogUnknownVrids,
     DynamicInterfaces,
+    DefaultInterface,
     Process(ProcessKey),
     Nftables,
     NftablesPriority,
