@@ -12,16 +12,22 @@ use crate::{
     config::{Config, Diagnostic, Severity},
     io::bpf::Backend,
     logging,
-    service::{self, BackendPolicy, Options},
+    service::{self, BackendPolicy, End, Options},
     supervise,
+    upgrade::HANDED_OVER,
 };
 
 /// Checks everything first, then runs: under a supervisor unless told not to.
 pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
+    if supervise::goes_on() {
+        // The agent runs, whatever its file says by now.
+        return supervise(raw);
+    }
     let options = Options {
         control: arguments.control.clone(),
         policy: policy(&arguments),
-        guard: None,
+        supervisor: None,
+        arguments: raw.to_vec(),
         file: arguments.config.clone(),
     };
     let not_xdp = policy(&arguments)
@@ -48,14 +54,18 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             complain(&UsageErrors::File(diagnostics));
             ExitCode::from(exit::USAGE)
         }
-        Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("failoverd: cannot start the agent: {error}");
-                ExitCode::from(exit::FAILURE)
-            }
-        },
+        Ok((Plan::Run(_), _)) if supervise_me => supervise(raw),
         Ok((Plan::Run(config), diagnostics)) => serve(config, &diagnostics, options),
+    }
+}
+
+fn supervise(raw: &[OsString]) -> ExitCode {
+    match supervise::run(raw) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("failoverd: cannot start the agent: {error}");
+            ExitCode::from(exit::FAILURE)
+        }
     }
 }
 
@@ -68,9 +78,15 @@ fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCo
             Severity::Note => info!("{diagnostic}"),
         }
     }
-    let guard = supervise::connect();
-    match service::run(config, Options { guard, ..options }) {
-        Ok(()) => ExitCode::SUCCESS,
+    let supervisor = supervise::connect();
+    let options = Options {
+        supervisor,
+        ..options
+    };
+    let heritage = service::Heritage::receive().transpose();
+    match heritage.and_then(|heritage| service::run(config, options, heritage)) {
+        Ok(End::Stopped) => ExitCode::SUCCESS,
+        Ok(End::HandedOver) => ExitCode::from(HANDED_OVER),
         Err(failure) => {
             eprintln!("failoverd: {failure}");
             ExitCode::from(failure.exit_code())

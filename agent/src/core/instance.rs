@@ -23,7 +23,7 @@ pub(super) const ASSERTS: usize = 10;
 pub(super) struct Instance {
     pub(super) config: InstanceConfig,
     pub(super) state: State,
-    since: KernelTime,
+    pub(super) since: KernelTime,
     /// Startup: what was stamped before it was heard in Initialize (S-03).
     pub(super) up_at: KernelTime,
     pub(super) source: Option<IpAddr>,
@@ -36,7 +36,7 @@ pub(super) struct Instance {
     /// The router last accepted as Active.
     pub(super) active: Option<IpAddr>,
     /// What the kernel side was told.
-    watched: Option<IpAddr>,
+    pub(super) watched: Option<IpAddr>,
     /// The event that Active_Down_Timer counts from. An advert stamped before
     /// it is older news.
     pub(super) counted: KernelTime,
@@ -54,8 +54,8 @@ pub(super) struct Instance {
     pub(super) again_repeat: u8,
     pub(super) asserts: SlidingLog<ASSERTS>,
     pub(super) losses: LossRounds,
-    gate: NoticeGate,
-    heard: Heard,
+    pub(super) gate: NoticeGate,
+    pub(super) heard: Heard,
     pub(super) counters: Counters,
 }
 
@@ -196,17 +196,20 @@ impl Instance {
     /// When the machine is wrong. A restart, which also removes the VIPs that
     /// a crash left, is safer than an election without a timer.
     pub(super) fn assert_sound(&self) {
-        let armed = |timer| self.timers.get(timer).is_some();
-        let sound = match self.state {
-            State::Initialize => self.timers.next() == Timers::NEVER,
-            State::Backup => armed(Timer::ActiveDown) && !armed(Timer::Advert),
-            State::Active => armed(Timer::Advert) && !armed(Timer::ActiveDown),
-        };
         assert!(
-            sound,
+            self.is_sound(),
             "timers of another state run: {:?} {:?}",
             self.state, self.timers
         );
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        let armed = |timer| self.timers.get(timer).is_some();
+        match self.state {
+            State::Initialize => self.timers.next() == Timers::NEVER,
+            State::Backup => armed(Timer::ActiveDown) && !armed(Timer::Advert),
+            State::Active => armed(Timer::Advert) && !armed(Timer::ActiveDown),
+        }
     }
 
     /// A change of state takes every timer of the old one with it (T-08).

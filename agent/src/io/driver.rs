@@ -6,6 +6,7 @@
 
 mod effects;
 mod install;
+mod succession;
 mod surroundings;
 mod wait;
 
@@ -17,6 +18,7 @@ use agent_common::{
     record::{AdvertRecord, InstanceFilter, InstanceKey, SLOTS},
 };
 
+pub use self::succession::{HandOver, Heir, NotTaken};
 use self::wait::{Ready, Waiter};
 use super::{
     advert::Transmitters,
@@ -74,6 +76,12 @@ pub struct Driver {
     /// is no loss, should they be back otherwise.
     removed: Vec<(u32, IpAddr)>,
     finished: bool,
+    /// A hand-over that waits for its moment.
+    over: Option<Box<HandOver>>,
+    /// What to take over first.
+    heir: Option<Box<Heir>>,
+    /// Until then instances are made ready and take no part.
+    waiting: bool,
 }
 
 /// VIPs that reloads take off in one round; of more, those that are back at
@@ -128,6 +136,7 @@ impl Driver {
         instances: Vec<InstanceConfig>,
         sockets: Sockets,
         lane: FastEnd,
+        heir: Option<Box<Heir>>,
     ) -> io::Result<Self> {
         let waiter = Waiter::new(&sockets, &lane)?;
         let mut ports = Ports((1..SLOTS).map(|_| Seat::default()).collect());
@@ -151,6 +160,9 @@ impl Driver {
             quiet: Quiet::default(),
             removed: Vec::with_capacity(MAX_REMOVED),
             finished: false,
+            over: None,
+            heir,
+            waiting: false,
         })
     }
 
@@ -161,10 +173,18 @@ impl Driver {
             fifo_errno,
             lock_errno,
         });
+        if let Some(heir) = self.heir.take()
+            && !self.inherit(heir)
+        {
+            return;
+        }
         while !self.finished {
             let ready = self.waiter.wait(self.machine.poll_timeout());
             self.counters.wakeups += 1;
             self.round(ready);
+            if let Some(over) = self.over.take() {
+                self.try_hand_over(over);
+            }
         }
     }
 
@@ -277,18 +297,22 @@ impl Driver {
             count += 1;
         }
         for id in due.into_iter().take(count) {
-            let latest = |maps: &FastMaps| maps.latest(u32::from(id.0));
-            // Not held meanwhile: what is fed may have to be told to the maps.
-            let Some(record) = self.sockets.maps.as_ref().and_then(latest) else {
-                continue;
-            };
-            let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
-            // An older stamp is news as well: the newest that the ring had may
-            // be of another router, when it had no room for the Active's.
-            if record.stamp_ns != known {
-                self.counters.from_latest += u64::from(record.stamp_ns > known);
-                self.advert(&record, now);
-            }
+            self.read_latest_of(id, now);
+        }
+    }
+
+    fn read_latest_of(&mut self, id: InstanceId, now: KernelTime) {
+        let latest = |maps: &FastMaps| maps.latest(u32::from(id.0));
+        // Not held meanwhile: what is fed may have to be told to the maps.
+        let Some(record) = self.sockets.maps.as_ref().and_then(latest) else {
+            return;
+        };
+        let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
+        // An older stamp is news as well: the newest that the ring had may
+        // be of another router, when it had no room for the Active's.
+        if record.stamp_ns != known {
+            self.counters.from_latest += u64::from(record.stamp_ns > known);
+            self.advert(&record, now);
         }
     }
 
@@ -329,6 +353,10 @@ impl Driver {
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
+            Command::Hold => self.machine.hold(),
+            Command::HandOver(over) => self.over = Some(over),
+            Command::Resume => self.machine.resume(now),
+            Command::ForgetBacklog => self.forget_backlog(),
             Command::Shutdown => {
                 for index in 1..=self.ports.0.len() {
                     self.feed(
@@ -346,6 +374,9 @@ impl Driver {
     fn fault(&mut self, id: InstanceId, fault: Fault, now: KernelTime) {
         if let Some(seat) = self.ports.seat(id) {
             seat.down = true;
+        }
+        if self.waiting {
+            return;
         }
         self.feed(Input::Down { id, fault }, now);
     }

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     io,
     os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener},
     },
@@ -41,6 +42,18 @@ impl Locks {
         }
         self.0.append(&mut taken);
         Ok(())
+    }
+
+    /// Takes over what a predecessor held.
+    pub fn adopt(&mut self, locks: BTreeMap<String, OwnedFd>) {
+        let locks = locks.into_iter();
+        self.0
+            .extend(locks.map(|(name, fd)| (name, UnixListener::from(fd))));
+    }
+
+    /// All names and descriptors.
+    pub fn all(&self) -> impl Iterator<Item = (String, BorrowedFd<'_>)> {
+        self.0.iter().map(|(name, lock)| (name.clone(), lock.as_fd()))
     }
 
     /// Lets go of all that these instances do not need.

@@ -2,6 +2,7 @@
 //! that may take its time.
 
 mod failure;
+mod heir;
 mod links;
 mod lock;
 mod picture;
@@ -9,12 +10,15 @@ mod reload;
 mod reports;
 mod signals;
 mod start;
+mod upgrade;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::PathBuf,
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
@@ -29,7 +33,9 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
+pub use self::{
+    failure::Failure, heir::Heritage, links::BackendPolicy, reports::fault_text,
+};
 use self::{
     links::Links,
     lock::Locks,
@@ -37,6 +43,7 @@ use self::{
     reload::{Leaving, Marks},
     reports::Reporter,
     signals::{Signals, Wish},
+    upgrade::Upgrading,
 };
 use crate::{
     config::Config,
@@ -48,11 +55,12 @@ use crate::{
     io::{
         bpf::Kernel,
         clock,
+        driver::HandOver,
         lane::{Command, Report, Returned, SlowEnd},
         netlink::survey::{World, survey},
         plan::{self, Essence},
     },
-    supervise::guard::GuardPipe,
+    supervise::{Supervisor, guard::GuardPipe},
 };
 
 /// Changes of links and addresses come in bursts: look once for all of them.
@@ -68,7 +76,9 @@ pub struct Options {
     pub control: PathBuf,
     pub policy: BackendPolicy,
     /// Where the supervisor hears which addresses to remove should we die.
-    pub guard: Option<GuardPipe>,
+    pub supervisor: Option<Supervisor>,
+    /// Those of `failoverd run`, for a successor.
+    pub arguments: Vec<OsString>,
     /// What a reload reads; none when the agent was started with flags.
     pub file: Option<PathBuf>,
 }
@@ -107,6 +117,28 @@ struct Service {
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
+    arguments: Vec<OsString>,
+    /// Where the supervisor is asked for a successor.
+    requests: Option<Arc<OwnedFd>>,
+    /// The listening control socket, for a successor.
+    control: Option<OwnedFd>,
+    upgrading: Option<Upgrading>,
+    /// What the fast lane gave back of a hand-over.
+    handed_over: Option<Box<HandOver>>,
+    /// The state of a predecessor is in force here.
+    took_over: bool,
+    /// A predecessor was asked to reload, and left it to us.
+    reload_first: bool,
+    /// What predecessors counted, by slot.
+    carried: BTreeMap<u32, OutcomeCounters>,
+}
+
+/// How the agent ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Stopped,
+    /// Another process goes on with everything.
+    HandedOver,
 }
 
 /// What the slow lane believes of an instance.
@@ -138,26 +170,67 @@ impl Seat {
 /// # Errors
 ///
 /// Why it could not start; then nothing was changed on the machine.
-pub fn run(config: Config, options: Options) -> Result<(), Failure> {
+pub fn run(
+    config: Config,
+    options: Options,
+    heritage: Option<Heritage>,
+) -> Result<End, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::runtime("cannot start the runtime"))?;
     runtime.block_on(async {
-        let server = Server::bind(&options.control).map_err(|source| Failure::Control {
-            path: options.control.display().to_string(),
-            source,
-        })?;
-        let mut service = Service::start(config, options).await?;
-        let result = service.serve(&server).await;
-        service.shut_down().await;
-        result
+        let mut heritage = heritage;
+        let result = start(config, options, heritage.as_mut()).await;
+        if let (Err(failure), Some(heritage)) = (&result, &heritage) {
+            heritage.refuse(failure);
+        }
+        let (mut service, server, signals) = result?;
+        // Whoever would tell us more has ended or is about to.
+        drop(heritage);
+        match service.serve(&server, signals).await {
+            Ok(End::HandedOver) => {
+                server.leave().await;
+                Ok(End::HandedOver)
+            }
+            result => {
+                service.shut_down().await;
+                result
+            }
+        }
     })
 }
 
+/// Everything up to the point where the agent takes part.
+async fn start(
+    config: Config,
+    options: Options,
+    mut heritage: Option<&mut Heritage>,
+) -> Result<(Service, Server, Signals), Failure> {
+    let control = heritage.as_mut().and_then(|heritage| heritage.control.take());
+    let server = match control {
+        Some(listener) => Server::adopt(listener, &options.control),
+        None => Server::bind(&options.control),
+    };
+    let server = server.map_err(|source| Failure::Control {
+        path: options.control.display().to_string(),
+        source,
+    })?;
+    if heritage.is_some() {
+        server.spare(true);
+    }
+    let signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    let mut service = Service::start(config, options, heritage.as_deref_mut()).await?;
+    service.control = server.as_fd().try_clone_to_owned().ok();
+    if let Some(heritage) = heritage {
+        service.take_over(heritage).await?;
+        server.spare(false);
+    }
+    Ok((service, server, signals))
+}
+
 impl Service {
-    async fn serve(&mut self, server: &Server) -> Result<(), Failure> {
-        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    async fn serve(&mut self, server: &Server, mut signals: Signals) -> Result<End, Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
@@ -166,12 +239,19 @@ impl Service {
         self.running = true;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        if std::mem::take(&mut self.reload_first) {
+            drop(self.reload().await);
+        }
         loop {
             tokio::select! {
                 biased;
                 wish = signals.wish() => match wish {
-                    Wish::Stop => return Ok(()),
-                    Wish::Reload => drop(self.reload().await),
+                    Wish::Stop => return Ok(End::Stopped),
+                    Wish::Reload => {
+                        if !self.put_reload_off() {
+                            drop(self.reload().await);
+                        }
+                    }
                 },
                 ready = self.wake.readable() => {
                     if let Ok(mut guard) = ready {
@@ -190,6 +270,11 @@ impl Service {
                 }
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
+                }
+                prepared = upgrade::prepared(&mut self.upgrading) => {
+                    if self.conclude_upgrade(prepared).await {
+                        return Ok(End::HandedOver);
+                    }
                 }
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.pending.expired() => self.pending.give_up(),
@@ -211,8 +296,12 @@ impl Service {
     }
 
     async fn answer_question(&mut self, question: Question) {
-        let answer = match question.request {
+        let answer = match question.request.clone() {
             Request::Status => return self.pending.ask(question, &self.lane),
+            Request::Upgrade { binary } => return self.begin_upgrade(binary, question),
+            Request::Reload if self.upgrading.is_some() => {
+                Err("an upgrade is going on: ask again when it has ended".to_owned())
+            }
             Request::Reload => self.reload().await.map(Answer::Reloaded),
             Request::Config => Ok(Answer::Config((&self.config).into())),
         };
@@ -258,6 +347,15 @@ impl Service {
                     self.doubt();
                     look = true;
                 }
+                Report::TookOver => {
+                    // What happened between the two views of the machine.
+                    self.took_over = true;
+                    self.resync_at = Some(now());
+                    for seat in &mut self.seats {
+                        seat.unsure |= seat.fault.is_some();
+                    }
+                    look = true;
+                }
                 Report::Privileges {
                     fifo_errno,
                     lock_errno,
@@ -281,6 +379,7 @@ impl Service {
                 | Returned::Receiver(_)
                 | Returned::Config(_)
                 | Returned::Family(_) => {}
+                Returned::HandedOver(over) => self.handed_over = Some(over),
                 Returned::Mark(mark) => self.marks.came_back(mark),
                 Returned::Picture(picture) => self.answer(*picture).await,
             }

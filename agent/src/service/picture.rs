@@ -130,11 +130,11 @@ impl Service {
                 .collect(),
             instances: instances
                 .map(|(instance, snapshot)| {
-                    let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
+                    let outcomes = self.outcomes(picture.slot(snapshot.id.0), u32::from(snapshot.id.0));
                     instance_status(instance, snapshot, picture.at, world, outcomes)
                 })
                 .collect(),
-            unclaimed: self.outcomes(picture, NO_SLOT),
+            unclaimed: self.outcomes(picture.slot(0), NO_SLOT),
         }
     }
 
@@ -165,12 +165,17 @@ impl Service {
     }
 
     /// Verdicts of both sides on the frames of one slot.
-    fn outcomes(&self, picture: &Picture, slot: u32) -> BTreeMap<String, u64> {
-        let mut sum: OutcomeCounters = picture
-            .outcomes
-            .get(slot as usize)
-            .copied()
-            .unwrap_or([0; Outcome::COUNT]);
+    pub(super) fn outcomes(
+        &self,
+        sockets: Option<OutcomeCounters>,
+        slot: u32,
+    ) -> BTreeMap<String, u64> {
+        let mut sum = sockets.unwrap_or([0; Outcome::COUNT]);
+        if let Some(carried) = self.carried.get(&slot) {
+            for (sum, count) in sum.iter_mut().zip(carried) {
+                *sum = sum.saturating_add(*count);
+            }
+        }
         if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
             // Less what an instance had counted that was in the slot before.
             let before = self.baselines.get(&slot).copied();

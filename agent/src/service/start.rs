@@ -1,13 +1,13 @@
 //! From a configuration to a running fast lane, in an order that leaves the
 //! machine untouched when something is missing.
 
-use std::{collections::BTreeMap, io, os::fd::AsFd};
+use std::{collections::BTreeMap, io, os::fd::AsFd, sync::Arc};
 
 use agent_common::Family;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
+    Failure, Heritage, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
     reports::Reporter,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         advert::Transmitters,
         announce::Announcer,
         bpf::{Backend, Kernel},
-        driver::{Driver, Sockets},
+        driver::{Driver, Heir, Sockets},
         lane,
         netlink::{
             batch::{AddressPlan, CommandSocket},
@@ -30,7 +30,11 @@ use crate::{
 };
 
 impl Service {
-    pub(super) async fn start(config: Config, options: Options) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        config: Config,
+        options: Options,
+        mut heritage: Option<&mut Heritage>,
+    ) -> Result<Self, Failure> {
         let families = |family| {
             config
                 .instances
@@ -40,7 +44,14 @@ impl Service {
         let (v4, v6) = (families(Family::V4), families(Family::V6));
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
+        let ids = match &heritage {
+            Some(heritage) => heritage.ids(&config.instances)?,
+            None => (1..).map(InstanceId).take(config.instances.len()).collect(),
+        };
         let mut locks = Locks::default();
+        if let Some(heritage) = &mut heritage {
+            locks.adopt(std::mem::take(&mut heritage.locks));
+        }
         locks
             .take(&config.instances)
             .map_err(|(instance, source)| match source.kind() {
@@ -69,8 +80,17 @@ impl Service {
         };
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
-        check_own_addresses(&config, &world)?;
-        remove_strays(&mut command, &config, &world)?;
+        let mut links = Links::default();
+        match &mut heritage {
+            None => {
+                check_own_addresses(&config, &world)?;
+                remove_strays(&mut command, &config, &world)?;
+            }
+            // What is on the machine is in use.
+            Some(heritage) => {
+                links.adopt(std::mem::take(&mut heritage.links), kernel.as_mut())?;
+            }
+        }
         let sockets = Sockets {
             transmitters,
             announcer: Announcer::open()
@@ -88,7 +108,7 @@ impl Service {
         let mut reporter = Reporter::new();
         let mut seats = Vec::with_capacity(config.instances.len());
         let mut cores = Vec::with_capacity(config.instances.len());
-        for (id, instance) in (1..).map(InstanceId).zip(&config.instances) {
+        for (id, instance) in ids.into_iter().zip(&config.instances) {
             let core = plan::core_config(id, instance);
             reporter.name_it(id, instance);
             seats.push(Seat {
@@ -97,7 +117,9 @@ impl Service {
             });
             cores.push(core);
         }
-        let driver = Driver::new(cores, sockets, fast_end)
+        let heir = heritage.and_then(|heritage| heritage.fast.take());
+        let heir = heir.map(|socket| Box::new(Heir::new(socket)));
+        let driver = Driver::new(cores, sockets, fast_end, heir)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
@@ -107,6 +129,10 @@ impl Service {
         let wake = wake
             .and_then(super::readable)
             .map_err(Failure::runtime("cannot wait for the fast lane"))?;
+        let (guard, requests) = match options.supervisor {
+            Some(supervisor) => (Some(supervisor.guard), supervisor.requests),
+            None => (None, None),
+        };
         Ok(Self {
             reporter,
             pending: Pending::new(),
@@ -119,10 +145,18 @@ impl Service {
             look_at: None,
             marks: Marks::default(),
             policy: options.policy,
-            guard: options.guard,
+            guard,
+            requests: requests.map(Arc::new),
+            arguments: options.arguments,
+            control: None,
+            upgrading: None,
+            handed_over: None,
+            took_over: false,
+            reload_first: false,
+            carried: BTreeMap::new(),
             handle,
             kernel,
-            links: Links::default(),
+            links,
             lane: slow_end,
             fast: Some(fast),
             privileges: (0, 0),

@@ -6,36 +6,41 @@
 //! no lock, no log and no network connection. It carries another name than the
 //! agent, so that ending every process of that name leaves it standing. Should
 //! it die itself, the kernel tells the agent, which then leaves in good order.
+//!
+//! During an upgrade it has two children. The VIPs are those of the first until
+//! that one ends with the word that it has handed them over; if it ends
+//! otherwise, the second is ended too, and the VIPs are removed.
 
 pub mod guard;
+pub mod requests;
+mod succession;
+mod ward;
 
 use std::{
     ffi::OsString,
     fs::File,
-    io::{self, Read, Write},
-    net::IpAddr,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    os::unix::process::CommandExt,
-    process::{Child, Command, ExitCode, ExitStatus},
+    io::{self, Write},
+    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+    process::{ExitCode, ExitStatus},
     time::Duration,
 };
 
 use agent_common::KernelTime;
-use bytemuck::Zeroable;
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    process::Signal,
     time::Timespec,
 };
 
-use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
+use self::{
+    guard::{GUARD_FD, GuardPipe},
+    requests::REQUEST_FD,
+    succession::Inherited,
+    ward::Ward,
+};
 use crate::{
-    config::Vip,
-    io::{
-        clock,
-        netlink::batch::{AddressPlan, CommandSocket},
-        sched, sys,
-    },
+    io::{clock, sched, sys},
+    upgrade::{HANDED_OVER, channel},
 };
 
 /// Pause before a new start after a crash; doubled with every crash.
@@ -46,17 +51,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(4);
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
-/// 510 instances with 255 addresses each.
-const MAX_RECORDS: usize = 131_072;
+/// What we are, and what we start unless a successor brought another.
+const OURSELVES: &str = "/proc/self/exe";
 
-/// The agent's side, at its start: the pipe to the supervisor, if it has one.
+/// The agent's connections to its supervisor.
+#[derive(Debug)]
+pub struct Supervisor {
+    pub guard: GuardPipe,
+    /// Where a successor is asked for.
+    pub requests: Option<OwnedFd>,
+}
+
+/// The agent's side, at its start: the connections to the supervisor, if it has one.
 /// From here on the agent ends when its supervisor does.
-pub fn connect() -> Option<GuardPipe> {
-    let number: i32 = std::env::var(GUARD_FD)
-        .ok()?
-        .parse()
-        .ok()
-        .filter(|fd| *fd > 2 && sys::is_open(*fd))?;
+pub fn connect() -> Option<Supervisor> {
+    let pipe = inherited(GUARD_FD)?;
+    let requests = inherited(REQUEST_FD);
     sys::unblock_signals();
     sys::set_name(c"failoverd");
     let parent = rustix::process::getppid();
@@ -65,9 +75,6 @@ pub fn connect() -> Option<GuardPipe> {
         // It died before we asked to be told.
         std::process::exit(1);
     }
-    // SAFETY: the supervisor made this descriptor for us and passed its
-    // number; nothing else in this process knows it.
-    let pipe = unsafe { OwnedFd::from_raw_fd(number) };
     let mut reader = [PollFd::new(&pipe, PollFlags::empty())];
     let now = Timespec {
         tv_sec: 0,
@@ -77,7 +84,24 @@ pub fn connect() -> Option<GuardPipe> {
         // It died before we knew its name: nobody reads the list.
         std::process::exit(1);
     }
-    GuardPipe::new(pipe).ok()
+    if let Some(requests) = &requests {
+        rustix::io::fcntl_setfd(requests, rustix::io::FdFlags::CLOEXEC).ok()?;
+    }
+    let guard = GuardPipe::new(pipe).ok()?;
+    Some(Supervisor { guard, requests })
+}
+
+/// The descriptor whose number a variable of the environment has. To be called
+/// once for each.
+pub fn inherited(variable: &str) -> Option<OwnedFd> {
+    let number: i32 = std::env::var(variable)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|fd| *fd > 2 && sys::is_open(*fd))?;
+    // SAFETY: the supervisor made this descriptor for us and passed its
+    // number; nothing else in this process knows it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Whether this process was started by a supervisor.
@@ -85,13 +109,20 @@ pub fn is_supervised() -> bool {
     std::env::var_os(GUARD_FD).is_some()
 }
 
+/// Whether this process was a supervisor before an upgrade, with its agent
+/// still running.
+pub fn goes_on() -> bool {
+    std::env::var_os(succession::WARD_FD).is_some()
+}
+
 /// Runs the agent with `arguments` as a child until it ends by itself or a
-/// signal ends both.
+/// signal ends both; goes on with the child that an earlier self left.
 ///
 /// # Errors
 ///
 /// When the child cannot be started at all.
 pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
+    let inherited = succession::inherit().transpose()?;
     let signals = sys::block_signals(&[
         libc::SIGTERM,
         libc::SIGINT,
@@ -103,37 +134,28 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
     sys::set_name(c"fo-guard");
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
-    let mut pause = FIRST_PAUSE;
-    let mut crashed = false;
-    loop {
-        let mut ward = Ward::start(arguments)?;
-        let started = clock::now();
-        let status = ward.watch(&signals)?;
-        // However it ended: an agent that gave its VIPs up left nothing to
-        // remove, one that ended in a panic or without its fast lane did.
-        ward.remove_addresses();
-        // What ran and crashed is wanted: when its interface is away just now,
-        // it is tried again. Only a first start is refused for good.
-        let for_good = status.success() || !crashed || ward.stopping;
-        if let Some(code) = finished(status).filter(|_| for_good) {
-            return Ok(code);
+    let mut watch = Watch {
+        arguments,
+        signals,
+        program: None,
+        heir: None,
+        stopping: false,
+        patient_until: None,
+        crashed: false,
+        pause: FIRST_PAUSE,
+    };
+    let ward = match inherited {
+        Some(Inherited {
+            ward,
+            crashed,
+            pause,
+        }) => {
+            (watch.crashed, watch.pause) = (crashed, pause);
+            ward
         }
-        crashed = true;
-        if ward.stopping {
-            return Ok(ExitCode::FAILURE);
-        }
-        if clock::now().since(started) >= STEADY {
-            pause = FIRST_PAUSE;
-        }
-        say(format_args!(
-            "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
-            pause.as_millis()
-        ));
-        if wait_unless_stopped(&signals, clock::now().after(pause)) {
-            return Ok(ExitCode::FAILURE);
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+        None => watch.start()?,
+    };
+    watch.keep(ward)
 }
 
 /// Unlike `eprintln!`, does not panic when nobody reads any more.
@@ -142,91 +164,160 @@ fn say(message: std::fmt::Arguments<'_>) {
 }
 
 /// An exit of its own is the agent's decision; a signal is a crash, unless the
-/// agent was asked to end.
+/// agent was asked to end. So is a hand-over to nobody.
 fn finished(status: ExitStatus) -> Option<ExitCode> {
     let code = status.code()?;
-    Some(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+    (code != i32::from(HANDED_OVER))
+        .then(|| u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// A running agent and what it told us.
-struct Ward {
-    child: Child,
-    pidfd: OwnedFd,
-    pipe: File,
-    addresses: Vec<GuardRecord>,
-    partial: Vec<u8>,
-    /// The pipe hangs up when the child ends; polled on, it would only spin.
-    pipe_open: bool,
+/// The supervisor itself.
+struct Watch<'a> {
+    arguments: &'a [OsString],
+    signals: OwnedFd,
+    /// The binary to start; our own where there was no upgrade.
+    program: Option<File>,
+    /// The successor of an upgrade that goes on, and what it runs.
+    heir: Option<(Ward, File)>,
     stopping: bool,
     /// When an agent that was asked to end is killed.
     patient_until: Option<KernelTime>,
+    crashed: bool,
+    pause: Duration,
 }
 
-impl Ward {
-    fn start(arguments: &[OsString]) -> io::Result<Self> {
-        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&read, true)?;
-        // The child's end must survive the exec.
-        rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty())?;
-        let child = Command::new("/proc/self/exe")
-            .arg0("failoverd")
-            .args(arguments)
-            .env(GUARD_FD, write.as_raw_fd().to_string())
-            // It names us, and the child would take the watchdog for ours.
-            .env_remove("WATCHDOG_PID")
-            .process_group(0)
-            .spawn()?;
-        let pid = Pid::from_child(&child);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self {
-            child,
-            pidfd,
-            pipe: read.into(),
-            addresses: Vec::new(),
-            partial: Vec::new(),
-            pipe_open: true,
-            stopping: false,
-            patient_until: None,
-        })
+/// What has something to say, in the order in which it is heard: what an agent
+/// told before it ended comes before its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    Told,
+    HeirTold,
+    Signals,
+    Asked,
+    Ended,
+    HeirEnded,
+}
+
+impl Watch<'_> {
+    fn start(&self) -> io::Result<Ward> {
+        let program = self.program.as_ref().map(requests::program);
+        Ward::start(program.as_deref().unwrap_or(OURSELVES), self.arguments, None)
     }
 
-    fn watch(&mut self, signals: &OwnedFd) -> io::Result<ExitStatus> {
+    /// Until an agent ends for good.
+    fn keep(&mut self, mut ward: Ward) -> io::Result<ExitCode> {
         loop {
-            let mut fds = [
-                PollFd::new(&self.pidfd, PollFlags::IN),
-                PollFd::new(signals, PollFlags::IN),
-                PollFd::new(&self.pipe, PollFlags::IN),
-            ];
-            let count = if self.pipe_open { 3 } else { 2 };
-            let left = self.patient_until.map(|until| until.since(clock::now()));
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut fds[..count], timeout.as_ref()) {
-                Ok(0) => {
-                    // It hangs or is stopped: it must not keep the VIPs.
-                    self.patient_until = None;
-                    let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
+            let status = self.watch(&mut ward)?;
+            // However it ended: an agent that gave its VIPs up left nothing to
+            // remove, one that ended in a panic or without its fast lane did.
+            ward.remove_addresses();
+            // What ran and crashed is wanted: when its interface is away just now,
+            // it is tried again. Only a first start is refused for good.
+            let for_good = status.success() || !self.crashed || self.stopping;
+            if let Some(code) = finished(status).filter(|_| for_good) {
+                return Ok(code);
+            }
+            self.crashed = true;
+            if self.stopping {
+                return Ok(ExitCode::FAILURE);
+            }
+            if clock::now().since(ward.started) >= STEADY {
+                self.pause = FIRST_PAUSE;
+            }
+            say(format_args!(
+                "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
+                self.pause.as_millis()
+            ));
+            if wait_unless_stopped(&self.signals, clock::now().after(self.pause)) {
+                return Ok(ExitCode::FAILURE);
+            }
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            ward = self.start()?;
+        }
+    }
+
+    /// Until the agent ends, or the last of those that took over from it.
+    fn watch(&mut self, ward: &mut Ward) -> io::Result<ExitStatus> {
+        loop {
+            for (source, flags) in self.wait(ward)? {
+                let open = !flags.contains(PollFlags::HUP);
+                match source {
+                    Source::Told => {
+                        ward.listen();
+                        ward.pipe_open = open;
+                    }
+                    Source::HeirTold => {
+                        if let Some((heir, _)) = &mut self.heir {
+                            heir.listen();
+                            heir.pipe_open = open;
+                        }
+                    }
+                    Source::Signals => self.pass_on(ward),
+                    Source::Asked => self.answer(ward),
+                    Source::Ended => {
+                        let status = ward.reap()?;
+                        if !self.succeed(ward, status) {
+                            return Ok(status);
+                        }
+                        break;
+                    }
+                    Source::HeirEnded => {
+                        if let Some((mut heir, _)) = self.heir.take() {
+                            // The agent sees it too, and goes on.
+                            let status = heir.reap()?;
+                            say(format_args!(
+                                "the new agent ended before it took over ({status})"
+                            ));
+                        }
+                    }
                 }
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let [ended, signalled, told] = fds.map(|fd| fd.revents());
-            let (ended, signalled) = (!ended.is_empty(), !signalled.is_empty());
-            if !told.is_empty() {
-                self.listen();
-                self.pipe_open = !told.contains(PollFlags::HUP);
-            }
-            if signalled {
-                self.pass_on(signals);
-            }
-            if ended {
-                self.listen();
-                return self.child.wait();
             }
         }
     }
 
-    fn pass_on(&mut self, signals: &OwnedFd) {
-        while let Some(number) = sys::next_signal(signals.as_fd()) {
+    fn wait(&mut self, ward: &Ward) -> io::Result<Vec<(Source, PollFlags)>> {
+        let heir = self.heir.as_ref().map(|(heir, _)| heir);
+        let sources: Vec<(Source, BorrowedFd<'_>)> = [
+            (Source::Told, Some(ward.pipe.as_fd()).filter(|_| ward.pipe_open)),
+            (
+                Source::HeirTold,
+                heir.filter(|heir| heir.pipe_open).map(|heir| heir.pipe.as_fd()),
+            ),
+            (Source::Signals, Some(self.signals.as_fd())),
+            (
+                Source::Asked,
+                Some(ward.requests.as_fd()).filter(|_| ward.requests_open),
+            ),
+            (Source::Ended, Some(ward.pidfd.as_fd())),
+            (Source::HeirEnded, heir.map(|heir| heir.pidfd.as_fd())),
+        ]
+        .into_iter()
+        .filter_map(|(source, fd)| Some((source, fd?)))
+        .collect();
+        let mut fds: Vec<PollFd<'_>> = sources
+            .iter()
+            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        let left = self.patient_until.map(|until| until.since(clock::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) => {
+                // It hangs or is stopped: it must not keep the VIPs.
+                self.patient_until = None;
+                ward.signal(Signal::KILL);
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let said = sources.iter().zip(&fds);
+        Ok(said
+            .map(|((source, _), fd)| (*source, fd.revents()))
+            .filter(|(_, flags)| !flags.is_empty())
+            .collect())
+    }
+
+    fn pass_on(&mut self, ward: &Ward) {
+        while let Some(number) = sys::next_signal(self.signals.as_fd()) {
             if matches!(number, libc::SIGUSR1 | libc::SIGUSR2) {
                 // Requests for data of keepalived: the agent would die of them.
                 continue;
@@ -235,7 +326,7 @@ impl Ward {
                 // The watchdog of systemd: the agent does not answer. We are
                 // killed next, so its VIPs have to go now.
                 self.stopping = true;
-                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
+                ward.signal(Signal::KILL);
                 continue;
             }
             if matches!(number, libc::SIGTERM | libc::SIGINT) && !self.stopping {
@@ -243,55 +334,57 @@ impl Ward {
                 self.patient_until = Some(clock::now().after(PATIENCE));
             }
             if let Some(signal) = Signal::from_named_raw(number) {
-                // Fails only when the child has just ended, which is seen next.
-                let _ = kill_process(Pid::from_child(&self.child), signal);
+                ward.signal(signal);
             }
         }
     }
 
-    fn listen(&mut self) {
-        let mut buffer = [0; 24 * 128];
-        while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
-            self.partial
-                .extend_from_slice(buffer.get(..len).unwrap_or_default());
-            let (records, rest) = self.partial.as_chunks::<{ size_of::<GuardRecord>() }>();
-            for bytes in records {
-                let mut record = GuardRecord::zeroed();
-                bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
-                match record.family {
-                    0 => self.addresses.clear(),
-                    _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
-                    _ => {}
-                }
+    /// The agent asks for a successor.
+    fn answer(&mut self, ward: &mut Ward) {
+        match requests::receive(&ward.requests) {
+            Err(channel::ChannelError::System(error))
+                if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => ward.requests_open = false,
+            Ok(None) => requests::refuse(&ward.requests, "not understood"),
+            Ok(Some(_)) if self.stopping => requests::refuse(&ward.requests, "about to stop"),
+            Ok(Some(_)) if self.heir.is_some() => {
+                requests::refuse(&ward.requests, "an earlier successor has not ended yet");
             }
-            self.partial = rest.to_vec();
+            Ok(Some(request)) => match request.grant(self.arguments, &ward.requests) {
+                Ok(heir) => self.heir = Some(heir),
+                Err(reason) => requests::refuse(&ward.requests, &reason),
+            },
         }
     }
 
-    fn remove_addresses(&self) {
-        let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
-        let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
-        let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
-        if let Err(error) = removed {
+    /// An agent has ended. True where its successor is the agent now; otherwise
+    /// nobody runs any more, and `ward` has all addresses to remove.
+    fn succeed(&mut self, ward: &mut Ward, status: ExitStatus) -> bool {
+        let Some((mut heir, binary)) = self.heir.take() else {
+            return false;
+        };
+        if status.code() != Some(i32::from(HANDED_OVER)) {
+            // It may or may not have begun to answer for the VIPs.
+            heir.kill();
+            ward.addresses.append(&mut heir.addresses);
+            return false;
+        }
+        *ward = heir;
+        if self.stopping {
+            self.patient_until = Some(clock::now().after(PATIENCE));
+            ward.signal(Signal::TERM);
+            self.program = Some(binary);
+        } else {
+            let arguments = self.arguments;
+            let error =
+                succession::become_binary(&binary, arguments, ward, self.crashed, self.pause);
             say(format_args!(
-                "cannot remove the VIPs of the dead agent: {error}"
+                "the supervising parent goes on with the old binary: {error}"
             ));
+            self.program = Some(binary);
         }
+        true
     }
-}
-
-fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
-    let address: IpAddr = record.ip()?;
-    let vip = Vip {
-        address,
-        prefix: record.prefix,
-        device: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        advertised: true,
-    };
-    Some((vip, record.ifindex))
 }
 
 /// True when a signal asked to stop meanwhile.

@@ -1,0 +1,170 @@
+//! A running agent, as its supervisor knows it.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read},
+    net::IpAddr,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Command, ExitStatus},
+};
+
+use agent_common::KernelTime;
+use bytemuck::Zeroable;
+use rustix::{
+    io::FdFlags,
+    process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid},
+};
+
+use super::{
+    guard::{GUARD_FD, GuardRecord},
+    requests::REQUEST_FD,
+    say,
+    succession::WARD_FD,
+};
+use crate::{
+    config::Vip,
+    io::{
+        clock,
+        netlink::batch::{AddressPlan, CommandSocket},
+    },
+    upgrade::{HEIR_FD, channel},
+};
+
+/// 510 instances with 255 addresses each.
+const MAX_RECORDS: usize = 131_072;
+
+/// A running agent and what it told us.
+pub(super) struct Ward {
+    pub pid: Pid,
+    pub pidfd: OwnedFd,
+    pub pipe: File,
+    /// The pipe hangs up when the child ends; polled on, it would only spin.
+    pub pipe_open: bool,
+    /// Where it asks for a successor.
+    pub requests: OwnedFd,
+    pub requests_open: bool,
+    pub addresses: Vec<GuardRecord>,
+    pub partial: Vec<u8>,
+    pub started: KernelTime,
+}
+
+impl Ward {
+    /// Runs `program`; with `heir`, to take over from another agent.
+    pub fn start(
+        program: &str,
+        arguments: &[OsString],
+        heir: Option<OwnedFd>,
+    ) -> io::Result<Self> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&read, true)?;
+        let (requests, theirs) = channel::pair()?;
+        // The child's ends must survive the exec.
+        for fd in [&write, &theirs].into_iter().chain(&heir) {
+            rustix::io::fcntl_setfd(fd, FdFlags::empty())?;
+        }
+        let mut command = Command::new(program);
+        command
+            .arg0("failoverd")
+            .args(arguments)
+            .env(GUARD_FD, write.as_raw_fd().to_string())
+            .env(REQUEST_FD, theirs.as_raw_fd().to_string())
+            .env_remove(WARD_FD)
+            // It names us, and the child would take the watchdog for ours.
+            .env_remove("WATCHDOG_PID")
+            .process_group(0);
+        match &heir {
+            Some(heir) => command.env(HEIR_FD, heir.as_raw_fd().to_string()),
+            None => command.env_remove(HEIR_FD),
+        };
+        let child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        Ok(Self {
+            pid,
+            pidfd: pidfd_open(pid, PidfdFlags::empty())?,
+            pipe: read.into(),
+            pipe_open: true,
+            requests,
+            requests_open: true,
+            addresses: Vec::new(),
+            partial: Vec::new(),
+            started: clock::now(),
+        })
+    }
+
+    pub fn requests(&self) -> BorrowedFd<'_> {
+        self.requests.as_fd()
+    }
+
+    /// Fails only when it has just ended, which is seen next.
+    pub fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.pidfd, signal);
+    }
+
+    /// Waits for its end, which is near.
+    pub fn reap(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            match waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) => {
+                    self.listen();
+                    return Ok(ExitStatus::from_raw(status.as_raw()));
+                }
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        // Nothing survives SIGKILL, and nobody else waits for it.
+        let _ = self.reap();
+    }
+
+    pub fn listen(&mut self) {
+        let mut buffer = [0; 24 * 128];
+        while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
+            self.partial
+                .extend_from_slice(buffer.get(..len).unwrap_or_default());
+            let (records, rest) = self.partial.as_chunks::<{ size_of::<GuardRecord>() }>();
+            for bytes in records {
+                let mut record = GuardRecord::zeroed();
+                bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
+                match record.family {
+                    0 => self.addresses.clear(),
+                    _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
+                    _ => {}
+                }
+            }
+            self.partial = rest.to_vec();
+        }
+    }
+
+    pub fn remove_addresses(&self) {
+        let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
+        let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
+        let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
+        if let Err(error) = removed {
+            say(format_args!(
+                "cannot remove the VIPs of the dead agent: {error}"
+            ));
+        }
+    }
+}
+
+fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
+    let address: IpAddr = record.ip()?;
+    let vip = Vip {
+        address,
+        prefix: record.prefix,
+        device: None,
+        broadcast: None,
+        label: None,
+        scope: 0,
+        advertised: true,
+    };
+    Some((vip, record.ifindex))
+}

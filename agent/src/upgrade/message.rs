@@ -1,0 +1,121 @@
+//! What an agent and its successor say to each other.
+//!
+//! One JSON object each, with at most one descriptor beside it. Fields are
+//! added, never renamed; what is not understood ends the attempt.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Instance, model::Transport},
+    io::lane::LaneCounters,
+};
+use agent_common::Family;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "snake_case")]
+pub enum Message {
+    // From the old agent.
+    /// The first one.
+    Hello { protocol: u32, version: String },
+    /// With the listening control socket.
+    Control,
+    /// With the socket of the fast lane.
+    FastLane,
+    /// With the lock of that name.
+    Lock { name: String },
+    /// With the BPF link, unless the backend has none.
+    Link {
+        ifindex: u32,
+        backend: String,
+        refused: Vec<(String, String)>,
+    },
+    /// An instance, and the number that it keeps.
+    Instance { id: u16, who: Identity },
+    /// All was said: get ready.
+    Prepare,
+    /// Put your programs on the links.
+    Switch,
+    /// Everything was handed over: what was counted so far, of which slot.
+    Counted {
+        outcomes: BTreeMap<u32, BTreeMap<String, u64>>,
+        /// A reload was asked for meanwhile.
+        reload: bool,
+    },
+
+    // From the successor.
+    Ready,
+    Switched,
+    /// It cannot be; the reason is for the operator.
+    Refused { reason: String },
+}
+
+/// Between the fast lanes: the first message, before the instances.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Heading {
+    pub instances: u16,
+    pub counters: LaneCounters,
+}
+
+/// What makes an instance the same one for peers, and where its VIPs are.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    pub interface: String,
+    pub vrid: u8,
+    pub family: String,
+    pub unicast: bool,
+    /// Of the places of all VIPs, in their order.
+    pub vips: u64,
+}
+
+impl Identity {
+    pub fn of(instance: &Instance) -> Self {
+        Self {
+            interface: instance.interface.to_string(),
+            vrid: instance.vrid.get(),
+            family: match instance.family {
+                Family::V4 => "ipv4".to_owned(),
+                Family::V6 => "ipv6".to_owned(),
+            },
+            unicast: match instance.transport {
+                Transport::Multicast { .. } => false,
+                Transport::Unicast { .. } => true,
+            },
+            vips: places(instance),
+        }
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            interface,
+            vrid,
+            family,
+            ..
+        } = self;
+        write!(f, "VRID {vrid} ({family}) on {interface}")
+    }
+}
+
+/// FNV-1a over address, prefix and interface: the same in every version.
+fn places(instance: &Instance) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for vip in &instance.vips {
+        match vip.address {
+            IpAddr::V4(address) => add(&address.octets()),
+            IpAddr::V6(address) => add(&address.octets()),
+        }
+        add(&[vip.prefix]);
+        let home = vip.device.as_ref().unwrap_or(&instance.interface);
+        add(home.as_str().as_bytes());
+        add(&[0]);
+    }
+    hash
+}

@@ -1,0 +1,138 @@
+//! A new binary takes over from the running agent (issue 3): nobody on the wire
+//! notices.
+
+mod lab;
+mod refused;
+mod trouble;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use failoverd_tests::{
+    agents::{SOON, backend, counter, instance, outcome, pid, wait_vip},
+    require_agent,
+    router::{Router, State},
+    wait::let_pass,
+};
+
+use crate::lab::*;
+
+#[test]
+fn of_the_active_goes_unnoticed() -> Result<()> {
+    require_agent!();
+    unnoticed(0, &[], None)
+}
+
+#[test]
+fn of_the_backup_goes_unnoticed() -> Result<()> {
+    require_agent!();
+    unnoticed(1, &[], None)
+}
+
+#[test]
+fn with_generic_xdp() -> Result<()> {
+    require_agent!();
+    for which in [0, 1] {
+        unnoticed(which, &["--backend", "generic"], Some("xdp-generic"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn with_tcx() -> Result<()> {
+    require_agent!();
+    for which in [0, 1] {
+        unnoticed(which, &["--backend", "tcx"], Some("tcx"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn with_raw_sockets() -> Result<()> {
+    require_agent!();
+    for which in [0, 1] {
+        unnoticed(which, &["--backend", "raw"], Some("raw-socket"))?;
+    }
+    Ok(())
+}
+
+/// One upgrade while traffic flows.
+fn unnoticed(which: usize, flags: &[&str], wanted: Option<&str>) -> Result<()> {
+    let pair = start(flags)?;
+    let agent = [&pair.active, &pair.backup][which];
+    let before = [pair.active.status()?, pair.backup.status()?];
+    let old = pid(agent)?;
+    let mut scene = Scene::start(&pair)?;
+    let_pass(WINDOW)?;
+    scene.split();
+    let done = upgrade(agent)?;
+    println!("{done:?}");
+    let_pass(WINDOW)?;
+    scene.assert_unnoticed(&pair)?;
+    let after = [pair.active.status()?, pair.backup.status()?];
+    ensure!(pid(agent)? != old, "the same process");
+    ensure!(!running(old), "the old agent still runs");
+    for (before, after) in before.iter().zip(&after) {
+        continues(before, after)?;
+        ensure!(backend(before) == backend(after));
+        ensure!(wanted.is_none_or(|wanted| backend(after) == wanted), "{after}");
+    }
+    // Every advert of the Active is in exactly one of the counts.
+    let (heard, sent) = (
+        outcome(&after[1], "accepted") - outcome(&before[1], "accepted"),
+        counter(&after[0], "adverts_sent") - counter(&before[0], "adverts_sent"),
+    );
+    ensure!(heard.abs_diff(sent) <= 8, "{sent} sent, {heard} heard");
+    Ok(())
+}
+
+#[test]
+fn a_new_backup_takes_over_when_the_active_dies_and_in_time() -> Result<()> {
+    require_agent!();
+    let pair = start(&[])?;
+    upgrade(&pair.backup)?;
+    let (cut, taken) = {
+        let witness = pair.witness()?;
+        let before = witness.events();
+        let last = adverts(&before, pair.lan.host(0)).last().copied();
+        ensure!(last.is_some(), "nothing heard");
+        let mark = witness.mark();
+        pair.lan.cut_silently(0)?;
+        let own = pair.lan.host(1).port.mac;
+        let first = witness.wait_from(mark, "the Backup's advert", SOON, |event| {
+            event.is_advert(own, None)
+        })?;
+        let events = witness.events();
+        let heard = adverts(&events, pair.lan.host(0)).last().copied();
+        (heard.unwrap_or(0), first.time)
+    };
+    pair.backup.wait_state(State::Active, SOON)?;
+    let took = Duration::from_nanos(taken.saturating_sub(cut));
+    println!("took over after {took:?}");
+    // 36 ms, and what a busy machine adds.
+    ensure!(took >= Duration::from_millis(30), "{took:?}");
+    ensure!(took < Duration::from_millis(500), "{took:?}");
+    let vip = pair.lan.vip();
+    wait_vip(pair.lan.host(1), vip, true, SOON)
+}
+
+#[test]
+fn five_in_a_row() -> Result<()> {
+    require_agent!();
+    let pair = start(&[])?;
+    let before = [pair.active.status()?, pair.backup.status()?];
+    let mut scene = Scene::start(&pair)?;
+    let_pass(WINDOW)?;
+    scene.split();
+    for _ in 0..5 {
+        for agent in [&pair.active, &pair.backup] {
+            upgrade(agent)?;
+        }
+    }
+    let_pass(WINDOW)?;
+    scene.assert_unnoticed(&pair)?;
+    continues(&before[0], &pair.active.status()?)?;
+    continues(&before[1], &pair.backup.status()?)?;
+    ensure!(instance(&pair.active.status()?)["state"] == "active");
+    Ok(())
+}

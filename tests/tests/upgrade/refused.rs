@@ -1,0 +1,1 @@
+//! What cannot take over is refused, and everything goes on.
