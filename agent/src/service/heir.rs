@@ -112,6 +112,7 @@ impl Heritage {
             Message::Prepare => return Ok(true),
             Message::Switch
             | Message::Counted { .. }
+            | Message::Farewell { .. }
             | Message::Ready
             | Message::Switched
             | Message::Refused { .. } => return Err(invalid()),
@@ -185,14 +186,24 @@ impl Service {
             }
         }
         info!("Took over from failoverd {}", heritage.version);
-        match channel.receive(COUNTED) {
-            Ok((Message::Counted { outcomes, reload }, _)) => {
-                self.carry(&outcomes);
-                self.reload_first = reload;
-            }
-            Ok(_) | Err(_) => warn!("what the earlier agent counted is not known"),
-        }
+        self.hear_farewell(channel);
         Ok(())
+    }
+
+    fn hear_farewell(&mut self, channel: &Channel) {
+        loop {
+            match channel.receive(COUNTED).map(|(message, _)| message) {
+                Ok(Message::Counted { slot, outcomes }) => self.carry(slot, &outcomes),
+                Ok(Message::Farewell { reload }) => {
+                    self.reload_first = reload;
+                    return;
+                }
+                other => {
+                    warn!("what the earlier agent counted is not known: {other:?}");
+                    return;
+                }
+            }
+        }
     }
 
     async fn switch(&mut self) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use agent_common::{Outcome, outcome::OutcomeCounters, record::NO_SLOT};
+use agent_common::{Outcome, record::NO_SLOT};
 use rustix::process::{Signal, pidfd_send_signal};
 use tokio::{
     sync::oneshot,
@@ -279,11 +279,7 @@ impl Service {
             }
         };
         successor.spared = true;
-        let counted = Message::Counted {
-            outcomes: self.all_outcomes(&over.outcomes),
-            reload,
-        };
-        if let Err(error) = successor.channel.send(&counted, None) {
+        if let Err(error) = self.say_farewell(&successor.channel, &over, reload) {
             warn!("the new agent does not know what was counted: {error}");
         }
         Ok(Upgraded {
@@ -333,29 +329,28 @@ impl Service {
     }
 
     /// Verdicts by slot, from the beginning.
-    fn all_outcomes(
+    fn say_farewell(
         &self,
-        sockets: &[OutcomeCounters],
-    ) -> BTreeMap<u32, BTreeMap<String, u64>> {
+        channel: &Channel,
+        over: &HandOver,
+        reload: bool,
+    ) -> Result<(), ChannelError> {
         let slots = self.seats.iter().map(|seat| u32::from(seat.id.0));
-        slots
-            .chain([NO_SLOT])
-            .map(|slot| {
-                let own = sockets.get(slot as usize).copied();
-                (slot, self.outcomes(own, slot))
-            })
-            .collect()
+        for slot in slots.chain([NO_SLOT]) {
+            let own = over.outcomes.get(slot as usize).copied();
+            let outcomes = self.outcomes(own, slot);
+            channel.send(&Message::Counted { slot, outcomes }, None)?;
+        }
+        channel.send(&Message::Farewell { reload }, None)
     }
 
     /// What a predecessor has counted.
-    pub(super) fn carry(&mut self, outcomes: &BTreeMap<u32, BTreeMap<String, u64>>) {
-        for (slot, counted) in outcomes {
-            let mut counters = [0; Outcome::COUNT];
-            for (counter, outcome) in counters.iter_mut().zip(Outcome::ALL) {
-                *counter = counted.get(outcome.label()).copied().unwrap_or(0);
-            }
-            self.carried.insert(*slot, counters);
+    pub(super) fn carry(&mut self, slot: u32, outcomes: &BTreeMap<String, u64>) {
+        let mut counters = [0; Outcome::COUNT];
+        for (counter, outcome) in counters.iter_mut().zip(Outcome::ALL) {
+            *counter = outcomes.get(outcome.label()).copied().unwrap_or(0);
         }
+        self.carried.insert(slot, counters);
     }
 }
 

@@ -37,9 +37,13 @@ pub enum Message {
     Prepare,
     /// Put your programs on the links.
     Switch,
-    /// Everything was handed over: what was counted so far, of which slot.
+    /// Everything was handed over: what was counted so far of a slot.
     Counted {
-        outcomes: BTreeMap<u32, BTreeMap<String, u64>>,
+        slot: u32,
+        outcomes: BTreeMap<String, u64>,
+    },
+    /// The last one.
+    Farewell {
         /// A reload was asked for meanwhile.
         reload: bool,
     },

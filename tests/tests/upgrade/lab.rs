@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::{
     agent::Agent,
-    agents::{Agents, counter, instance},
+    agents::{Agents, counter, instance, outcome},
     probe::Probe,
     router::VirtualRouter,
     topology::Host,
@@ -101,6 +101,19 @@ pub fn continues(before: &Value, after: &Value) -> Result<()> {
         ensure!(now >= count.as_u64(), "outcome {name}: {was} -> {is}");
     }
     Ok(())
+}
+
+/// Adverts that the kernel side accepted and the core never saw: the least of
+/// some looks, because adverts that wake nobody wait in the ring.
+pub fn unseen(agent: &Agent) -> Result<i64> {
+    let mut least = i64::MAX;
+    for _ in 0..30 {
+        let status = agent.status()?;
+        let seen = counter(&status, "adverts_received") + counter(&status, "adverts_stale");
+        let accepted = outcome(&status, "accepted");
+        least = least.min(i64::try_from(accepted)? - i64::try_from(seen)?);
+    }
+    Ok(least)
 }
 
 /// Watches a pair: its adverts, its addresses, and a client's traffic.

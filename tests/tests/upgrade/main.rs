@@ -121,6 +121,7 @@ fn five_in_a_row() -> Result<()> {
     require_agent!();
     let pair = start(&[])?;
     let before = [pair.active.status()?, pair.backup.status()?];
+    let unseen_before = unseen(&pair.backup)?;
     let mut scene = Scene::start(&pair)?;
     let_pass(WINDOW)?;
     scene.split();
@@ -130,7 +131,10 @@ fn five_in_a_row() -> Result<()> {
         }
     }
     let_pass(WINDOW)?;
+    let unseen_after = unseen(&pair.backup)?;
     scene.assert_unnoticed(&pair)?;
+    // Not one advert went by.
+    ensure!(unseen_after == unseen_before, "{unseen_before} -> {unseen_after}");
     continues(&before[0], &pair.active.status()?)?;
     continues(&before[1], &pair.backup.status()?)?;
     ensure!(instance(&pair.active.status()?)["state"] == "active");
