@@ -106,7 +106,7 @@ fn probe(arguments: &[OsString]) -> Result<(), Failed> {
         }
         Err(errors) => return Err(usage(errors.to_string())),
     }
-    let text = serde_json::to_string(&Probe::own())
-        .map_err(|error| (exit::FAILURE, error.to_string()))?;
+    let text =
+        serde_json::to_string(&Probe::own()).map_err(|error| (exit::FAILURE, error.to_string()))?;
     print(&(text + "\n")).map_err(|error| (exit::FAILURE, error.to_string()))
 }

@@ -199,7 +199,8 @@ impl Instance {
         assert!(
             self.is_sound(),
             "timers of another state run: {:?} {:?}",
-            self.state, self.timers
+            self.state,
+            self.timers
         );
     }
 

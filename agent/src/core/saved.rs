@@ -253,9 +253,12 @@ impl Instance {
         instance.asserts.restore(saved.asserts.0.map(time));
         instance.losses.restore(saved.loss_rounds.0.map(time));
         instance.gate.restore(saved.noticed.0.map(time));
-        instance
-            .heard
-            .restore(saved.heard.0.map(|entry| entry.map(|(ip, at)| (ip, KernelTime(at)))));
+        instance.heard.restore(
+            saved
+                .heard
+                .0
+                .map(|entry| entry.map(|(ip, at)| (ip, KernelTime(at)))),
+        );
         instance.counters = saved.counters;
         instance.is_sound().then_some(instance)
     }

@@ -179,9 +179,7 @@ impl Picture {
 }
 
 /// What the fast lane counts of itself.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct LaneCounters {
     /// Returns from the wait, for whatever reason.

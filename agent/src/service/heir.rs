@@ -170,9 +170,9 @@ impl Service {
         let channel = &heritage.channel;
         let failed = |error: ChannelError| Failure::Heritage(error.to_string());
         channel.send(&Message::Ready, None).map_err(failed)?;
-        match channel.receive(TURN).map_err(failed)?.0 {
-            Message::Switch => {}
-            other => return Err(Failure::Heritage(format!("it says {other:?}"))),
+        let turn = channel.receive(TURN).map_err(failed)?.0;
+        if turn != Message::Switch {
+            return Err(Failure::Heritage(format!("it says {turn:?}")));
         }
         self.switch().await?;
         channel.send(&Message::Switched, None).map_err(failed)?;

@@ -53,7 +53,9 @@ impl Locks {
 
     /// All names and descriptors.
     pub fn all(&self) -> impl Iterator<Item = (String, BorrowedFd<'_>)> {
-        self.0.iter().map(|(name, lock)| (name.clone(), lock.as_fd()))
+        self.0
+            .iter()
+            .map(|(name, lock)| (name.clone(), lock.as_fd()))
     }
 
     /// Lets go of all that these instances do not need.

@@ -8,6 +8,7 @@ mod lock;
 mod picture;
 mod reload;
 mod reports;
+mod run;
 mod signals;
 mod start;
 mod upgrade;
@@ -29,12 +30,16 @@ use rtnetlink::Handle;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tracing::{error, info, warn};
 
 pub use self::{
-    failure::Failure, heir::Heritage, links::BackendPolicy, reports::fault_text,
+    failure::Failure,
+    heir::Heritage,
+    links::BackendPolicy,
+    reports::fault_text,
+    run::{End, run},
 };
 use self::{
     links::Links,
@@ -67,8 +72,6 @@ use crate::{
 const SETTLE: Duration = Duration::from_millis(5);
 /// A link that could not be prepared is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
-/// What the fast lane has to release everything when it shuts down.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the agent is to run.
 #[derive(Debug)]
@@ -133,14 +136,6 @@ struct Service {
     carried: BTreeMap<u32, OutcomeCounters>,
 }
 
-/// How the agent ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    Stopped,
-    /// Another process goes on with everything.
-    HandedOver,
-}
-
 /// What the slow lane believes of an instance.
 #[derive(Clone, Debug)]
 struct Seat {
@@ -163,70 +158,6 @@ impl Seat {
             unsure: false,
         }
     }
-}
-
-/// Runs until a signal ends it.
-///
-/// # Errors
-///
-/// Why it could not start; then nothing was changed on the machine.
-pub fn run(
-    config: Config,
-    options: Options,
-    heritage: Option<Heritage>,
-) -> Result<End, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::runtime("cannot start the runtime"))?;
-    runtime.block_on(async {
-        let mut heritage = heritage;
-        let result = start(config, options, heritage.as_mut()).await;
-        if let (Err(failure), Some(heritage)) = (&result, &heritage) {
-            heritage.refuse(failure);
-        }
-        let (mut service, server, signals) = result?;
-        // Whoever would tell us more has ended or is about to.
-        drop(heritage);
-        match service.serve(&server, signals).await {
-            Ok(End::HandedOver) => {
-                server.leave().await;
-                Ok(End::HandedOver)
-            }
-            result => {
-                service.shut_down().await;
-                result
-            }
-        }
-    })
-}
-
-/// Everything up to the point where the agent takes part.
-async fn start(
-    config: Config,
-    options: Options,
-    mut heritage: Option<&mut Heritage>,
-) -> Result<(Service, Server, Signals), Failure> {
-    let control = heritage.as_mut().and_then(|heritage| heritage.control.take());
-    let server = match control {
-        Some(listener) => Server::adopt(listener, &options.control),
-        None => Server::bind(&options.control),
-    };
-    let server = server.map_err(|source| Failure::Control {
-        path: options.control.display().to_string(),
-        source,
-    })?;
-    if heritage.is_some() {
-        server.spare(true);
-    }
-    let signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
-    let mut service = Service::start(config, options, heritage.as_deref_mut()).await?;
-    service.control = server.as_fd().try_clone_to_owned().ok();
-    if let Some(heritage) = heritage {
-        service.take_over(heritage).await?;
-        server.spare(false);
-    }
-    Ok((service, server, signals))
 }
 
 impl Service {
@@ -537,20 +468,6 @@ impl Service {
             }
         }
         true
-    }
-
-    async fn shut_down(&mut self) {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        info!("Stopping");
-        let _ = self.lane.send(Command::Shutdown);
-        if let Some(fast) = self.fast.take() {
-            let joined = tokio::task::spawn_blocking(move || fast.join());
-            if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
-                error!("the fast lane did not end in time");
-            }
-        }
-        self.hear().await;
-        info!("Stopped failoverd");
     }
 }
 

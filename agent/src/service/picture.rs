@@ -130,7 +130,8 @@ impl Service {
                 .collect(),
             instances: instances
                 .map(|(instance, snapshot)| {
-                    let outcomes = self.outcomes(picture.slot(snapshot.id.0), u32::from(snapshot.id.0));
+                    let outcomes =
+                        self.outcomes(picture.slot(snapshot.id.0), u32::from(snapshot.id.0));
                     instance_status(instance, snapshot, picture.at, world, outcomes)
                 })
                 .collect(),

@@ -179,7 +179,10 @@ impl Service {
             estate.push((Message::Lock { name }, Some(lock)));
         }
         for (ifindex, link) in &self.links.by_index {
-            let held = self.kernel.as_ref().and_then(|kernel| kernel.link(*ifindex));
+            let held = self
+                .kernel
+                .as_ref()
+                .and_then(|kernel| kernel.link(*ifindex));
             let refused = link.refused.iter();
             let message = Message::Link {
                 ifindex: *ifindex,
@@ -393,7 +396,11 @@ impl Preparation {
         let path = self.binary.clone().or_else(binary::own_path);
         let path = path.ok_or("cannot find out what binary is running: name one")?;
         let binary = binary::check(&path, &self.arguments)?;
-        info!("Upgrading: starting {} {}", path.display(), binary.probe.version);
+        info!(
+            "Upgrading: starting {} {}",
+            path.display(),
+            binary.probe.version
+        );
         self.start(binary)
     }
 

@@ -201,7 +201,11 @@ enum Source {
 impl Watch<'_> {
     fn start(&self) -> io::Result<Ward> {
         let program = self.program.as_ref().map(requests::program);
-        Ward::start(program.as_deref().unwrap_or(OURSELVES), self.arguments, None)
+        Ward::start(
+            program.as_deref().unwrap_or(OURSELVES),
+            self.arguments,
+            None,
+        )
     }
 
     /// Until an agent ends for good.
@@ -278,10 +282,14 @@ impl Watch<'_> {
     fn wait(&mut self, ward: &Ward) -> io::Result<Vec<(Source, PollFlags)>> {
         let heir = self.heir.as_ref().map(|(heir, _)| heir);
         let sources: Vec<(Source, BorrowedFd<'_>)> = [
-            (Source::Told, Some(ward.pipe.as_fd()).filter(|_| ward.pipe_open)),
+            (
+                Source::Told,
+                Some(ward.pipe.as_fd()).filter(|_| ward.pipe_open),
+            ),
             (
                 Source::HeirTold,
-                heir.filter(|heir| heir.pipe_open).map(|heir| heir.pipe.as_fd()),
+                heir.filter(|heir| heir.pipe_open)
+                    .map(|heir| heir.pipe.as_fd()),
             ),
             (Source::Signals, Some(self.signals.as_fd())),
             (

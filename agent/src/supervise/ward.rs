@@ -54,11 +54,7 @@ pub(super) struct Ward {
 
 impl Ward {
     /// Runs `program`; with `heir`, to take over from another agent.
-    pub fn start(
-        program: &str,
-        arguments: &[OsString],
-        heir: Option<OwnedFd>,
-    ) -> io::Result<Self> {
+    pub fn start(program: &str, arguments: &[OsString], heir: Option<OwnedFd>) -> io::Result<Self> {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&read, true)?;
         let (requests, theirs) = channel::pair()?;

@@ -35,7 +35,10 @@ pub struct Binary {
 /// The file that this process was started from, or what took its place.
 pub fn own_path() -> Option<PathBuf> {
     let path = std::fs::read_link("/proc/self/exe").ok()?;
-    match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+    match path
+        .to_str()
+        .and_then(|text| text.strip_suffix(" (deleted)"))
+    {
         Some(path) => Some(PathBuf::from(path)),
         None => Some(path),
     }

@@ -18,13 +18,18 @@ use agent_common::Family;
 pub enum Message {
     // From the old agent.
     /// The first one.
-    Hello { protocol: u32, version: String },
+    Hello {
+        protocol: u32,
+        version: String,
+    },
     /// With the listening control socket.
     Control,
     /// With the socket of the fast lane.
     FastLane,
     /// With the lock of that name.
-    Lock { name: String },
+    Lock {
+        name: String,
+    },
     /// With the BPF link, unless the backend has none.
     Link {
         ifindex: u32,
@@ -32,7 +37,10 @@ pub enum Message {
         refused: Vec<(String, String)>,
     },
     /// An instance, and the number that it keeps.
-    Instance { id: u16, who: Identity },
+    Instance {
+        id: u16,
+        who: Identity,
+    },
     /// All was said: get ready.
     Prepare,
     /// Put your programs on the links.
@@ -52,7 +60,9 @@ pub enum Message {
     Ready,
     Switched,
     /// It cannot be; the reason is for the operator.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 /// Between the fast lanes: the first message, before the instances.

@@ -91,10 +91,16 @@ pub fn continues(before: &Value, after: &Value) -> Result<()> {
         "addresses_restored",
         "priority_zero_sent",
     ] {
-        ensure!(counter(before, name) == counter(after, name), "{name}: {is}");
+        ensure!(
+            counter(before, name) == counter(after, name),
+            "{name}: {is}"
+        );
     }
     for name in ["adverts_sent", "adverts_received"] {
-        ensure!(counter(before, name) <= counter(after, name), "{name}: {is}");
+        ensure!(
+            counter(before, name) <= counter(after, name),
+            "{name}: {is}"
+        );
     }
     for (name, count) in was["outcomes"].as_object().context("no outcomes")? {
         let now = is["outcomes"][name].as_u64();

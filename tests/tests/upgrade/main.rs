@@ -75,7 +75,10 @@ fn unnoticed(which: usize, flags: &[&str], wanted: Option<&str>) -> Result<()> {
     for (before, after) in before.iter().zip(&after) {
         continues(before, after)?;
         ensure!(backend(before) == backend(after));
-        ensure!(wanted.is_none_or(|wanted| backend(after) == wanted), "{after}");
+        ensure!(
+            wanted.is_none_or(|wanted| backend(after) == wanted),
+            "{after}"
+        );
     }
     // Every advert of the Active is in exactly one of the counts.
     let (heard, sent) = (
@@ -93,9 +96,7 @@ fn a_new_backup_takes_over_when_the_active_dies_and_in_time() -> Result<()> {
     upgrade(&pair.backup)?;
     let (cut, taken) = {
         let witness = pair.witness()?;
-        let before = witness.events();
-        let last = adverts(&before, pair.lan.host(0)).last().copied();
-        ensure!(last.is_some(), "nothing heard");
+        let_pass(FAST * 10)?;
         let mark = witness.mark();
         pair.lan.cut_silently(0)?;
         let own = pair.lan.host(1).port.mac;
@@ -134,7 +135,10 @@ fn five_in_a_row() -> Result<()> {
     let unseen_after = unseen(&pair.backup)?;
     scene.assert_unnoticed(&pair)?;
     // Not one advert went by.
-    ensure!(unseen_after == unseen_before, "{unseen_before} -> {unseen_after}");
+    ensure!(
+        unseen_after == unseen_before,
+        "{unseen_before} -> {unseen_after}"
+    );
     continues(&before[0], &pair.active.status()?)?;
     continues(&before[1], &pair.backup.status()?)?;
     ensure!(instance(&pair.active.status()?)["state"] == "active");

@@ -38,17 +38,19 @@ fn refused(pair: &Agents, binary: &Path, reason: &str) -> Result<()> {
 /// A program that says to be a failoverd of that protocol, and then does
 /// something else.
 fn pretender(directory: &TempDir, protocol: u32, then: &str) -> Result<PathBuf> {
-    let source = directory.path().join("pretender.rs");
-    let binary = directory.path().join(format!("pretender-{protocol}"));
-    fs::write(
-        &source,
-        format!(
-            "fn main() {{\n\
-             if std::env::args().nth(1).as_deref() == Some(\"upgrade\") {{\n\
-             println!(\"{{{{\\\"version\\\":\\\"9.9\\\",\\\"protocol\\\":{protocol}}}}}\");\n\
-             return;\n}}\n{then}\n}}\n"
-        ),
-    )?;
+    let source = format!(
+        "fn main() {{\n\
+         if std::env::args().nth(1).as_deref() == Some(\"upgrade\") {{\n\
+         println!(\"{{{{\\\"version\\\":\\\"9.9\\\",\\\"protocol\\\":{protocol}}}}}\");\n\
+         return;\n}}\n{then}\n}}\n"
+    );
+    compile(directory, &format!("pretender-{protocol}"), &source)
+}
+
+fn compile(directory: &TempDir, name: &str, text: &str) -> Result<PathBuf> {
+    let source = directory.path().join("source.rs");
+    let binary = directory.path().join(name);
+    fs::write(&source, text)?;
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let built = Command::new(rustc)
         .arg("-o")
@@ -88,8 +90,8 @@ fn what_ends_at_once_or_hangs() -> Result<()> {
     require_agent!();
     let pair = start(&[])?;
     let directory = tempfile::tempdir()?;
-    // It writes for ever, and nobody reads.
-    refused(&pair, Path::new("/usr/bin/yes"), "did not say within")?;
+    let silent = compile(&directory, "silent", &format!("fn main() {{ {HANG} }}"))?;
+    refused(&pair, &silent, "did not say within")?;
     let ends = pretender(&directory, 1, "std::process::exit(3);")?;
     refused(&pair, &ends, "the new agent: it has ended")?;
     let hangs = pretender(&directory, 1, HANG)?;
@@ -106,7 +108,10 @@ fn without_its_parent() -> Result<()> {
     })?;
     let ended = pair.active.ask("upgrade", &[])?;
     ensure!(ended.code == Some(2), "{ended:?}");
-    ensure!(ended.output.join("\n").contains("--no-supervisor"), "{ended:?}");
+    ensure!(
+        ended.output.join("\n").contains("--no-supervisor"),
+        "{ended:?}"
+    );
     pair.steady(FAST * 20)
 }
 
@@ -123,8 +128,14 @@ fn with_a_file_that_differs_or_is_wrong() -> Result<()> {
     )?;
     let transitions = agent.transitions().len();
     for (conf, reason) in [
-        (conf.replace("priority 100", "priority 90"), "reload it first"),
-        (conf.replace("priority", "priotiry"), "has errors"),
+        (
+            conf.replace("priority 100", "priority 90"),
+            "reload it first",
+        ),
+        (
+            conf.replace("virtual_router_id 51", "virtual_router_id 999"),
+            "has errors",
+        ),
     ] {
         agent.write_conf(&conf)?;
         let ended = agent.ask("upgrade", &[])?;

@@ -43,7 +43,10 @@ fn a_successor_that_is_killed_changes_nothing() -> Result<()> {
         let before = pid(agent)?;
         let ended = meanwhile(agent, |_, new| Ok(sys::kill(new, libc::SIGKILL)?))?;
         ensure!(ended.code == Some(2), "{ended:?}");
-        ensure!(ended.output.join("\n").contains("it has ended"), "{ended:?}");
+        ensure!(
+            ended.output.join("\n").contains("it has ended"),
+            "{ended:?}"
+        );
         let_pass(WINDOW)?;
         scene.assert_unnoticed(&pair)?;
         ensure!(pid(agent)? == before);
@@ -109,15 +112,10 @@ fn without_its_parent_a_new_agent_leaves_in_good_order() -> Result<()> {
     require_agent!();
     let mut pair = start(&[])?;
     upgrade(&pair.active)?;
-    leaves_in_order(&mut pair, |pair| {
-        pair.active.process_mut().kill().map(drop)
-    })
+    leaves_in_order(&mut pair, |pair| pair.active.process_mut().kill().map(drop))
 }
 
-fn leaves_in_order(
-    pair: &mut Agents,
-    end: impl FnOnce(&mut Agents) -> Result<()>,
-) -> Result<()> {
+fn leaves_in_order(pair: &mut Agents, end: impl FnOnce(&mut Agents) -> Result<()>) -> Result<()> {
     let (vip, agent) = (pair.lan.vip(), pid(&pair.active)?);
     let witness = Witness::start(&pair.lan.host(0).ns, "eth0")?;
     end(pair)?;

@@ -125,7 +125,11 @@ impl Heir {
             };
             let bytes = self.buffer.get(..len).unwrap_or_default();
             let instances = match self.heading {
-                None => self.heading.insert(serde_json::from_slice(bytes)?).instances,
+                None => {
+                    self.heading
+                        .insert(serde_json::from_slice(bytes)?)
+                        .instances
+                }
                 Some(heading) => {
                     if self.saved.len() < self.saved.capacity() {
                         self.saved.push(serde_json::from_slice(bytes)?);
