@@ -26,6 +26,8 @@ use super::{Answer, MAX_REQUEST, Refusal, Request};
 
 /// A client that is slower than this is not served.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What clients have to take their answers when a successor goes on.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Clients served at a time; the next ones wait in the listen queue.
 const CLIENTS: usize = 16;
 
@@ -113,8 +115,9 @@ impl Server {
     /// Leaves the socket to a successor, once all clients have their answers.
     pub async fn leave(self) {
         self.spare(true);
-        // One that does not read is not waited for.
-        let _ = timeout(PATIENCE, self.clients.acquire_many(CLIENTS as u32)).await;
+        // One that does not read is not waited for: our end is what tells the
+        // supervisor who has the VIPs.
+        let _ = timeout(LAST_ANSWERS, self.clients.acquire_many(CLIENTS as u32)).await;
     }
 
     /// Serves clients for ever; their questions go to `questions`.

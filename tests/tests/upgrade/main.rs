@@ -5,14 +5,14 @@ mod lab;
 mod refused;
 mod trouble;
 
-use std::time::Duration;
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use anyhow::{Result, ensure};
 use failoverd_tests::{
     agents::{SOON, backend, counter, instance, outcome, pid, wait_vip},
     require_agent,
     router::{Router, State},
-    wait::let_pass,
+    wait::{eventually, let_pass},
 };
 
 use crate::lab::*;
@@ -142,5 +142,36 @@ fn five_in_a_row() -> Result<()> {
     continues(&before[0], &pair.active.status()?)?;
     continues(&before[1], &pair.backup.status()?)?;
     ensure!(instance(&pair.active.status()?)["state"] == "active");
+    Ok(())
+}
+
+#[test]
+fn the_parent_becomes_the_new_binary_too() -> Result<()> {
+    require_agent!();
+    let pair = start(&[])?;
+    let directory = tempfile::tempdir()?;
+    let new = directory.path().join("failoverd");
+    std::fs::copy(failoverd_tests::agent::binary()?, &new)?;
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755))?;
+    let path = new.to_string_lossy();
+    let ended = pair.active.ask("upgrade", &["--binary", &path])?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    let runs = |pid: i32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let parent = pair.active.process().pid();
+    eventually(SOON, "the parent runs the new binary", || {
+        (runs(parent)? == new).then_some(())
+    })?;
+    ensure!(runs(pid(&pair.active)?) == Some(new.clone()));
+    eventually(SOON, "the parent has its name", || {
+        let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+        (name.trim() == "fo-guard").then_some(())
+    })?;
+    // What is installed over it is what runs next.
+    std::fs::remove_file(&new)?;
+    std::fs::copy(failoverd_tests::agent::binary()?, &new)?;
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755))?;
+    upgrade(&pair.active)?;
+    ensure!(runs(pid(&pair.active)?) == Some(new));
+    ensure!(pair.active.state() == Some(State::Active));
     Ok(())
 }
