@@ -132,7 +132,6 @@ fn five_in_a_row() -> Result<()> {
         }
     }
     let_pass(WINDOW)?;
-    let unseen_after = unseen(&pair.backup)?;
     scene.assert_unnoticed(&pair)?;
     // Not one advert went by.
     ensure!(
