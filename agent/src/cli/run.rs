@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     exit, problems,
@@ -12,7 +12,11 @@ use crate::{
     config::{Config, Diagnostic, Severity},
     io::bpf::Backend,
     logging,
-    service::{self, BackendPolicy, End, Options},
+    runtime::{
+        Places,
+        namespace::{self, NamespaceError},
+    },
+    service::{self, BackendPolicy, Dumps, End, Options},
     supervise,
     upgrade::HANDED_OVER,
 };
@@ -29,6 +33,15 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         supervisor: None,
         arguments: raw.to_vec(),
         file: arguments.config.clone(),
+        config_id: None,
+        all_config: false,
+        namespace: None,
+        dumps: Dumps {
+            places: Places::beside(&arguments.control),
+            mode: Dumps::PRIVATE,
+        },
+        detach: false,
+        dump_at_start: false,
     };
     let not_xdp = policy(&arguments)
         .order
@@ -54,23 +67,47 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             complain(&UsageErrors::File(diagnostics), options.file.as_deref());
             ExitCode::from(exit::USAGE)
         }
-        Ok((Plan::Run(_), _)) if supervise_me => supervise(raw),
-        Ok((Plan::Run(config), diagnostics)) => serve(config, &diagnostics, options),
-    }
-}
-
-fn supervise(raw: &[OsString]) -> ExitCode {
-    match supervise::run(raw) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("failoverd: cannot start the agent: {error}");
-            ExitCode::from(exit::FAILURE)
+        Ok((Plan::Run(config), diagnostics)) => {
+            if let Err(code) = enter_namespace(&config) {
+                return code;
+            }
+            if supervise_me {
+                return supervise(raw);
+            }
+            logging::start();
+            serve(*config, &diagnostics, options)
         }
     }
 }
 
-fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
-    logging::start();
+/// Where the file names one: nothing may be looked up outside of it. Whoever
+/// was started by a supervisor is there already.
+fn enter_namespace(config: &Config) -> Result<(), ExitCode> {
+    let Some(name) = &config.files.namespace else {
+        return Ok(());
+    };
+    if supervise::is_supervised() {
+        return Ok(());
+    }
+    namespace::enter(name).map_err(|error| {
+        eprintln!("failoverd: {error}");
+        ExitCode::from(match error {
+            NamespaceError::Permission { .. } => exit::PERMISSION,
+            NamespaceError::Missing { .. } | NamespaceError::Refused { .. } => exit::USAGE,
+        })
+    })
+}
+
+fn supervise(raw: &[OsString]) -> ExitCode {
+    let code = supervise::run(raw, &mut supervise::Plain).unwrap_or_else(|error| {
+        eprintln!("failoverd: cannot start the agent: {error}");
+        exit::FAILURE
+    });
+    ExitCode::from(code)
+}
+
+/// The agent itself, once the log is open.
+pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
     abort_on_panic();
     for diagnostic in diagnostics {
         match diagnostic.severity {
@@ -78,16 +115,20 @@ fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCo
             Severity::Note => info!("{diagnostic}"),
         }
     }
-    let supervisor = supervise::connect();
     let options = Options {
-        supervisor,
+        supervisor: supervise::connect(),
         ..options
     };
+    let background = options.detach;
     let heritage = service::Heritage::receive().transpose();
     match heritage.and_then(|heritage| service::run(config, options, heritage)) {
         Ok(End::Stopped) => ExitCode::SUCCESS,
         Ok(End::HandedOver) => ExitCode::from(HANDED_OVER),
         Err(failure) => {
+            if background {
+                // Nobody may be reading standard error.
+                error!("{failure}");
+            }
             eprintln!("failoverd: {failure}");
             ExitCode::from(failure.exit_code())
         }

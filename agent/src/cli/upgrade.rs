@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     control::{self, client::ClientError},
+    keepalived,
     upgrade::{Probe, Upgraded},
 };
 
@@ -74,6 +75,7 @@ fn upgrade(arguments: &UpgradeArgs) -> Result<(), Failed> {
             ClientError::Refused(reason) => (exit::USAGE, reason),
             ClientError::Permission { .. }
             | ClientError::NotRunning { .. }
+            | ClientError::Silent { .. }
             | ClientError::Broken { .. } => (no_answer(&error), error.to_string()),
         })?;
     show(&upgraded, arguments.json)
@@ -90,6 +92,18 @@ fn show(upgraded: &Upgraded, json: bool) -> Result<(), Failed> {
 
 /// Reads the command line and the file of an agent, and touches nothing.
 fn probe(arguments: &[OsString]) -> Result<(), Failed> {
+    match arguments.split_first() {
+        Some((first, rest)) if first == keepalived::NAME => {
+            keepalived::probe(rest).map_err(|text| (exit::USAGE, text))?;
+        }
+        Some(_) | None => can_run(arguments)?,
+    }
+    let text =
+        serde_json::to_string(&Probe::own()).map_err(|error| (exit::FAILURE, error.to_string()))?;
+    print(&(text + "\n")).map_err(|error| (exit::FAILURE, error.to_string()))
+}
+
+fn can_run(arguments: &[OsString]) -> Result<(), Failed> {
     let words = std::iter::once(OsString::from("failoverd")).chain(arguments.iter().cloned());
     let usage = |text: String| (exit::USAGE, text);
     let run: Box<RunArgs> = match Cli::try_parse_from(words) {
@@ -100,13 +114,10 @@ fn probe(arguments: &[OsString]) -> Result<(), Failed> {
         Err(error) => return Err(usage(error.to_string())),
     };
     match run.into_config() {
-        Ok((Plan::Run(config), _)) if !config.instances.is_empty() => {}
+        Ok((Plan::Run(config), _)) if !config.instances.is_empty() => Ok(()),
         Ok((Plan::Run(_) | Plan::Monitor(_), _)) => {
-            return Err(usage("there is no instance to run".to_owned()));
+            Err(usage("there is no instance to run".to_owned()))
         }
-        Err(errors) => return Err(usage(errors.to_string())),
+        Err(errors) => Err(usage(errors.to_string())),
     }
-    let text =
-        serde_json::to_string(&Probe::own()).map_err(|error| (exit::FAILURE, error.to_string()))?;
-    print(&(text + "\n")).map_err(|error| (exit::FAILURE, error.to_string()))
 }

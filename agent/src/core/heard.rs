@@ -7,7 +7,7 @@ use agent_common::KernelTime;
 /// Routers remembered. More than a link has in practice; a flood of made-up
 /// sources only evicts, and what is then read twice is still subject to the
 /// order of stamps and to the limits.
-pub(super) const ROUTERS: usize = 8;
+pub const ROUTERS: usize = 8;
 
 /// The newest stamp of each router heard lately.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +22,13 @@ impl Heard {
         }
     }
 
-    pub(super) const fn save(&self) -> [Option<(IpAddr, KernelTime)>; ROUTERS] {
-        self.routers
-    }
-
     pub(super) const fn restore(&mut self, routers: [Option<(IpAddr, KernelTime)>; ROUTERS]) {
         self.routers = routers;
+    }
+
+    /// Each router with its newest stamp.
+    pub(super) const fn all(&self) -> [Option<(IpAddr, KernelTime)>; ROUTERS] {
+        self.routers
     }
 
     /// Notes an advert. False for one that was read before, from the ring

@@ -7,7 +7,7 @@ use super::effect::Effect;
 /// More than one instance can ask for in answer to one input: a lost election
 /// is 7 (three notices, the farewell advert, removal, watch, transition), a
 /// late Active with every announcement due is 6.
-const PER_INSTANCE: usize = 8;
+const PER_INSTANCE: usize = 9;
 
 #[derive(Clone, Debug)]
 pub(super) struct Effects {

@@ -38,6 +38,8 @@ pub struct Saved {
     left: bool,
     learned_centis: u16,
     active: Option<IpAddr>,
+    #[serde(default)]
+    active_priority: Option<u8>,
     watched: Option<IpAddr>,
     counted: u64,
     floor: u64,
@@ -84,6 +86,7 @@ struct SavedTimers {
     reannounce: Option<u64>,
     announce_again: Option<u64>,
     announce_refresh: Option<u64>,
+    announce_elsewhere: Option<u64>,
 }
 
 impl SavedTimers {
@@ -104,6 +107,7 @@ impl SavedTimers {
             Timer::Reannounce => &mut self.reannounce,
             Timer::AnnounceAgain => &mut self.announce_again,
             Timer::AnnounceRefresh => &mut self.announce_refresh,
+            Timer::AnnounceElsewhere => &mut self.announce_elsewhere,
         }
     }
 
@@ -178,6 +182,7 @@ impl Instance {
             timers,
             learned,
             active,
+            active_priority,
             watched,
             counted,
             floor,
@@ -206,6 +211,7 @@ impl Instance {
             left: *left,
             learned_centis: learned.centis(),
             active: *active,
+            active_priority: active_priority.map(Priority::get),
             watched: *watched,
             counted: counted.nanos(),
             floor: floor.nanos(),
@@ -220,7 +226,7 @@ impl Instance {
             loss_rounds: Row(losses.save().map(nanos)),
             noticed: Row(gate.save().map(nanos)),
             heard: Row(heard
-                .save()
+                .all()
                 .map(|entry| entry.map(|(router, stamp)| (router, stamp.nanos())))),
             counters: *counters,
         }
@@ -240,6 +246,7 @@ impl Instance {
         instance.timers = saved.timers.timers();
         instance.learned = AdvertInterval::from_centis(saved.learned_centis)?;
         instance.active = saved.active;
+        instance.active_priority = saved.active_priority.map(Priority);
         instance.watched = saved.watched;
         instance.counted = KernelTime(saved.counted);
         instance.floor = KernelTime(saved.floor);

@@ -74,10 +74,12 @@ pub enum Timer {
     AnnounceAgain,
     /// Active: the periodic refresh.
     AnnounceRefresh,
+    /// Active: the periodic announcement of VIPs on other links.
+    AnnounceElsewhere,
 }
 
 impl Timer {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Advert,
         Self::ActiveDown,
         Self::Checkpoint,
@@ -85,6 +87,7 @@ impl Timer {
         Self::Reannounce,
         Self::AnnounceAgain,
         Self::AnnounceRefresh,
+        Self::AnnounceElsewhere,
     ];
 }
 

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
+use agent_common::KernelTime;
 use tracing::{info, warn};
 
-use super::{Failure, Service};
+use super::{Failure, Service, bequest, debounce::Debounced};
 use crate::{
-    config::Instance,
+    config::{IfName, Instance},
     core::InstanceId,
     io::{bpf::Backend, lane::Command},
     supervise::inherited,
@@ -42,11 +43,13 @@ pub struct InheritedLink {
 pub struct Heritage {
     channel: Channel,
     version: String,
+    pub held_until: KernelTime,
+    pub settling: Vec<(IfName, Debounced)>,
     pub control: Option<OwnedFd>,
     pub fast: Option<OwnedFd>,
     pub locks: BTreeMap<String, OwnedFd>,
     pub links: BTreeMap<u32, InheritedLink>,
-    instances: Vec<(InstanceId, Identity)>,
+    instances: Vec<(InstanceId, Identity, KernelTime)>,
 }
 
 impl Heritage {
@@ -64,6 +67,8 @@ impl Heritage {
         let mut heritage = Self {
             channel: Channel::new(socket)?,
             version: String::new(),
+            held_until: KernelTime(0),
+            settling: Vec::new(),
             control: None,
             fast: None,
             locks: BTreeMap::new(),
@@ -82,11 +87,18 @@ impl Heritage {
     fn note(&mut self, message: Message, fd: Option<OwnedFd>) -> io::Result<bool> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         match message {
-            Message::Hello { protocol, version } => {
+            Message::Hello {
+                protocol,
+                version,
+                locks,
+                held_until_ns,
+            } => {
                 if protocol != PROTOCOL {
                     return Err(invalid());
                 }
                 self.version = version;
+                self.held_until = KernelTime(held_until_ns);
+                bequest::make_room(locks);
             }
             Message::Control => self.control = fd,
             Message::FastLane => self.fast = fd,
@@ -108,9 +120,26 @@ impl Heritage {
                 };
                 self.links.insert(ifindex, link);
             }
-            Message::Instance { id, who } => self.instances.push((InstanceId(id), who)),
+            Message::Settling {
+                interface,
+                ifindex,
+                usable,
+                since_ns,
+            } => {
+                let settling = bequest::settling(&interface, ifindex, usable, since_ns);
+                self.settling.push(settling.ok_or_else(invalid)?);
+            }
+            Message::Instance { id, who, began_ns } => {
+                let began = bequest::began(began_ns);
+                self.instances.push((InstanceId(id), who, began));
+            }
             Message::Prepare => return Ok(true),
             Message::Switch
+            | Message::Static { .. }
+            | Message::Promoted { .. }
+            | Message::LocalIgmp { .. }
+            | Message::Rules { .. }
+            | Message::Cleared { .. }
             | Message::Counted { .. }
             | Message::Farewell { .. }
             | Message::Ready
@@ -120,18 +149,19 @@ impl Heritage {
         Ok(false)
     }
 
-    /// The number that the predecessor has for each of our instances.
+    /// The number that the predecessor has for each of our instances, and since
+    /// when there is that instance.
     ///
     /// # Errors
     ///
     /// When it has others, or other VIPs.
-    pub fn ids(&self, instances: &[Instance]) -> Result<Vec<InstanceId>, Failure> {
-        let ids: Option<Vec<InstanceId>> = instances
+    pub fn seats(&self, instances: &[Instance]) -> Result<Vec<(InstanceId, KernelTime)>, Failure> {
+        let ids: Option<Vec<_>> = instances
             .iter()
             .map(|instance| {
                 let own = Identity::of(instance);
-                let same = self.instances.iter().find(|(_, who)| *who == own);
-                same.map(|(id, _)| *id)
+                let same = self.instances.iter().find(|(_, who, _)| *who == own);
+                same.map(|(id, _, began)| (*id, *began))
             })
             .collect();
         match ids {
@@ -161,8 +191,7 @@ impl Service {
     /// changed on the machine then.
     pub(super) async fn take_over(&mut self, heritage: &Heritage) -> Result<(), Failure> {
         self.running = true;
-        self.look_around().await?;
-        if self.look_at.is_some() {
+        if !self.look_around().await? {
             return Err(Failure::Heritage(
                 "an instance cannot be prepared: see the log of the new agent".to_owned(),
             ));
@@ -192,17 +221,21 @@ impl Service {
 
     fn hear_farewell(&mut self, channel: &Channel) {
         loop {
-            match channel.receive(COUNTED).map(|(message, _)| message) {
-                Ok(Message::Counted { slot, outcomes }) => self.carry(slot, &outcomes),
-                Ok(Message::Farewell { reload }) => {
+            match channel.receive(COUNTED) {
+                Ok((Message::Farewell { reload }, _)) => {
                     self.reload_first = reload;
                     return;
                 }
-                other => {
-                    warn!("what the earlier agent counted is not known: {other:?}");
-                    return;
+                Ok((message, fd)) => {
+                    let what = format!("{message:?}");
+                    if self.inherit(message, fd) {
+                        continue;
+                    }
+                    warn!("what the earlier agent leaves is not known: it says {what}");
                 }
+                Err(error) => warn!("what the earlier agent leaves is not known: {error}"),
             }
+            return;
         }
     }
 

@@ -1,16 +1,33 @@
 //! The slow lane: starts the fast one, gives it its links, and does everything
 //! that may take its time.
 
+mod alarms;
+mod bequest;
+mod debounce;
+mod dumps;
 mod failure;
+mod fault;
+mod firewall;
 mod heir;
+mod held;
+mod igmp;
 mod links;
 mod lock;
+mod machine;
 mod picture;
+mod process;
+mod promote;
+mod refusals;
 mod reload;
 mod reports;
+mod resync;
 mod run;
+mod seat;
+mod settle;
 mod signals;
 mod start;
+mod statics;
+mod strangers;
 mod upgrade;
 
 use std::{
@@ -32,23 +49,32 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tracing::{error, info, warn};
+use tracing::warn;
 
+use self::{
+    alarms::Alarms,
+    debounce::Debounce,
+    dumps::{Cleared, Order},
+    held::Held,
+    igmp::LocalIgmp,
+    links::Links,
+    lock::Locks,
+    machine::Machine,
+    picture::Pending,
+    process::Placement,
+    reload::{Leaving, Marks},
+    reports::Reporter,
+    seat::Seat,
+    signals::{Signals, Wish},
+    strangers::Strangers,
+    upgrade::Upgrading,
+};
 pub use self::{
+    dumps::Dumps,
     failure::Failure,
     heir::Heritage,
     links::BackendPolicy,
-    reports::fault_text,
     run::{End, run},
-};
-use self::{
-    links::Links,
-    lock::Locks,
-    picture::Pending,
-    reload::{Leaving, Marks},
-    reports::Reporter,
-    signals::{Signals, Wish},
-    upgrade::Upgrading,
 };
 use crate::{
     config::Config,
@@ -56,14 +82,14 @@ use crate::{
         Answer, Request,
         server::{Question, Server},
     },
-    core::{Fault, InstanceConfig, InstanceId},
+    core::InstanceId,
+    dump::Kind,
     io::{
         bpf::Kernel,
         clock,
         driver::HandOver,
-        lane::{Command, Report, Returned, SlowEnd},
-        netlink::survey::{World, survey},
-        plan::{self, Essence},
+        lane::{Report, Returned, SlowEnd},
+        receive::refusal::Refusal,
     },
     supervise::{Supervisor, guard::GuardPipe},
 };
@@ -84,6 +110,17 @@ pub struct Options {
     pub arguments: Vec<OsString>,
     /// What a reload reads; none when the agent was started with flags.
     pub file: Option<PathBuf>,
+    /// What `@id` lines of that file are compared with.
+    pub config_id: Option<String>,
+    /// A missing included file is an error.
+    pub all_config: bool,
+    /// The namespace that we were told to be in, whatever the file says.
+    pub namespace: Option<String>,
+    pub dumps: Dumps,
+    /// Let go of the terminal once running.
+    pub detach: bool,
+    /// Write keepalived.data once running.
+    pub dump_at_start: bool,
 }
 
 /// The running agent.
@@ -106,13 +143,27 @@ struct Service {
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,
+    config_id: Option<String>,
+    all_config: bool,
+    namespace: Option<String>,
+    dumps: Dumps,
+    cleared: Cleared,
     wake: AsyncFd<OwnedFd>,
     /// When to look around again, if at all.
     look_at: Option<Instant>,
     marks: Marks,
     reporter: Reporter,
+    /// What is refused on the kernel side.
+    refused: mpsc::Receiver<Refusal>,
+    alarms: Alarms,
+    /// When to ask the fast lane for what the alarms need.
+    alarms_at: Option<Instant>,
+    held: Held,
+    igmp: LocalIgmp,
+    strangers: Strangers,
     pending: Pending,
-    privileges: (i32, i32),
+    placement: Placement,
+    debounce: Debounce,
     /// When to compare the VIPs that the kernel has with those it should have.
     resync_at: Option<Instant>,
     /// The start is over: nothing is refused any more, it is tried again.
@@ -120,6 +171,7 @@ struct Service {
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
+    machine: Machine,
     arguments: Vec<OsString>,
     /// Where the supervisor is asked for a successor.
     requests: Option<Arc<OwnedFd>>,
@@ -128,6 +180,8 @@ struct Service {
     upgrading: Option<Upgrading>,
     /// What the fast lane gave back of a hand-over.
     handed_over: Option<Box<HandOver>>,
+    /// There is an agent to take over from.
+    is_heir: bool,
     /// The state of a predecessor is in force here.
     took_over: bool,
     /// A predecessor was asked to reload, and left it to us.
@@ -136,40 +190,12 @@ struct Service {
     carried: BTreeMap<u32, OutcomeCounters>,
 }
 
-/// What the slow lane believes of an instance.
-#[derive(Clone, Debug)]
-struct Seat {
-    id: InstanceId,
-    /// The configuration that the fast lane has.
-    told: Option<InstanceConfig>,
-    installed: Option<Essence>,
-    fault: Option<Fault>,
-    /// The fast lane may have another view by now: whatever we find, tell it.
-    unsure: bool,
-}
-
-impl Seat {
-    fn new(id: InstanceId) -> Self {
-        Self {
-            id,
-            told: None,
-            installed: None,
-            fault: None,
-            unsure: false,
-        }
-    }
-}
-
 impl Service {
-    async fn serve(&mut self, server: &Server, mut signals: Signals) -> Result<End, Failure> {
+    async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<End, Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        self.look_around().await?;
-        self.running = true;
-        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         if std::mem::take(&mut self.reload_first) {
             drop(self.reload().await);
         }
@@ -183,6 +209,9 @@ impl Service {
                             drop(self.reload().await);
                         }
                     }
+                    Wish::Dump(kind) => self.dump(Order { kind, clear: false }),
+                    Wish::StatsAndClear => self.dump(Order { kind: Kind::Stats, clear: true }),
+                    Wish::Threads => dumps::log_threads(),
                 },
                 ready = self.wake.readable() => {
                     if let Ok(mut guard) = ready {
@@ -194,11 +223,17 @@ impl Service {
                     }
                 }
                 () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
-                    self.look_around().await?;
+                    self.look_around().await.map(drop)?;
                 }
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
                 }
+                Some(refusal) = self.refused.recv() => self.refusal(&refusal),
+                () = sleep_until(self.alarms_at.unwrap_or_else(far_away)), if self.alarms_at.is_some() => {
+                    self.alarms_at = None;
+                    self.pending.inspect(&self.lane);
+                }
+                Some(stranger) = self.strangers.heard() => self.stranger(stranger),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
@@ -208,6 +243,7 @@ impl Service {
                     }
                 }
                 Some(question) = asked.recv() => self.answer_question(question).await,
+                () = self.machine.statics.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 () = &mut serving => {}
@@ -287,18 +323,13 @@ impl Service {
                     }
                     look = true;
                 }
-                Report::Privileges {
-                    fifo_errno,
-                    lock_errno,
-                } => {
-                    self.privileges = (fifo_errno, lock_errno);
-                }
+                Report::Refused(refusal) => self.refusal(&refusal),
+                Report::Privileges(entered) => self.placement.entered = entered,
                 Report::Transition { .. }
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
-                | Report::Refused { .. }
                 | Report::Released { .. } => {}
             }
             self.reporter.log(&report, clock::now());
@@ -328,146 +359,6 @@ impl Service {
 
     fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.id == id)
-    }
-
-    /// Looks at the machine and gives every instance a port or a fault.
-    /// What could not be done now is tried again.
-    async fn look_around(&mut self) -> Result<(), Failure> {
-        self.look_at = None;
-        let world = match survey(&self.handle).await {
-            Ok(world) => world,
-            Err(error) => {
-                warn!("cannot ask the kernel for links and addresses: {error}");
-                self.look_within(RETRY);
-                return Ok(());
-            }
-        };
-        self.links.forget_gone(&world, &mut self.kernel, &self.lane);
-        // Before an instance is let onto a link: an owner adds its VIPs at once.
-        if let Some(guard) = &mut self.guard {
-            let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
-            guard.tell(self.config.instances.iter().chain(leaving), &world);
-        }
-        let mut settled = self.send_retired();
-        for index in 0..self.config.instances.len() {
-            settled &= self.settle(index, &world)?;
-        }
-        if settled && !self.leaving.is_empty() {
-            settled = self.let_go(&world).await;
-        }
-        if !settled {
-            self.look_within(RETRY);
-        }
-        Ok(())
-    }
-
-    /// One instance on the machine as it is; false when it should be tried again.
-    fn settle(&mut self, index: usize, world: &World) -> Result<bool, Failure> {
-        let (Some(instance), Some(seat)) =
-            (self.config.instances.get(index), self.seats.get_mut(index))
-        else {
-            return Ok(true);
-        };
-        let id = seat.id;
-        let port = match plan::plan(id, instance, world) {
-            Ok(port) => port,
-            Err(fault) => {
-                let config = plan::core_config(id, instance);
-                if seat.told != Some(config) {
-                    let command = Command::Configure(Box::new(config));
-                    if self.lane.send(command).is_err() {
-                        return Ok(false);
-                    }
-                    seat.told = Some(config);
-                    seat.unsure = true;
-                }
-                let news = seat.fault != Some(fault);
-                if news || seat.unsure {
-                    // Of an instance that was up, the fast lane tells.
-                    if news && seat.installed.is_none() {
-                        reports::still_down(&instance.name, fault, seat.fault.is_none());
-                    }
-                    seat.installed = None;
-                    seat.fault = Some(fault);
-                    seat.unsure = self.lane.send(Command::Fault { id, fault }).is_err();
-                }
-                return Ok(!seat.unsure);
-            }
-        };
-        let essence = port.essence().clone();
-        if seat.installed.as_ref() == Some(&essence) {
-            return Ok(true);
-        }
-        // Before its link is attached: no advert is to be taken for a stranger's.
-        if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.place_instance(&port.key, &port.filter)
-        {
-            error!(
-                "({}) cannot tell the XDP program of the instance: {error}",
-                instance.name
-            );
-            return Ok(false);
-        }
-        let interface = instance.interface.as_str();
-        let prepared =
-            self.links
-                .prepare(&port, interface, &mut self.kernel, &self.policy, &self.lane);
-        match prepared {
-            Ok(()) => {}
-            // Once it runs, a link that comes back without the backend takes
-            // its own instances down, not those of all other links.
-            Err(error @ links::LinkError::Wanted { .. }) if !self.running => {
-                return Err(Failure::Backend(error.to_string()));
-            }
-            Err(error) => {
-                error!("({}) {error}", instance.name);
-                return Ok(false);
-            }
-        }
-        let config = port.config;
-        // A full queue means that the fast lane does not run: try again.
-        if self.lane.send(Command::Install(Box::new(port))).is_err() {
-            return Ok(false);
-        }
-        *seat = Seat {
-            told: Some(config),
-            installed: Some(essence),
-            ..Seat::new(id)
-        };
-        Ok(true)
-    }
-
-    /// After lost announcements: compares the VIPs that the kernel has with
-    /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) -> bool {
-        let Ok(world) = survey(&self.handle).await else {
-            return false;
-        };
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let id = seat.id;
-            // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, instance)) {
-                continue;
-            }
-            for (number, vip) in instance.vips.iter().enumerate() {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
-                let Some(link) = world.link(home.as_str()) else {
-                    continue;
-                };
-                let present = world
-                    .addresses_on(link.ifindex)
-                    .any(|found| found.address == vip.address);
-                let _ = self.lane.send(if present {
-                    Command::AddressPresent { id }
-                } else {
-                    Command::AddressMissing {
-                        id,
-                        vip: number as u16,
-                    }
-                });
-            }
-        }
-        true
     }
 }
 

@@ -14,7 +14,11 @@ use agent_common::{
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Service, reports::fault_text};
+use super::{
+    Seat, Service,
+    dumps::{Order, add_counts},
+    fault::fault_text,
+};
 use crate::{
     config,
     control::{Answer, server::Question, status},
@@ -28,13 +32,22 @@ use crate::{
 
 /// The fast lane answers within microseconds, or it does not run.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Dumps beyond this many at a time are refused.
+const WAITING: usize = 64;
 /// Without systemd's watchdog there is nobody to prove anything to.
 const NO_WATCHDOG: Duration = Duration::from_secs(3600);
 
 /// What was asked of the fast lane and has not been answered.
 #[derive(Debug)]
 pub(super) struct Pending {
-    questions: VecDeque<(Question, Instant)>,
+    questions: VecDeque<(Purpose, Instant)>,
+}
+
+/// Who a picture is for.
+#[derive(Debug)]
+enum Purpose {
+    Client(Question),
+    Dump(Order),
 }
 
 impl Pending {
@@ -44,7 +57,7 @@ impl Pending {
         }
     }
 
-    fn inspect(&self, lane: &SlowEnd) -> bool {
+    pub(super) fn inspect(&self, lane: &SlowEnd) -> bool {
         let picture = Picture {
             instances: Vec::with_capacity(SLOTS),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
@@ -55,11 +68,24 @@ impl Pending {
 
     pub(super) fn ask(&mut self, question: Question, lane: &SlowEnd) {
         if self.inspect(lane) {
-            let until = Instant::from_std(clock::instant()) + PATIENCE;
-            self.questions.push_back((question, until));
+            self.push(Purpose::Client(question));
         } else {
-            refuse(question);
+            refuse(Purpose::Client(question));
         }
+    }
+
+    /// False where the fast lane takes no question, or many dumps wait.
+    pub(super) fn order(&mut self, order: Order, lane: &SlowEnd) -> bool {
+        let good = self.questions.len() < WAITING && self.inspect(lane);
+        if good {
+            self.push(Purpose::Dump(order));
+        }
+        good
+    }
+
+    fn push(&mut self, purpose: Purpose) {
+        let until = Instant::from_std(clock::instant()) + PATIENCE;
+        self.questions.push_back((purpose, until));
     }
 
     /// When the oldest question has waited too long; never without one.
@@ -71,8 +97,8 @@ impl Pending {
     }
 
     pub(super) fn give_up(&mut self) {
-        if let Some((question, _)) = self.questions.pop_front() {
-            refuse(question);
+        if let Some((purpose, _)) = self.questions.pop_front() {
+            refuse(purpose);
         }
     }
 
@@ -93,35 +119,48 @@ impl Pending {
     }
 }
 
-fn refuse(question: Question) {
+fn refuse(purpose: Purpose) {
     let reason = "the fast lane does not answer: the process was stopped or is starved".to_owned();
-    // A client that has gone does not mind.
-    let _ = question.answer.send(Err(reason));
+    match purpose {
+        // A client that has gone does not mind.
+        Purpose::Client(question) => drop(question.answer.send(Err(reason))),
+        Purpose::Dump(_) => tracing::error!("no dump: {reason}"),
+    }
 }
 
 impl Service {
     /// A picture came back: alive, and perhaps somebody waits for it.
     pub(super) async fn answer(&mut self, picture: Picture) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-        let Some((question, _)) = self.pending.questions.pop_front() else {
+        self.look_at_alarms(&picture);
+        let Some((purpose, _)) = self.pending.questions.pop_front() else {
             return;
         };
-        let answer = match survey(&self.handle).await {
-            Ok(world) => Ok(Answer::Status(Box::new(self.status(&picture, &world)))),
-            Err(error) => Err(format!("cannot ask the kernel for its addresses: {error}")),
-        };
-        let _ = question.answer.send(answer);
+        let world = survey(&self.handle).await;
+        let world =
+            world.map_err(|error| format!("cannot ask the kernel for its addresses: {error}"));
+        match (purpose, world) {
+            (Purpose::Client(question), world) => {
+                let status = world.map(|world| self.status(&picture, &world));
+                let answer = status.map(|status| Answer::Status(Box::new(status)));
+                let _ = question.answer.send(answer);
+            }
+            (Purpose::Dump(order), Ok(world)) => self.write_dump(order, &picture, &world),
+            (Purpose::Dump(_), Err(reason)) => tracing::error!("no dump: {reason}"),
+        }
     }
 
     fn status(&self, picture: &Picture, world: &World) -> status::Status {
         let found = |id: InstanceId| picture.instances.iter().find(move |found| found.id == id);
         let seated = self.config.instances.iter().zip(&self.seats);
-        let instances = seated.filter_map(|(instance, seat)| Some((instance, found(seat.id)?)));
+        let instances =
+            seated.filter_map(|(instance, seat)| Some((instance, seat, found(seat.id)?)));
         status::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             router_id: self.config.router_id.clone(),
             fast_lane: self.lane_status(&picture.lane),
+            scheduling: self.placement.status(),
             links: self
                 .links
                 .by_index
@@ -129,13 +168,18 @@ impl Service {
                 .map(|(ifindex, link)| link_status(*ifindex, link))
                 .collect(),
             instances: instances
-                .map(|(instance, snapshot)| {
-                    let outcomes =
-                        self.outcomes(picture.slot(snapshot.id.0), u32::from(snapshot.id.0));
-                    instance_status(instance, snapshot, picture.at, world, outcomes)
+                .map(|(instance, seat, snapshot)| {
+                    let slot = snapshot.id.0;
+                    let outcomes = self.outcomes(picture.slot(slot), u32::from(slot));
+                    let refused = self.refused_senders(snapshot.id, picture.at);
+                    status::Instance {
+                        refused,
+                        ..instance_status(instance, seat, snapshot, picture.at, world, outcomes)
+                    }
                 })
                 .collect(),
             unclaimed: self.outcomes(picture.slot(0), NO_SLOT),
+            waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
         }
     }
 
@@ -151,8 +195,8 @@ impl Service {
             watch_errors,
         } = *lane;
         status::FastLane {
-            realtime: self.privileges.0 == 0,
-            memory_locked: self.privileges.1 == 0,
+            realtime: self.placement.entered.fifo_errno == 0,
+            memory_locked: self.placement.entered.lock_errno == 0,
             wakeups,
             adverts,
             from_latest,
@@ -171,24 +215,28 @@ impl Service {
         sockets: Option<OutcomeCounters>,
         slot: u32,
     ) -> BTreeMap<String, u64> {
-        let mut sum = sockets.unwrap_or([0; Outcome::COUNT]);
-        if let Some(carried) = self.carried.get(&slot) {
-            for (sum, count) in sum.iter_mut().zip(carried) {
-                *sum = sum.saturating_add(*count);
-            }
-        }
-        if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
-            // Less what an instance had counted that was in the slot before.
-            let before = self.baselines.get(&slot).copied();
-            let before = before.unwrap_or([0; Outcome::COUNT]);
-            for ((sum, count), before) in sum.iter_mut().zip(counters).zip(before) {
-                *sum = sum.saturating_add(count.saturating_sub(before));
-            }
-        }
+        let sum = self.outcome_counts(sockets, slot);
         let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
         labelled
             .map(|(outcome, count)| (outcome.label().to_owned(), count))
             .collect()
+    }
+
+    /// As [`Self::outcomes`], of an instance as a picture shows it.
+    pub(super) fn pictured_counts(&self, picture: &Picture, id: InstanceId) -> OutcomeCounters {
+        self.outcome_counts(picture.slot(id.0), u32::from(id.0))
+    }
+
+    fn outcome_counts(&self, sockets: Option<OutcomeCounters>, slot: u32) -> OutcomeCounters {
+        let mut sum = sockets.unwrap_or([0; Outcome::COUNT]);
+        if let Some(carried) = self.carried.get(&slot) {
+            add_counts(&mut sum, *carried, None);
+        }
+        if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
+            // Less what an instance had counted that was in the slot before.
+            add_counts(&mut sum, counters, self.baselines.get(&slot).copied());
+        }
+        sum
     }
 }
 
@@ -210,6 +258,7 @@ fn link_status(ifindex: u32, link: &super::links::LinkState) -> status::Link {
 
 fn instance_status(
     instance: &config::Instance,
+    seat: &Seat,
     snapshot: &Snapshot,
     at: KernelTime,
     world: &World,
@@ -231,10 +280,12 @@ fn instance_status(
         },
         vrrp_version: instance.version as u8,
         state: state.to_owned(),
-        fault: snapshot.fault.map(|fault| fault_text(fault).to_owned()),
-        // Zero before the first Startup: in this state since ever.
+        fault: snapshot
+            .fault
+            .map(|fault| fault_text(fault, instance, Some(world))),
+        // Zero before the first Startup: in this state since it is there.
         since_ms: match snapshot.since {
-            KernelTime(0) => 0,
+            KernelTime(0) => at.since(seat.began).as_millis() as u64,
             since => at.since(since).as_millis() as u64,
         },
         priority: snapshot.priority.get(),
@@ -259,6 +310,7 @@ fn instance_status(
             .collect(),
         counters: counters(&snapshot.counters),
         outcomes,
+        refused: Vec::new(),
     }
 }
 
@@ -292,6 +344,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         asserts_limited,
         became_active,
         left_active,
+        addresses_differed,
         priority_zero_sent,
         priority_zero_received,
         priority_zero_not_active,
@@ -309,6 +362,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         ("asserts_limited", asserts_limited),
         ("became_active", became_active),
         ("left_active", left_active),
+        ("addresses_differed", addresses_differed),
         ("priority_zero_sent", priority_zero_sent),
         ("priority_zero_received", priority_zero_received),
         ("priority_zero_not_active", priority_zero_not_active),

@@ -3,10 +3,12 @@
 use std::{os::fd::AsFd, time::Duration};
 
 use tokio::time::timeout;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::{Failure, Heritage, Options, Service, signals::Signals};
-use crate::{config::Config, control::server::Server, io::lane::Command};
+use super::{
+    Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals,
+};
+use crate::{config::Config, control::server::Server, dump::Kind, io::lane::Command};
 
 /// What the fast lane has to release everything when it shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
@@ -31,14 +33,27 @@ pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Resu
         .map_err(Failure::runtime("cannot start the runtime"))?;
     runtime.block_on(async {
         let mut heritage = heritage;
+        let (detach, dump) = (options.detach, options.dump_at_start);
+        let is_heir = heritage.is_some();
         let result = start(config, options, heritage.as_mut()).await;
         if let (Err(failure), Some(heritage)) = (&result, &heritage) {
             heritage.refuse(failure);
         }
-        let (mut service, server, signals) = result?;
+        let (mut service, server, mut signals) = result?;
         // Whoever would tell us more has ended or is about to.
         drop(heritage);
-        match service.serve(&server, signals).await {
+        let result = match service.look_around().await {
+            Ok(_) => {
+                service.announce_running(detach);
+                if dump && !is_heir {
+                    let kind = Kind::Data;
+                    service.dump(Order { kind, clear: false });
+                }
+                service.serve(&server, &mut signals).await
+            }
+            Err(failure) => Err(failure),
+        };
+        match result {
             Ok(End::HandedOver) => {
                 server.leave().await;
                 Ok(End::HandedOver)
@@ -57,6 +72,8 @@ async fn start(
     options: Options,
     mut heritage: Option<&mut Heritage>,
 ) -> Result<(Service, Server, Signals), Failure> {
+    // Before anything is made or started: it comes with these settings.
+    let placement = Placement::new(&config.process);
     let control = heritage
         .as_mut()
         .and_then(|heritage| heritage.control.take());
@@ -71,8 +88,9 @@ async fn start(
     if heritage.is_some() {
         server.spare(true);
     }
+    // Before anything is there to be given up in good order.
     let signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
-    let mut service = Service::start(config, options, heritage.as_deref_mut()).await?;
+    let mut service = Service::start(config, options, placement, heritage.as_deref_mut()).await?;
     service.control = server.as_fd().try_clone_to_owned().ok();
     if let Some(heritage) = heritage {
         service.take_over(heritage).await?;
@@ -82,6 +100,18 @@ async fn start(
 }
 
 impl Service {
+    fn announce_running(&mut self, detach: bool) {
+        self.running = true;
+        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
+        if detach && let Err(error) = crate::io::sys::leave_terminal() {
+            warn!("cannot let go of the terminal: {error}");
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.tell_ready();
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
     async fn shut_down(&mut self) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         info!("Stopping");
@@ -92,7 +122,9 @@ impl Service {
                 error!("the fast lane did not end in time");
             }
         }
+        self.machine.end();
         self.hear().await;
+        self.igmp.restore();
         info!("Stopped failoverd");
     }
 }

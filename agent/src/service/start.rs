@@ -3,29 +3,33 @@
 
 use std::{collections::BTreeMap, io, os::fd::AsFd, sync::Arc};
 
-use agent_common::Family;
+use agent_common::{Family, KernelTime};
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Heritage, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
-    reports::Reporter,
+    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
+    held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
+    process::Placement, refusals, reload::named_interfaces, reports::Reporter,
+    strangers::Strangers,
 };
 use crate::{
-    config::{Config, Instance, Vip},
+    config::{AddressOptions, Config, Instance, Vip},
     core::InstanceId,
     io::{
         advert::Transmitters,
         announce::Announcer,
         bpf::{Backend, Kernel},
+        clock,
         driver::{Driver, Heir, Sockets},
         lane,
         netlink::{
             batch::{AddressPlan, CommandSocket},
             monitor::Monitor,
-            survey::{World, survey},
+            survey::{Address, World, survey},
         },
         plan,
-        receive::slow::SlowReceiver,
+        receive::{refusal::Refusal, slow::SlowReceiver},
     },
 };
 
@@ -33,6 +37,7 @@ impl Service {
     pub(super) async fn start(
         config: Config,
         options: Options,
+        placement: Placement,
         mut heritage: Option<&mut Heritage>,
     ) -> Result<Self, Failure> {
         let families = |family| {
@@ -44,33 +49,28 @@ impl Service {
         let (v4, v6) = (families(Family::V4), families(Family::V6));
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
-        let ids = match &heritage {
-            Some(heritage) => heritage.ids(&config.instances)?,
-            None => (1..).map(InstanceId).take(config.instances.len()).collect(),
+        let ids: Vec<(InstanceId, KernelTime)> = match &heritage {
+            Some(heritage) => heritage.seats(&config.instances)?,
+            None => {
+                let ids = (1..).map(|id| (InstanceId(id), clock::now()));
+                ids.take(config.instances.len()).collect()
+            }
         };
         let mut locks = Locks::default();
         if let Some(heritage) = &mut heritage {
             locks.adopt(std::mem::take(&mut heritage.locks));
         }
-        locks
-            .take(&config.instances)
-            .map_err(|(instance, source)| match source.kind() {
-                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance },
-                _ => Failure::Runtime {
-                    what: "cannot lock the instance".to_owned(),
-                    source,
-                },
-            })?;
+        locks.take(&config.instances)?;
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
         tokio::spawn(connection);
-        let world = survey(&handle).await.map_err(|error| Failure::Runtime {
-            what: "cannot ask the kernel for links and addresses".to_owned(),
-            source: io::Error::other(error.to_string()),
-        })?;
-        let names = config.instances.iter().map(|i| i.interface.as_str());
-        check_interfaces(names, &world)?;
-        let mut kernel = load_kernel(&options)?;
+        let world = look(&handle).await?;
+        if !config.interfaces.dynamic {
+            let names = config.instances.iter().flat_map(named_interfaces);
+            check_interfaces(names, &world)?;
+        }
+        let (tell, refused) = mpsc::channel(refusals::ROOM);
+        let mut kernel = load_kernel(&options, tell)?;
         let maps = match &mut kernel {
             Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
                 what: "cannot use the BPF maps".to_owned(),
@@ -80,9 +80,16 @@ impl Service {
         };
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
+        let mut machine = Machine::new()?;
         let mut links = Links::default();
         match &mut heritage {
             None => {
+                // Adverts may have to come from one of them.
+                machine.statics.apply(&config.static_addresses, &world)?;
+                let world = match machine.statics.take_changed() {
+                    true => look(&handle).await?,
+                    false => world,
+                };
                 check_own_addresses(&config, &world)?;
                 remove_strays(&mut command, &config, &world)?;
             }
@@ -108,22 +115,33 @@ impl Service {
         let mut reporter = Reporter::new();
         let mut seats = Vec::with_capacity(config.instances.len());
         let mut cores = Vec::with_capacity(config.instances.len());
-        for (id, instance) in ids.into_iter().zip(&config.instances) {
+        for ((id, began), instance) in ids.into_iter().zip(&config.instances) {
             let core = plan::core_config(id, instance);
             reporter.name_it(id, instance);
             seats.push(Seat {
                 told: Some(core),
+                began,
                 ..Seat::new(id)
             });
             cores.push(core);
         }
+        let is_heir = heritage.is_some();
+        let mut debounce = Debounce::default();
+        let held = match &mut heritage {
+            Some(heritage) => {
+                debounce.inherit(std::mem::take(&mut heritage.settling));
+                Held::until_then(heritage.held_until)
+            }
+            None => Held::new(config.start_delay),
+        };
         let heir = heritage.and_then(|heritage| heritage.fast.take());
         let heir = heir.map(|socket| Box::new(Heir::new(socket)));
         let driver = Driver::new(cores, sockets, fast_end, heir)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
+        let process = config.process.clone();
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
-            .spawn(move || driver.run())
+            .spawn(move || driver.run(&process))
             .map_err(Failure::runtime("cannot start the fast lane"))?;
         let wake = slow_end.wake_fd().try_clone_to_owned();
         let wake = wake
@@ -135,12 +153,23 @@ impl Service {
         };
         Ok(Self {
             reporter,
+            refused,
+            alarms: Alarms::default(),
+            alarms_at: None,
+            held,
+            igmp: LocalIgmp::default(),
+            strangers: Strangers::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),
             baselines: BTreeMap::new(),
             families: [(Family::V4, v4), (Family::V6, v6)],
             file: options.file,
+            config_id: options.config_id,
+            all_config: options.all_config,
+            namespace: options.namespace,
+            dumps: options.dumps,
+            cleared: super::Cleared::new(),
             wake,
             look_at: None,
             marks: Marks::default(),
@@ -151,6 +180,7 @@ impl Service {
             control: None,
             upgrading: None,
             handed_over: None,
+            is_heir,
             took_over: false,
             reload_first: false,
             carried: BTreeMap::new(),
@@ -159,14 +189,23 @@ impl Service {
             links,
             lane: slow_end,
             fast: Some(fast),
-            privileges: (0, 0),
+            placement,
+            debounce,
             resync_at: None,
             running: false,
             dropped: 0,
             config,
             locks,
+            machine,
         })
     }
+}
+
+async fn look(handle: &rtnetlink::Handle) -> Result<World, Failure> {
+    survey(handle).await.map_err(|error| Failure::Runtime {
+        what: "cannot ask the kernel for links and addresses".to_owned(),
+        source: io::Error::other(error.to_string()),
+    })
 }
 
 /// A name that is no interface's is a slip more often than a wish.
@@ -187,7 +226,7 @@ pub(super) fn check_interfaces<'a>(
 }
 
 /// `None` where BPF cannot be used and need not be.
-fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
+fn load_kernel(options: &Options, tell: mpsc::Sender<Refusal>) -> Result<Option<Kernel>, Failure> {
     if options
         .policy
         .order
@@ -198,7 +237,7 @@ fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
     }
     match Kernel::load() {
         Ok(mut kernel) => {
-            match kernel.log_task() {
+            match kernel.log_task(Some(tell)) {
                 Ok(task) => drop(tokio::spawn(task)),
                 Err(error) => warn!("the XDP program's log lines cannot be read: {error}"),
             }
@@ -256,7 +295,7 @@ fn remove_strays(
                 .addresses_on(ifindex)
                 .filter(|found| found.address == vip.address);
             let before = strays.len();
-            strays.extend(found.map(|found| (as_found(instance, vip, found.prefix), ifindex)));
+            strays.extend(found.map(|found| (as_found(instance, vip, found), ifindex)));
             if strays.len() > before {
                 info!(
                     "({}) VIP {} is on {} already, as after a crash: removing it",
@@ -293,12 +332,16 @@ fn remove_strays(
 /// The kernel removes only what has the prefix and the label that it is asked
 /// for, and an earlier run may have had others. The owner's VIP can be the
 /// address of the machine itself: only what is configured is taken for left.
-fn as_found(instance: &Instance, vip: &Vip, prefix: u8) -> Vip {
+fn as_found(instance: &Instance, vip: &Vip, found: &Address) -> Vip {
     match instance.priority.is_owner() {
         true => vip.clone(),
         false => Vip {
-            prefix,
+            prefix: found.prefix,
             label: None,
+            options: AddressOptions {
+                peer: found.peer,
+                ..vip.options
+            },
             ..vip.clone()
         },
     }

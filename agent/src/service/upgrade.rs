@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     os::fd::{AsFd, OwnedFd},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -17,7 +17,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::Service;
+use super::{Service, bequest::Estate};
 use crate::{
     config::{self, Config, diff::diff},
     control::{Answer, server::Question},
@@ -28,10 +28,10 @@ use crate::{
     },
     supervise::requests::{Started, start_successor},
     upgrade::{
-        PROTOCOL, Upgraded,
+        Upgraded,
         binary::{self, Binary},
         channel::{self, Channel, ChannelError},
-        message::{Identity, Message},
+        message::Message,
     },
 };
 
@@ -75,15 +75,15 @@ impl Drop for Successor {
     }
 }
 
-/// What is given to a successor, message by message.
-type Estate = Vec<(Message, Option<OwnedFd>)>;
-
 /// What the preparation needs to know; it runs on a thread of its own.
 struct Preparation {
     binary: Option<PathBuf>,
     arguments: Vec<OsString>,
     requests: Arc<OwnedFd>,
     file: Option<PathBuf>,
+    config_id: Option<String>,
+    all_config: bool,
+    namespace: Option<String>,
     config: Config,
     estate: Estate,
 }
@@ -145,6 +145,9 @@ impl Service {
             arguments: self.arguments.clone(),
             requests,
             file: self.file.clone(),
+            config_id: self.config_id.clone(),
+            all_config: self.all_config,
+            namespace: self.namespace.clone(),
             config: self.config.clone(),
             estate: self
                 .estate()
@@ -160,47 +163,6 @@ impl Service {
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         info!("Upgrading: looking at the new binary");
         Ok((prepared, self.link_list()))
-    }
-
-    /// Everything that a successor gets, with duplicates of the descriptors.
-    fn estate(&self) -> std::io::Result<Estate> {
-        let mut estate = vec![(
-            Message::Hello {
-                protocol: PROTOCOL,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
-            None,
-        )];
-        if let Some(control) = &self.control {
-            estate.push((Message::Control, Some(control.try_clone()?)));
-        }
-        for (name, lock) in self.locks.all() {
-            let lock = lock.try_clone_to_owned()?;
-            estate.push((Message::Lock { name }, Some(lock)));
-        }
-        for (ifindex, link) in &self.links.by_index {
-            let held = self
-                .kernel
-                .as_ref()
-                .and_then(|kernel| kernel.link(*ifindex));
-            let refused = link.refused.iter();
-            let message = Message::Link {
-                ifindex: *ifindex,
-                backend: link.backend.to_string(),
-                refused: refused
-                    .map(|(backend, why)| (backend.to_string(), why.clone()))
-                    .collect(),
-            };
-            estate.push((message, held.map(|fd| fd.try_clone_to_owned()).transpose()?));
-        }
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let message = Message::Instance {
-                id: seat.id.0,
-                who: Identity::of(instance),
-            };
-            estate.push((message, None));
-        }
-        Ok(estate)
     }
 
     fn link_list(&self) -> Vec<(u32, String)> {
@@ -331,13 +293,16 @@ impl Service {
         resume(&self.lane);
     }
 
-    /// Verdicts by slot, from the beginning.
+    /// What the machine has of us, and verdicts by slot, from the beginning.
     fn say_farewell(
-        &self,
+        &mut self,
         channel: &Channel,
         over: &HandOver,
         reload: bool,
     ) -> Result<(), ChannelError> {
+        for (message, fd) in self.bequeath() {
+            channel.send(&message, fd.as_ref().map(|fd| fd.as_fd()))?;
+        }
         let slots = self.seats.iter().map(|seat| u32::from(seat.id.0));
         for slot in slots.chain([NO_SLOT]) {
             let own = over.outcomes.get(slot as usize).copied();
@@ -410,15 +375,20 @@ impl Preparation {
         let Some(path) = &self.file else {
             return Ok(());
         };
-        let same = |config: &Config| diff(&(&self.config).into(), &config.into()).is_empty();
-        match config::load(Path::new(path)).config {
-            Some(config) if same(&config) => Ok(()),
-            Some(_) => Err(format!(
-                "{} differs from what is in force: reload it first (`failoverd diff` shows how)",
-                path.display()
-            )),
-            None => Err(format!(
+        let loaded = config::load_with(path, self.config_id.clone(), self.all_config);
+        let Some(mut config) = loaded.config else {
+            return Err(format!(
                 "{} has errors (see `failoverd check`), and the new agent could not read it",
+                path.display()
+            ));
+        };
+        if self.namespace.is_some() {
+            config.files.namespace.clone_from(&self.namespace);
+        }
+        match diff(&(&self.config).into(), &(&config).into()).is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "{} differs from what is in force: reload it first (`failoverd diff` shows how)",
                 path.display()
             )),
         }

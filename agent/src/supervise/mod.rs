@@ -1,10 +1,11 @@
 //! The parent of the agent: takes the VIPs off when the agent dies, and starts
 //! it again.
 //!
-//! It does nothing else, so that there is nothing for it to hang on: it waits
-//! for its child, for the child's list of addresses and for signals, and holds
-//! no lock, no log and no network connection. It carries another name than the
-//! agent, so that ending every process of that name leaves it standing. Should
+//! It does little else, so that there is nothing for it to hang on: it waits
+//! for its child, for the child's list of addresses and for signals, which it
+//! passes on, and has no network connection. What it does where it stands for
+//! keepalived's parent process (pid files, a line in syslog) is a [`Manner`] and
+//! never waits for anybody. It carries another name than the agent, so that ending every process of that name leaves it standing. Should
 //! it die itself, the kernel tells the agent, which then leaves in good order.
 //!
 //! During an upgrade it has two children. The VIPs are those of the first until
@@ -12,6 +13,7 @@
 //! otherwise, the second is ended too, and the VIPs are removed.
 
 pub mod guard;
+mod manner;
 pub mod requests;
 mod succession;
 mod ward;
@@ -19,9 +21,9 @@ mod ward;
 use std::{
     ffi::OsString,
     fs::File,
-    io::{self, Write},
+    io,
     os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
-    process::{ExitCode, ExitStatus},
+    process::ExitStatus,
     time::Duration,
 };
 
@@ -32,6 +34,7 @@ use rustix::{
     time::Timespec,
 };
 
+pub use self::manner::{Manner, Plain};
 use self::{
     guard::{GUARD_FD, GuardPipe},
     requests::REQUEST_FD,
@@ -51,6 +54,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(4);
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
+/// The exit code of an agent that a signal ended.
+const FAILURE: u8 = 1;
 /// What we are, and what we start unless a successor brought another.
 const OURSELVES: &str = "/proc/self/exe";
 
@@ -116,26 +121,32 @@ pub fn goes_on() -> bool {
 }
 
 /// Runs the agent with `arguments` as a child until it ends by itself or a
-/// signal ends both; goes on with the child that an earlier self left.
+/// signal ends both; goes on with the child that an earlier self left. The
+/// exit code.
 ///
 /// # Errors
 ///
 /// When the child cannot be started at all.
-pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
+pub fn run(arguments: &[OsString], manner: &mut dyn Manner) -> io::Result<u8> {
     let inherited = succession::inherit().transpose()?;
     let signals = sys::block_signals(&[
         libc::SIGTERM,
         libc::SIGINT,
+        libc::SIGQUIT,
         libc::SIGHUP,
         libc::SIGABRT,
         libc::SIGUSR1,
         libc::SIGUSR2,
+        sys::realtime::json(),
+        sys::realtime::stats_clear(),
+        sys::realtime::threads(),
     ])?;
-    sys::set_name(c"fo-guard");
+    sys::set_name(manner.name());
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
     let mut watch = Watch {
         arguments,
+        manner,
         signals,
         program: None,
         heir: None,
@@ -149,8 +160,16 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
             ward,
             crashed,
             pause,
+            manner,
+            held,
         }) => {
             (watch.crashed, watch.pause) = (crashed, pause);
+            watch.manner.go_on(&manner)?;
+            if ward.ready {
+                watch.manner.ready(ward.number());
+            }
+            // Not before others have taken their place.
+            drop(held);
             ward
         }
         None => watch.start()?,
@@ -158,22 +177,17 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
     watch.keep(ward)
 }
 
-/// Unlike `eprintln!`, does not panic when nobody reads any more.
-fn say(message: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "failoverd: {message}");
-}
-
 /// An exit of its own is the agent's decision; a signal is a crash, unless the
 /// agent was asked to end. So is a hand-over to nobody.
-fn finished(status: ExitStatus) -> Option<ExitCode> {
+fn finished(status: ExitStatus) -> Option<u8> {
     let code = status.code()?;
-    (code != i32::from(HANDED_OVER))
-        .then(|| u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+    (code != i32::from(HANDED_OVER)).then(|| u8::try_from(code).unwrap_or(FAILURE))
 }
 
 /// The supervisor itself.
 struct Watch<'a> {
     arguments: &'a [OsString],
+    manner: &'a mut dyn Manner,
     signals: OwnedFd,
     /// The binary to start; our own where there was no upgrade.
     program: Option<File>,
@@ -209,12 +223,13 @@ impl Watch<'_> {
     }
 
     /// Until an agent ends for good.
-    fn keep(&mut self, mut ward: Ward) -> io::Result<ExitCode> {
+    fn keep(&mut self, mut ward: Ward) -> io::Result<u8> {
         loop {
             let status = self.watch(&mut ward)?;
+            self.manner.gone();
             // However it ended: an agent that gave its VIPs up left nothing to
             // remove, one that ended in a panic or without its fast lane did.
-            ward.remove_addresses();
+            ward.remove_addresses(self.manner);
             // What ran and crashed is wanted: when its interface is away just now,
             // it is tried again. Only a first start is refused for good.
             let for_good = status.success() || !self.crashed || self.stopping;
@@ -223,17 +238,24 @@ impl Watch<'_> {
             }
             self.crashed = true;
             if self.stopping {
-                return Ok(ExitCode::FAILURE);
+                return Ok(FAILURE);
+            }
+            if !self.manner.starts_again() {
+                self.manner.say(format_args!(
+                    "the agent died ({status}), its VIPs were removed; not starting it again, as told"
+                ));
+                return Ok(FAILURE);
             }
             if clock::now().since(ward.started) >= STEADY {
                 self.pause = FIRST_PAUSE;
             }
-            say(format_args!(
+            self.manner.say(format_args!(
                 "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
                 self.pause.as_millis()
             ));
-            if wait_unless_stopped(&self.signals, clock::now().after(self.pause)) {
-                return Ok(ExitCode::FAILURE);
+            let until = clock::now().after(self.pause);
+            if wait_unless_stopped(&self.signals, until, self.manner) {
+                return Ok(FAILURE);
             }
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             ward = self.start()?;
@@ -249,6 +271,7 @@ impl Watch<'_> {
                     Source::Told => {
                         ward.listen();
                         ward.pipe_open = open;
+                        self.note_ready(ward);
                     }
                     Source::HeirTold => {
                         if let Some((heir, _)) = &mut self.heir {
@@ -269,7 +292,7 @@ impl Watch<'_> {
                         if let Some((mut heir, _)) = self.heir.take() {
                             // The agent sees it too, and goes on.
                             let status = heir.reap()?;
-                            say(format_args!(
+                            self.manner.say(format_args!(
                                 "the new agent ended before it took over ({status})"
                             ));
                         }
@@ -312,7 +335,7 @@ impl Watch<'_> {
             Ok(0) => {
                 // It hangs or is stopped: it must not keep the VIPs.
                 self.patient_until = None;
-                ward.signal(Signal::KILL);
+                ward.signal(libc::SIGKILL);
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -324,26 +347,35 @@ impl Watch<'_> {
             .collect())
     }
 
-    fn pass_on(&mut self, ward: &Ward) {
+    fn pass_on(&mut self, ward: &mut Ward) {
         while let Some(number) = sys::next_signal(self.signals.as_fd()) {
-            if matches!(number, libc::SIGUSR1 | libc::SIGUSR2) {
-                // Requests for data of keepalived: the agent would die of them.
-                continue;
-            }
             if number == libc::SIGABRT {
                 // The watchdog of systemd: the agent does not answer. We are
                 // killed next, so its VIPs have to go now.
                 self.stopping = true;
-                ward.signal(Signal::KILL);
+                ward.signal(libc::SIGKILL);
                 continue;
             }
-            if matches!(number, libc::SIGTERM | libc::SIGINT) && !self.stopping {
-                self.stopping = true;
-                self.patient_until = Some(clock::now().after(PATIENCE));
+            if matches!(number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
+                if !self.manner.stops_at(number) {
+                    continue;
+                }
+                if !self.stopping {
+                    self.stopping = true;
+                    self.patient_until = Some(clock::now().after(PATIENCE));
+                }
+                ward.signal(number);
+            } else {
+                ward.signal_when_ready(number);
             }
-            if let Some(signal) = Signal::from_named_raw(number) {
-                ward.signal(signal);
-            }
+        }
+    }
+
+    /// Whatever was waiting for that.
+    fn note_ready(&mut self, ward: &mut Ward) {
+        if ward.says_ready && !ward.ready {
+            self.manner.ready(ward.number());
+            ward.get_ready();
         }
     }
 
@@ -377,16 +409,23 @@ impl Watch<'_> {
             ward.addresses.append(&mut heir.addresses);
             return false;
         }
+        // Before it can say so: what it took over it does.
+        heir.says_ready = true;
         *ward = heir;
+        self.note_ready(ward);
         if self.stopping {
             self.patient_until = Some(clock::now().after(PATIENCE));
-            ward.signal(Signal::TERM);
+            ward.signal(libc::SIGTERM);
             self.program = Some(binary);
         } else {
-            let arguments = self.arguments;
-            let error =
-                succession::become_binary(&binary, arguments, ward, self.crashed, self.pause);
-            say(format_args!(
+            let left = succession::Left {
+                ward,
+                crashed: self.crashed,
+                pause: self.pause,
+                manner: self.manner,
+            };
+            let error = left.become_binary(&binary, self.arguments);
+            self.manner.say(format_args!(
                 "the supervising parent goes on with the old binary: {error}"
             ));
             self.program = Some(binary);
@@ -396,7 +435,7 @@ impl Watch<'_> {
 }
 
 /// True when a signal asked to stop meanwhile.
-fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime) -> bool {
+fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime, manner: &dyn Manner) -> bool {
     loop {
         let left = until.since(clock::now());
         if left.is_zero() {
@@ -406,7 +445,7 @@ fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime) -> bool {
         let mut fds = [PollFd::new(signals, PollFlags::IN)];
         let _ = poll(&mut fds, timeout.as_ref());
         while let Some(number) = sys::next_signal(signals.as_fd()) {
-            if matches!(number, libc::SIGTERM | libc::SIGINT) {
+            if manner.stops_at(number) {
                 return true;
             }
         }

@@ -16,20 +16,21 @@ use agent_common::KernelTime;
 use bytemuck::Zeroable;
 use rustix::{
     io::FdFlags,
-    process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid},
+    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
 };
 
 use super::{
-    guard::{GUARD_FD, GuardRecord},
+    Manner,
+    guard::{GUARD_FD, GuardRecord, READY},
     requests::REQUEST_FD,
-    say,
     succession::WARD_FD,
 };
 use crate::{
-    config::Vip,
+    config::{AddressOptions, Vip},
     io::{
         clock,
         netlink::batch::{AddressPlan, CommandSocket},
+        sys,
     },
     upgrade::{HEIR_FD, channel},
 };
@@ -50,6 +51,12 @@ pub(super) struct Ward {
     pub addresses: Vec<GuardRecord>,
     pub partial: Vec<u8>,
     pub started: KernelTime,
+    /// It told that it runs.
+    pub says_ready: bool,
+    /// It acts on signals; before, some of them would end it.
+    pub ready: bool,
+    /// What it is sent once it is.
+    pub held: Vec<i32>,
 }
 
 impl Ward {
@@ -88,6 +95,9 @@ impl Ward {
             addresses: Vec::new(),
             partial: Vec::new(),
             started: clock::now(),
+            says_ready: false,
+            ready: false,
+            held: Vec::new(),
         })
     }
 
@@ -95,9 +105,30 @@ impl Ward {
         self.requests.as_fd()
     }
 
-    /// Fails only when it has just ended, which is seen next.
-    pub fn signal(&self, signal: Signal) {
-        let _ = pidfd_send_signal(&self.pidfd, signal);
+    pub fn number(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    pub fn signal(&self, number: i32) {
+        // Fails only when it has just ended, which is seen next; until it is
+        // waited for, its number is nobody else's.
+        sys::kill(self.pid, number);
+    }
+
+    /// Of a signal that would end an agent which does not expect it yet.
+    pub fn signal_when_ready(&mut self, number: i32) {
+        if self.ready {
+            self.signal(number);
+        } else if !self.held.contains(&number) {
+            self.held.push(number);
+        }
+    }
+
+    pub fn get_ready(&mut self) {
+        self.ready = true;
+        for number in std::mem::take(&mut self.held) {
+            self.signal(number);
+        }
     }
 
     /// Waits for its end, which is near.
@@ -115,13 +146,13 @@ impl Ward {
     }
 
     pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
+        self.signal(libc::SIGKILL);
         // Nothing survives SIGKILL, and nobody else waits for it.
         let _ = self.reap();
     }
 
     pub fn listen(&mut self) {
-        let mut buffer = [0; 24 * 128];
+        let mut buffer = [0; size_of::<GuardRecord>() * 128];
         while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
             self.partial
                 .extend_from_slice(buffer.get(..len).unwrap_or_default());
@@ -131,6 +162,7 @@ impl Ward {
                 bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
                 match record.family {
                     0 => self.addresses.clear(),
+                    READY => self.says_ready = true,
                     _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
                     _ => {}
                 }
@@ -139,12 +171,12 @@ impl Ward {
         }
     }
 
-    pub fn remove_addresses(&self) {
+    pub fn remove_addresses(&self, manner: &mut dyn Manner) {
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
         if let Err(error) = removed {
-            say(format_args!(
+            manner.say(format_args!(
                 "cannot remove the VIPs of the dead agent: {error}"
             ));
         }
@@ -160,6 +192,10 @@ fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions {
+            peer: record.peer(),
+            ..AddressOptions::default()
+        },
         advertised: true,
     };
     Some((vip, record.ifindex))

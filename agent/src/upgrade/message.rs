@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Instance, model::Transport},
+    dump::Stats,
     io::lane::LaneCounters,
 };
 use agent_common::Family;
@@ -21,6 +22,12 @@ pub enum Message {
     Hello {
         protocol: u32,
         version: String,
+        /// How many there will be.
+        #[serde(default)]
+        locks: usize,
+        /// The end of a delay after the start.
+        #[serde(default)]
+        held_until_ns: u64,
     },
     /// With the listening control socket.
     Control,
@@ -40,12 +47,50 @@ pub enum Message {
     Instance {
         id: u16,
         who: Identity,
+        /// Since when there is this instance.
+        #[serde(default)]
+        began_ns: u64,
+    },
+    /// An interface with a delay, as it is taken.
+    Settling {
+        interface: String,
+        ifindex: u32,
+        usable: bool,
+        /// Since when it is otherwise.
+        since_ns: Option<u64>,
     },
     /// All was said: get ready.
     Prepare,
     /// Put your programs on the links.
     Switch,
-    /// Everything was handed over: what was counted so far of a slot.
+    /// Everything was handed over. A static address, and whether it goes at the
+    /// end because it was not there before us.
+    Static {
+        ifindex: u32,
+        address: IpAddr,
+        prefix: u8,
+        ours: bool,
+    },
+    /// A link on which we set `promote_secondaries`.
+    Promoted {
+        ifindex: u32,
+    },
+    /// What is to be put back of IGMP.
+    LocalIgmp {
+        before: String,
+    },
+    /// The rules that are in place, with the socket that their table belongs to.
+    Rules {
+        table: String,
+        digest: u64,
+    },
+    /// What an instance had counted when that was last cleared.
+    Cleared {
+        id: u16,
+        name: String,
+        stats: Stats,
+    },
+    /// What was counted so far of a slot.
     Counted {
         slot: u32,
         outcomes: BTreeMap<String, u64>,

@@ -3,6 +3,7 @@
 
 mod lab;
 mod refused;
+mod state;
 mod trouble;
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};

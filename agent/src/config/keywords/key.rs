@@ -7,12 +7,22 @@ pub enum Key {
     Global(GlobalKey),
     Instance(InstanceKey),
     Auth(AuthKey),
+    GarpGroup(GarpGroupKey),
+    /// `group` of a track_group.
+    TrackGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
+    GarpGroup,
+    UpDownDelays,
+    StaticIpaddress,
+    TrackGroup,
+    Instance,
+    NetNamespace,
+    UsePidDir,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +36,45 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    GarpInterval,
+    GnaInterval,
+    MinGarp,
+    McastGroup4,
+    McastGroup6,
+    DisableLocalIgmp,
+    SkipCheckAdvAddr,
+    Strict,
+    StartupDelay,
+    DelayAfterBoot,
+    LogUnknownVrids,
+    DynamicInterfaces,
+    Process(ProcessKey),
+    Nftables,
+    NftablesPriority,
+    NftablesIfindex,
+    NftablesCounters,
+    Files(FilesKey),
+}
+
+/// How the agent itself is to run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProcessKey {
+    Priority,
+    RtPriority,
+    Affinity,
+    RtTime,
+    Umask,
+}
+
+/// The files that the agent writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FilesKey {
+    StateDump,
+    StatsDump,
+    JsonDump,
+    JsonVersion,
+    DataUseInstance,
+    ReloadFile,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -45,6 +94,7 @@ pub enum InstanceKey {
     VirtualIpaddress,
     VirtualIpaddressExcluded,
     TrackInterface,
+    DontTrackPrimary,
     Preempt,
     Nopreempt,
     PreemptDelay,
@@ -54,6 +104,16 @@ pub enum InstanceKey {
     HigherPrioSendAdvert,
     V3ChecksumAsV2,
     OwnerIgnoreAdverts,
+    McastDstIp,
+    UnicastTtl,
+    UnicastFaultNoPeer,
+    OldUnicastChecksum,
+    SkipCheckAdvAddr,
+    StrictMode,
+    Accept,
+    NoAccept,
+    PromoteSecondaries,
+    NoVirtualIpaddress,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.
@@ -65,6 +125,16 @@ pub enum GarpKey {
     RefreshRepeat,
     LowerPrioDelay,
     LowerPrioRepeat,
+    ExtraIf,
+}
+
+/// Of a `garp_group`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum GarpGroupKey {
+    GarpInterval,
+    GnaInterval,
+    Interface,
+    Interfaces,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

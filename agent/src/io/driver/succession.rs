@@ -8,11 +8,13 @@ use std::{
 };
 
 use agent_common::{KernelTime, Outcome, outcome::OutcomeCounters, record::SLOTS};
+use serde::{Deserialize, Serialize};
 
 use super::Driver;
 use crate::{
     core::{Effect, Input, InstanceId, Saved, State},
     io::{
+        announce::Which,
         clock,
         lane::{Command, Report, Returned},
     },
@@ -34,6 +36,15 @@ const BACKLOG: usize = 1 << 16;
 
 const TAKEN: &[u8] = b"taken";
 const NOT_TAKEN: &[u8] = b"not taken";
+
+/// An instance on its way.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Handed {
+    saved: Saved,
+    /// How often announcements that wait for their pace are still to be sent.
+    #[serde(default)]
+    to_announce: u8,
+}
 
 /// What the slow lane gives for a hand-over, and gets back.
 #[derive(Debug)]
@@ -100,7 +111,7 @@ pub struct Heir {
     socket: OwnedFd,
     buffer: Vec<u8>,
     heading: Option<Heading>,
-    saved: Vec<Saved>,
+    saved: Vec<Handed>,
 }
 
 impl Heir {
@@ -178,8 +189,11 @@ impl Driver {
             counters: self.counters,
         })?;
         for index in 1..=self.ports.0.len() {
-            if let Some(saved) = self.machine.save(InstanceId(index as u16)) {
-                over.send(&saved)?;
+            let id = InstanceId(index as u16);
+            if let Some(saved) = self.machine.save(id) {
+                let port = self.ports.port(id);
+                let to_announce = port.map_or(0, |port| port.announce.most_left());
+                over.send(&Handed { saved, to_announce })?;
             }
         }
         over.await_answer()?;
@@ -239,7 +253,8 @@ impl Driver {
     }
 
     fn take_over(&mut self, heir: &Heir) -> bool {
-        let restored = heir.saved.iter().all(|saved| self.machine.restore(saved));
+        let mut all = heir.saved.iter();
+        let restored = all.all(|handed| self.machine.restore(&handed.saved));
         let answer = if restored { TAKEN } else { NOT_TAKEN };
         if let Some(heading) = &heir.heading {
             self.counters = heading.counters;
@@ -255,8 +270,28 @@ impl Driver {
         for index in 1..=self.ports.0.len() {
             self.continue_instance(InstanceId(index as u16), now);
         }
+        for handed in &heir.saved {
+            self.announce_rest(handed);
+        }
         self.drain_adverts(now);
         true
+    }
+
+    /// What waited for its pace there waits here, of all VIPs: once too often
+    /// does no harm.
+    fn announce_rest(&mut self, handed: &Handed) {
+        let id = handed.saved.instance();
+        let state = self.machine.snapshot(id).map(|snapshot| snapshot.state);
+        if handed.to_announce == 0 || state != Some(State::Active) {
+            return;
+        }
+        let pacer = &mut self.pacer;
+        if let Some(seat) = self.ports.seat(id)
+            && let Some(port) = &mut seat.port
+        {
+            port.announce
+                .queue(Which::All, handed.to_announce, |key| pacer.admit(key));
+        }
     }
 
     /// Its links and its configuration are those that we have found ourselves.

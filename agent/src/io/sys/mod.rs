@@ -6,6 +6,7 @@ mod interface;
 mod message;
 mod packet;
 mod process;
+pub mod realtime;
 mod receive;
 
 use std::{
@@ -22,7 +23,8 @@ pub use self::{
         send_frames,
     },
     process::{
-        block_signals, is_open, next_signal, no_timer_slack, set_fifo, set_name, unblock_signals,
+        Fork, block_signals, fifo_priority, fork, is_open, kill, leave_terminal, next_signal,
+        no_timer_slack, set_fifo, set_name, unblock_signals,
     },
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };
