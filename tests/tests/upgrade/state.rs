@@ -60,11 +60,12 @@ fn what_the_machine_has_of_us_stays_and_goes_at_the_end() -> Result<()> {
     let witness = Witness::start(&host.ns, "eth0")?;
     for _ in 0..2 {
         let flood = std::thread::scope(|scope| -> Result<String> {
-            let line = format!("ping -q -i 0.002 -w 4 {VIP}; true");
-            let ns = &client.ns;
-            let flood = scope.spawn(move || ns.sh(&line));
+            let mut ping = client.ns.command("ping");
+            ping.args(["-q", "-i", "0.002", "-w", "4", VIP]);
+            let flood = scope.spawn(move || ping.output());
             upgrade(&agent)?;
-            flood.join().ok().context("ping panicked")?
+            let said = flood.join().ok().context("ping panicked")??;
+            Ok(String::from_utf8(said.stdout)?)
         })?;
         ensure!(flood.contains(" 0 received"), "{flood}");
         ensure!(host.ns.sh("nft -a list ruleset")? == rules, "other rules");
