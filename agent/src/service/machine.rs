@@ -13,8 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Machine {
     pub statics: Statics,
-    drops: Drops,
-    promotion: Promotion,
+    pub drops: Drops,
+    pub promotion: Promotion,
 }
 
 impl Machine {

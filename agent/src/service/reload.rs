@@ -369,7 +369,7 @@ impl Service {
     }
 
     /// Waits until the fast lane has carried out all commands.
-    async fn fence(&mut self) -> bool {
+    pub(super) async fn fence(&mut self) -> bool {
         self.marks.sent = self.marks.sent.wrapping_add(1);
         if self.lane.send(Command::Mark(self.marks.sent)).is_err() {
             return false;

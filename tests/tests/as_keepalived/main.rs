@@ -3,6 +3,7 @@
 mod dumps;
 mod exporter;
 mod lab;
+mod upgraded;
 
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
