@@ -61,9 +61,6 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     }
     if set {
         push(" set");
-        if !instance.accept {
-            push(" nftable_set");
-        }
     }
     if set && !instance.accept {
         push(" nftable_set");

@@ -53,7 +53,7 @@ pub fn packets(
             group,
             unicast_ttl: u8::MAX,
             peer_ttl: Vec::new(),
-            old_checksum,
+            old_checksum: OldChecksum::Detect,
             fault_without_peers,
             skip_address_check,
         };
@@ -69,6 +69,7 @@ pub fn packets(
             } => {
                 policy.group = None;
                 policy.unicast_ttl = ttl;
+                policy.old_checksum = old_checksum;
                 let limited = peers.iter().zip(limits);
                 policy.peer_ttl = limited
                     .filter_map(|(peer, limit)| {
