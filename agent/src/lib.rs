@@ -9,3 +9,4 @@ pub mod logging;
 pub mod monitor;
 pub mod service;
 pub mod supervise;
+pub mod track;

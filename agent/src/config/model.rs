@@ -8,6 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
+mod track;
+
+pub use self::track::{
+    FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Trackers, Weight,
+};
 pub use crate::core::AnnouncePolicy;
 
 /// A network interface name: 1..=15 bytes, no `/`, no white space.

@@ -1,0 +1,6 @@
+//! Health that decides: what is tracked, what was read of it, and what
+//! follows for the priority and the fitness of each instance.
+
+pub mod reading;
+
+pub use reading::{Kind, Reading, Spec, TrackerId, Value, Wanted};
