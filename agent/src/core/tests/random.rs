@@ -69,7 +69,10 @@ impl Books {
             Input::Advert { advert, .. } => {
                 (advert.priority, advert.source) > (self.config.priority, self.source)
             }
-            Input::Configure { .. } | Input::Up { .. } | Input::Timeout => false,
+            Input::Configure { .. }
+            | Input::Priority { .. }
+            | Input::Up { .. }
+            | Input::Timeout => false,
         }
     }
 
@@ -143,6 +146,10 @@ impl Books {
                 }
                 Effect::Watch { active, .. } => {
                     assert!(active.is_none() || after.state == State::Backup);
+                }
+                Effect::GroupTransition { .. } => panic!("no group"),
+                Effect::PriorityChanged { from, to, .. } => {
+                    assert_eq!((from, to), (before.priority, after.priority));
                 }
                 Effect::Notice { .. } => {}
             }
@@ -229,7 +236,7 @@ impl Books {
         let local = match input {
             Input::Advert { .. } | Input::Timeout => false,
             Input::Up { .. } | Input::Down { .. } | Input::Retire { .. } => true,
-            Input::Configure { .. } => true,
+            Input::Configure { .. } | Input::Priority { .. } => true,
             Input::AddressLost { .. } | Input::Shutdown { .. } => true,
         };
         if !local && (before.state, after.state) == (State::Active, State::Active) {
