@@ -2,5 +2,6 @@
 //! follows for the priority and the fitness of each instance.
 
 pub mod reading;
+pub mod sources;
 
 pub use reading::{Kind, Reading, Spec, TrackerId, Value, Wanted};
