@@ -9,8 +9,10 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, poll},
     io::Errno,
     process::{Pid, Signal, kill_process, kill_process_group},
+    time::Timespec,
 };
 use tokio::{
     io::unix::AsyncFd,
@@ -28,6 +30,11 @@ use crate::io::ready::readable;
 pub const GRACE: Duration = Duration::from_secs(2);
 /// A killed process that is still there hangs in the kernel: worth a line.
 const STUCK: Duration = Duration::from_secs(10);
+/// What a killed process has to end when the agent does not wait any more.
+const LAST_MOMENT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// What is read of standard error before a pause, so that a script that
 /// floods it waits and we do not work for it.
 const CHUNK: usize = 16 << 10;
@@ -152,8 +159,11 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.reaped {
-            // The runtime ends: there is no time for anything gentler.
+            // The runtime ends: there is no time for anything gentler, and
+            // little to wait for the end.
             self.signal(Signal::KILL);
+            let mut ended = [PollFd::new(self.ended.get_ref(), PollFlags::IN)];
+            let _ = poll(&mut ended, Some(&LAST_MOMENT));
             let _ = self.child.try_wait();
         }
     }
