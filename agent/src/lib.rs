@@ -7,6 +7,7 @@ pub mod core;
 pub mod io;
 pub mod logging;
 pub mod monitor;
+pub mod script;
 pub mod service;
 pub mod supervise;
 pub mod track;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
 
 use super::Service;
 use crate::{
@@ -14,7 +13,8 @@ use crate::{
     control::status,
     core::{Fault, GroupId},
     io::{lane::Command, netlink::survey::World, plan::Standing},
-    track::{Board, Kind, Reading, Share, TrackerId, Value, judge, share},
+    script::Runner,
+    track::{Board, Kind, Reading, Share, TrackerId, Value, judge, share, sources::Sources},
 };
 
 /// Readings under way. A source waits when there are more.
@@ -28,7 +28,7 @@ pub(super) struct Health {
     board: Board,
     groups: BTreeMap<String, GroupId>,
     newest: u16,
-    sender: mpsc::Sender<Reading>,
+    sources: Sources,
     readings: mpsc::Receiver<Reading>,
 }
 
@@ -39,7 +39,7 @@ impl Health {
             board: Board::default(),
             groups: BTreeMap::new(),
             newest: 0,
-            sender,
+            sources: Sources::new(Runner::new(), sender),
             readings,
         };
         health.set(config);
@@ -50,7 +50,8 @@ impl Health {
     /// Takes a configuration over. Trackers and groups that it keeps go on.
     pub fn set(&mut self, config: &Config) {
         let tracks = config.instances.iter().flat_map(|one| &one.tracks);
-        let _wanted = self.board.set(&config.trackers, tracks);
+        let wanted = self.board.set(&config.trackers, tracks);
+        self.sources.apply(&wanted);
         let names = config.instances.iter().filter_map(|one| one.group.as_ref());
         let before = std::mem::take(&mut self.groups);
         for name in names {
@@ -93,11 +94,6 @@ impl Health {
     /// The next reading of a source.
     pub async fn reading(&mut self) -> Option<Reading> {
         self.readings.recv().await
-    }
-
-    /// Where sources send their readings.
-    pub fn sender(&self) -> mpsc::Sender<Reading> {
-        self.sender.clone()
     }
 
     /// Of an instance by all that is known now.
@@ -156,12 +152,7 @@ impl Service {
     pub(super) fn weigh(&mut self, reading: Reading) {
         let mut next = Some(reading);
         while let Some(reading) = next {
-            let line = words(&reading);
-            if self.health.board.take(reading)
-                && let Some(line) = line
-            {
-                line.log();
-            }
+            self.health.board.take(reading);
             next = self.health.readings.try_recv().ok();
         }
         self.reprioritise();
@@ -209,43 +200,4 @@ fn link_value(world: &World, name: &str) -> Value {
         true => Value::Up,
         false => Value::Down,
     }
-}
-
-/// A reading as a log line: scripts as keepalived words them.
-struct Line {
-    text: String,
-    good: bool,
-}
-
-impl Line {
-    fn log(self) {
-        match self.good {
-            true => info!("{}", self.text),
-            false => warn!("{}", self.text),
-        }
-    }
-}
-
-fn words(reading: &Reading) -> Option<Line> {
-    let Reading {
-        tracker,
-        value,
-        detail,
-        ..
-    } = reading;
-    let name = &tracker.name;
-    let detail = match detail.is_empty() {
-        true => String::new(),
-        false => format!(": {detail}"),
-    };
-    let good = *value != Value::Down;
-    let text = match (tracker.kind, value) {
-        (Kind::Script, Value::Up) => format!("VRRP_Script({name}) succeeded"),
-        (Kind::Script, _) => format!("VRRP_Script({name}) failed{detail}"),
-        (Kind::File, Value::Number(number)) => format!("tracked file {name} is {number} now"),
-        (Kind::Process, Value::Up) => format!("tracked processes {name} are there{detail}"),
-        (Kind::Process, _) => format!("tracked processes {name} are not there{detail}"),
-        (Kind::File | Kind::Interface, _) => return None,
-    };
-    Some(Line { text, good })
 }

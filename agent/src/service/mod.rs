@@ -12,12 +12,7 @@ mod signals;
 mod start;
 
 use std::{
-    collections::BTreeMap,
-    io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-    path::PathBuf,
-    thread::JoinHandle,
-    time::Duration,
+    collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, thread::JoinHandle, time::Duration,
 };
 
 use agent_common::{
@@ -28,7 +23,7 @@ use agent_common::{
 
 use rtnetlink::Handle;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::unix::AsyncFd,
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
 };
@@ -57,6 +52,7 @@ use crate::{
         lane::{Command, Report, Returned, SlowEnd},
         netlink::survey::{World, survey},
         plan::{self, Essence},
+        ready::readable,
     },
     supervise::guard::GuardPipe,
 };
@@ -476,14 +472,6 @@ impl Service {
         self.hear().await;
         info!("Stopped failoverd");
     }
-}
-
-fn readable<T: AsFd + AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
-    // SAFETY: what implements AsFd owns or borrows a descriptor that is open
-    // for as long as it lives and always the same; the AsyncFd owns it from
-    // here on.
-    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-    registered.map_err(io::Error::from)
 }
 
 fn now() -> Instant {

@@ -22,7 +22,8 @@ pub use self::{
         send_frames,
     },
     process::{
-        block_signals, is_open, next_signal, no_timer_slack, set_fifo, set_name, unblock_signals,
+        block_signals, close_from, default_signals, is_open, next_signal, no_timer_slack, set_fifo,
+        set_name, set_ordinary, unblock_signals,
     },
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };
