@@ -27,12 +27,14 @@ use self::instance::Draft;
 use super::diagnostic::Code;
 use super::keywords::{Block, Key, RootKey};
 use super::lexer::Span;
-use super::model::{Config, Instance, Trackers};
+use super::model::{Config, Instance};
 use super::sink::Sink;
 use super::survey::Names;
 use super::tree::Statement;
 
-pub(crate) use self::address::{family as family_of, family_name, parse_host, parse_vip_address};
+pub(crate) use self::address::{
+    bad_interface, family as family_of, family_name, parse_host, parse_vip_address,
+};
 pub use self::statement::Reader;
 pub(crate) use self::value::{decimal_micros, seconds};
 
@@ -42,7 +44,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
-    let mut trackers = Trackers::default();
+    let mut trackers = track::Definitions::default();
     let mut groups = Vec::new();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
@@ -51,16 +53,16 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     traps::order(tree, sink);
     // keepalived reads all of global_defs before the first instance, wherever
     // they stand in the file.
-    for statement in tree {
+    for (at, statement) in tree.iter().enumerate() {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => {
-                instances.push((statement, trackers.clone()));
+                instances.push((at, statement));
             }
             Some(Key::Track("vrrp_sync_group")) => {
-                groups.extend(track::group(statement, &trackers))
+                groups.extend(track::group(statement, at, &trackers))
             }
-            Some(Key::Track(_)) => track::define(statement, &mut trackers),
+            Some(Key::Track(_)) => track::define(statement, at, &mut trackers),
             Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
         }
     }
@@ -73,7 +75,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     }
     let drafts: Vec<Draft> = instances
         .into_iter()
-        .map(|(statement, trackers)| instance::lower(statement, &trackers, sink))
+        .map(|(at, statement)| instance::lower(statement, at, &trackers, sink))
         .collect();
     let mut seen = across::Seen::default();
     let mut instances: Vec<Instance> = drafts
@@ -90,6 +92,6 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Config {
         router_id: globals.router_id,
         instances,
-        trackers,
+        trackers: trackers.trackers,
     }
 }

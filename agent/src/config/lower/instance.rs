@@ -14,7 +14,7 @@ use super::{track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
 use crate::config::lexer::{Span, Word};
-use crate::config::model::{IfName, Track, Trackers, Vip};
+use crate::config::model::{IfName, Track, Vip};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -80,7 +80,13 @@ impl Draft {
     }
 }
 
-pub fn lower(block: &Statement, trackers: &Trackers, sink: &mut Sink) -> Draft {
+/// `block` is statement `at` of the file.
+pub fn lower(
+    block: &Statement,
+    at: usize,
+    definitions: &track::Definitions,
+    sink: &mut Sink,
+) -> Draft {
     let name = first(block).cloned();
     let mut draft = Draft {
         name,
@@ -99,7 +105,7 @@ pub fn lower(block: &Statement, trackers: &Trackers, sink: &mut Sink) -> Draft {
                 if let Some((_, kind)) = list {
                     draft
                         .tracks
-                        .extend(track::tracked(statement, *kind, trackers));
+                        .extend(track::tracked(statement, *kind, at, definitions));
                 }
             }
             Some(Key::Root(_) | Key::Global(_) | Key::Auth(_)) | None => {}

@@ -4,6 +4,7 @@
 //! reports; here what is good is taken, in keepalived's order: a tracker that
 //! is defined further down is not seen.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::instance::Draft;
@@ -23,8 +24,25 @@ const LONGEST: u64 = 1_000_000_000;
 /// The longest delay of a process: an hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
 
-/// A definition, if it has all that it needs and a name of its own.
-pub fn define(statement: &Statement, trackers: &mut Trackers) {
+/// All definitions, and where each stands.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    pub trackers: Trackers,
+    known: HashMap<TrackerId, (usize, Weight)>,
+}
+
+impl Definitions {
+    /// The weight that a tracker was defined with ahead of statement `at` of
+    /// the file.
+    fn before(&self, tracker: &TrackerId, at: usize) -> Option<Weight> {
+        let (place, weight) = self.known.get(tracker)?;
+        (*place < at).then_some(*weight)
+    }
+}
+
+/// A definition, statement `at` of the file, if it has all that it needs and a
+/// name of its own.
+pub fn define(statement: &Statement, at: usize, definitions: &mut Definitions) {
     let Some(name) = statement.arguments().first().map(|word| word.text.clone()) else {
         return;
     };
@@ -33,13 +51,30 @@ pub fn define(statement: &Statement, trackers: &mut Trackers) {
         "vrrp_track_process" => Kind::Process,
         _ => Kind::File,
     };
-    if weight_of(&TrackerId::new(known, &name), trackers).is_some() {
+    let tracker = TrackerId::new(known, &name);
+    let Definitions { trackers, known } = definitions;
+    if known.contains_key(&tracker) {
         return;
     }
-    match known {
-        Kind::Script => trackers.scripts.extend(script(name, statement)),
-        Kind::Process => trackers.processes.extend(process(name, statement)),
-        Kind::File | Kind::Interface => trackers.files.extend(file(name, statement)),
+    let weight = match tracker.kind {
+        Kind::Script => script(name, statement).map(|spec| {
+            let weight = spec.weight;
+            trackers.scripts.push(spec);
+            weight
+        }),
+        Kind::Process => process(name, statement).map(|spec| {
+            let weight = spec.weight;
+            trackers.processes.push(spec);
+            weight
+        }),
+        Kind::File | Kind::Interface => file(name, statement).map(|spec| {
+            let weight = spec.weight;
+            trackers.files.push(spec);
+            weight
+        }),
+    };
+    if let Some(weight) = weight {
+        known.insert(tracker, (at, weight));
     }
 }
 
@@ -122,8 +157,13 @@ fn process(name: String, block: &Statement) -> Option<ProcessSpec> {
     })
 }
 
-/// What a block of an instance or of a group tracks, each with its place.
-pub fn tracked(block: &Statement, kind: Kind, trackers: &Trackers) -> Vec<(Track, Span)> {
+/// What a list of statement `at` of the file tracks, each with its place.
+pub fn tracked(
+    block: &Statement,
+    kind: Kind,
+    at: usize,
+    definitions: &Definitions,
+) -> Vec<(Track, Span)> {
     let most = match kind {
         Kind::Interface | Kind::Script => 253,
         Kind::Process => 254,
@@ -135,7 +175,7 @@ pub fn tracked(block: &Statement, kind: Kind, trackers: &Trackers) -> Vec<(Track
         let tracker = TrackerId::new(kind, &name.text);
         let defined = match kind {
             Kind::Interface => IfName::new(&name.text).map(|_| Weight::default())?,
-            Kind::Script | Kind::File | Kind::Process => weight_of(&tracker, trackers)?,
+            Kind::Script | Kind::File | Kind::Process => definitions.before(&tracker, at)?,
         };
         let weight = entry_weight(entry.arguments(), most, kind, defined)?;
         Some((Track { tracker, weight }, name.span))
@@ -165,25 +205,6 @@ fn entry_weight(words: &[Word], most: i64, kind: Kind, defined: Weight) -> Optio
     }
 }
 
-fn weight_of(tracker: &TrackerId, trackers: &Trackers) -> Option<Weight> {
-    let name = &*tracker.name;
-    match tracker.kind {
-        Kind::Interface => None,
-        Kind::Script => {
-            let mut all = trackers.scripts.iter();
-            all.find(|spec| spec.name == name).map(|spec| spec.weight)
-        }
-        Kind::File => {
-            let mut all = trackers.files.iter();
-            all.find(|spec| spec.name == name).map(|spec| spec.weight)
-        }
-        Kind::Process => {
-            let mut all = trackers.processes.iter();
-            all.find(|spec| spec.name == name).map(|spec| spec.weight)
-        }
-    }
-}
-
 /// A `vrrp_sync_group`.
 #[derive(Debug)]
 pub struct Group {
@@ -202,13 +223,13 @@ pub const LISTS: [(&str, Kind); 4] = [
     ("track_process", Kind::Process),
 ];
 
-pub fn group(block: &Statement, trackers: &Trackers) -> Option<Group> {
+pub fn group(block: &Statement, at: usize, definitions: &Definitions) -> Option<Group> {
     let inner = |keyword: &'static str| {
         let all = block.block.iter().flatten();
         all.filter(move |statement| statement.keyword() == keyword)
     };
     let lists = LISTS.into_iter().flat_map(|(keyword, kind)| {
-        inner(keyword).flat_map(move |list| tracked(list, kind, trackers))
+        inner(keyword).flat_map(move |list| tracked(list, kind, at, definitions))
     });
     let members = inner("group").flat_map(|list| list.block.iter().flatten());
     Some(Group {
@@ -222,7 +243,12 @@ pub fn group(block: &Statement, trackers: &Trackers) -> Option<Group> {
 
 /// Puts members into their groups and gives each what the group tracks.
 pub fn join(groups: Vec<Group>, instances: &mut [Instance], sink: &mut Sink) {
-    let mut names: Vec<String> = Vec::new();
+    let mut names: HashSet<String> = HashSet::new();
+    let places: HashMap<String, usize> = instances
+        .iter()
+        .enumerate()
+        .map(|(at, instance)| (instance.name.clone(), at))
+        .collect();
     for group in groups {
         let name = group.name.text.clone();
         if names.contains(&name) {
@@ -233,9 +259,11 @@ pub fn join(groups: Vec<Group>, instances: &mut [Instance], sink: &mut Sink) {
         }
         let mut count = 0_usize;
         for member in &group.members {
-            let found = instances.iter_mut().find(|one| one.name == member.text);
+            let place = places.get(&member.text);
             // That there is no such instance was said.
-            let Some(instance) = found else { continue };
+            let Some(instance) = place.and_then(|at| instances.get_mut(*at)) else {
+                continue;
+            };
             if instance.group.is_some() {
                 let message = format!(
                     "Virtual router {} cannot exist in more than one sync group; ignoring {name}",
@@ -254,7 +282,7 @@ pub fn join(groups: Vec<Group>, instances: &mut [Instance], sink: &mut Sink) {
             );
             sink.trap(Code::Incomplete, group.name.span, message);
         }
-        names.push(name);
+        names.insert(name);
     }
 }
 
@@ -275,22 +303,22 @@ fn join_one(group: &Group, instance: &mut Instance, sink: &mut Sink) {
             !weighted
         });
     }
+    let plain = instance.track_interfaces.iter();
+    let plain = plain.map(|name| TrackerId::new(Kind::Interface, name.as_str()));
+    let tracks = instance.tracks.iter().map(|track| track.tracker.clone());
+    let mut known: HashSet<TrackerId> = plain.chain(tracks).collect();
     for (track, _) in &group.tracks {
-        add(track.clone(), instance);
+        add(track.clone(), instance, &mut known);
     }
 }
 
 /// What was tracked before stays as it is. An interface without a weight is
 /// for the fast lane.
-pub fn add(track: Track, instance: &mut Instance) -> bool {
+fn add(track: Track, instance: &mut Instance, known: &mut HashSet<TrackerId>) -> bool {
     let name = &*track.tracker.name;
     let interface = track.tracker.kind == Kind::Interface;
-    let known = instance
-        .tracks
-        .iter()
-        .any(|other| other.tracker == track.tracker);
-    let watched = instance.track_interfaces.iter().any(|n| n.as_str() == name);
-    if known || interface && (watched || instance.interface.as_str() == name) {
+    let own = interface && instance.interface.as_str() == name;
+    if own || !known.insert(track.tracker.clone()) {
         return false;
     }
     if interface && track.weight == Weight::default() {
@@ -303,6 +331,7 @@ pub fn add(track: Track, instance: &mut Instance) -> bool {
 
 /// The trackers of an instance's own block.
 pub fn own(draft: &Draft, instance: &mut Instance, sink: &mut Sink) {
+    let mut known = HashSet::new();
     for (track, span) in &draft.tracks {
         let (kind, name) = (track.tracker.kind, &track.tracker.name);
         let title = draft.title();
@@ -317,7 +346,7 @@ pub fn own(draft: &Draft, instance: &mut Instance, sink: &mut Sink) {
             let message = format!("{title} Ignoring track_interface {name} since own interface");
             sink.remark(Code::OwnInterface, *span, message)
                 .help("the loss of an instance's own interface is a fault anyway");
-        } else if !add(track.clone(), instance) {
+        } else if !add(track.clone(), instance, &mut known) {
             let word = kind.word();
             let message = format!("{title} duplicate track_{word} {name} - ignoring");
             sink.trap(Code::Duplicate, *span, message);

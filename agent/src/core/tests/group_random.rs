@@ -388,12 +388,12 @@ fn all_settle(plain: bool, seeds: u64) {
 
 #[test]
 fn two_of_ours_settle_whatever_happened_before() {
-    all_settle(false, 1500);
+    all_settle(false, 400);
 }
 
 #[test]
 fn ours_settles_beside_a_daemon_that_knows_less() {
-    all_settle(true, 1500);
+    all_settle(true, 400);
 }
 
 /// Each is the better one for one member, and both are Active until they hear
