@@ -5,7 +5,10 @@
 //! [`Portrait`]s, which say all of a configuration in words, so that a running
 //! agent can be asked for its own without handing out a password.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,9 @@ const VERSION: &str = "version";
 pub struct Portrait {
     pub router_id: Option<String>,
     pub instances: Vec<InstancePortrait>,
+    /// What is tracked, by keyword and name.
+    #[serde(default)]
+    pub trackers: BTreeMap<String, Vec<String>>,
 }
 
 /// An instance in words: every value by the keyword that sets it.
@@ -126,7 +132,10 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
         });
     }
     Changes {
-        global: Vec::from_iter(field("router_id", &router_id(old), &router_id(new))),
+        global: field("router_id", &router_id(old), &router_id(new))
+            .into_iter()
+            .chain(fields(&old.trackers, &new.trackers))
+            .collect(),
         instances,
     }
 }
@@ -153,6 +162,17 @@ fn partners(old: &[InstancePortrait], new: &[InstancePortrait]) -> Vec<Option<us
         }
     }
     partners
+}
+
+type Fields = BTreeMap<String, Vec<String>>;
+
+fn fields(old: &Fields, new: &Fields) -> Vec<FieldChange> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let values = |all: &Fields, name: &String| all.get(name).cloned().unwrap_or_default();
+    names
+        .into_iter()
+        .filter_map(|name| field(name, &values(old, name), &values(new, name)))
+        .collect()
 }
 
 /// What `field` has lost and gained.
@@ -198,14 +218,7 @@ impl InstancePortrait {
         .into_iter()
         .flatten()
         .collect();
-        let fields = self.values.keys().chain(new.values.keys());
-        let fields: std::collections::BTreeSet<&String> = fields.collect();
-        let values = |p: &Self, name: &String| p.values.get(name).cloned().unwrap_or_default();
-        changes.extend(
-            fields
-                .into_iter()
-                .filter_map(|name| field(name, &values(self, name), &values(new, name))),
-        );
+        changes.extend(fields(&self.values, &new.values));
         let other_version = changes.iter().any(|change| change.field == VERSION);
         let action = match (changes.is_empty(), self.continues(new) && !other_version) {
             (true, _) => Action::Unchanged,
@@ -227,10 +240,12 @@ impl From<&Config> for Portrait {
         let Config {
             router_id,
             instances,
+            trackers,
         } = config;
         Self {
             router_id: router_id.clone(),
             instances: instances.iter().map(InstancePortrait::from).collect(),
+            trackers: tracked::definitions(trackers),
         }
     }
 }
@@ -258,6 +273,8 @@ impl From<&Instance> for InstancePortrait {
             announce,
             vips,
             track_interfaces,
+            tracks,
+            group,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -285,6 +302,8 @@ impl From<&Instance> for InstancePortrait {
             excluded.into_iter().map(words),
         );
         values.list("track_interface", track_interfaces);
+        tracked::entries(tracks, &mut values);
+        values.list("vrrp_sync_group", group);
         Self {
             name: name.clone(),
             vrid: vrid.get(),
@@ -442,6 +461,8 @@ impl fmt::Display for FieldChange {
         }
     }
 }
+
+mod tracked;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ mod finish;
 mod global;
 mod instance;
 mod statement;
+mod track;
 mod transport;
 mod traps;
 mod value;
@@ -26,7 +27,7 @@ use self::instance::Draft;
 use super::diagnostic::Code;
 use super::keywords::{Block, Key, RootKey};
 use super::lexer::Span;
-use super::model::Config;
+use super::model::{Config, Instance, Trackers};
 use super::sink::Sink;
 use super::survey::Names;
 use super::tree::Statement;
@@ -41,6 +42,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut trackers = Trackers::default();
+    let mut groups = Vec::new();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -51,7 +54,13 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     for statement in tree {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
-            Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
+            Some(Key::Root(RootKey::VrrpInstance)) => {
+                instances.push((statement, trackers.clone()));
+            }
+            Some(Key::Track("vrrp_sync_group")) => {
+                groups.extend(track::group(statement, &trackers))
+            }
+            Some(Key::Track(_)) => track::define(statement, &mut trackers),
             Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
         }
     }
@@ -64,10 +73,10 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     }
     let drafts: Vec<Draft> = instances
         .into_iter()
-        .map(|statement| instance::lower(statement, sink))
+        .map(|(statement, trackers)| instance::lower(statement, &trackers, sink))
         .collect();
     let mut seen = across::Seen::default();
-    let instances = drafts
+    let mut instances: Vec<Instance> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
@@ -77,8 +86,10 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(instance)
         })
         .collect();
+    track::join(groups, &mut instances, sink);
     Config {
         router_id: globals.router_id,
         instances,
+        trackers,
     }
 }

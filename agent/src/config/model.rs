@@ -11,7 +11,7 @@ use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 mod track;
 
 pub use self::track::{
-    FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Trackers, Weight,
+    FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
 pub use crate::core::AnnouncePolicy;
 
@@ -116,6 +116,10 @@ pub struct Instance {
     pub vips: Vec<Vip>,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
+    /// Everything else that it tracks, its own and its group's.
+    pub tracks: Vec<Track>,
+    /// The `vrrp_sync_group` that it moves with.
+    pub group: Option<String>,
 }
 
 impl Instance {
@@ -134,4 +138,5 @@ impl Instance {
 pub struct Config {
     pub router_id: Option<String>,
     pub instances: Vec<Instance>,
+    pub trackers: Trackers,
 }

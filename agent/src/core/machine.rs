@@ -1,10 +1,13 @@
 //! All virtual routers of the agent behind one input and one effect queue.
 
+use std::net::IpAddr;
+
 use agent_common::{KernelTime, record::SLOTS};
 
 use super::{
     config::InstanceConfig,
     effect::Effect,
+    group::Group,
     input::{Input, InstanceId},
     instance::Instance,
     queue::Effects,
@@ -21,12 +24,14 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// By [`InstanceId`] less one; `None` where no instance is configured.
-    instances: Box<[Option<Instance>]>,
+    pub(super) instances: Box<[Option<Instance>]>,
     /// The earliest deadline of each instance, by its position.
-    next: Box<[KernelTime]>,
+    pub(super) next: Box<[KernelTime]>,
     /// Positions that were ever in use: what lies behind is not looked at.
-    used: usize,
-    effects: Effects,
+    pub(super) used: usize,
+    /// By [`super::GroupId`] less one.
+    pub(super) groups: Box<[Group]>,
+    pub(super) effects: Effects,
 }
 
 impl Machine {
@@ -50,6 +55,7 @@ impl Machine {
             instances: (0..room).map(|_| None).collect(),
             next: vec![Timers::NEVER; room].into_boxed_slice(),
             used: 0,
+            groups: vec![Group::NEW; room].into_boxed_slice(),
             effects: Effects::new(room),
         };
         for config in configs {
@@ -90,19 +96,26 @@ impl Machine {
             Input::Timeout => self.timeout(now),
             Input::Configure { config } => self.configure(config, now),
             Input::Retire { id } => self.retire(id, now),
-            Input::Up { id, source } => {
-                self.with(id, |instance, out| instance.up(source, now, out));
-            }
+            Input::Up { id, source } => self.up(id, source, now),
             Input::Down { id, fault } => {
-                self.with(id, |instance, out| instance.down(fault, now, out));
+                self.with(id, now, |instance, out| instance.down(fault, now, out));
+            }
+            Input::Priority { id, priority } => {
+                self.with(id, now, |instance, out| {
+                    instance.prioritise(priority, now, out);
+                });
             }
             Input::Advert { id, advert } => {
-                self.with(id, |instance, out| instance.advert(&advert, now, out));
+                self.with(id, now, |instance, out| instance.advert(&advert, now, out));
             }
             Input::AddressLost { id, vip } => {
-                self.with(id, |instance, out| instance.address_lost(vip, now, out));
+                self.with(id, now, |instance, out| {
+                    instance.address_lost(vip, now, out)
+                });
             }
-            Input::Shutdown { id } => self.with(id, |instance, out| instance.shutdown(now, out)),
+            Input::Shutdown { id } => {
+                self.with(id, now, |instance, out| instance.shutdown(now, out))
+            }
         }
     }
 
@@ -124,15 +137,13 @@ impl Machine {
     /// Backup instances that would judge their Active at `now`: hand in their
     /// LATEST before [`Input::Timeout`].
     pub fn expiring(&self, now: KernelTime) -> impl Iterator<Item = InstanceId> {
-        let due = self
-            .next
-            .iter()
-            .zip(&self.instances)
-            .take(self.used)
-            .filter(move |(next, _)| **next <= now);
-        due.filter_map(|(_, instance)| instance.as_ref())
-            .filter(move |instance| instance.is_expiring(now))
-            .map(Instance::id)
+        let due = self.next.iter().zip(&self.instances).take(self.used);
+        due.filter_map(move |(next, instance)| {
+            let instance = instance.as_ref()?;
+            // Who waits for its group is judged together with the others.
+            let judged = *next <= now && instance.is_expiring(now) || instance.wants.is_some();
+            judged.then(|| instance.id())
+        })
     }
 
     /// `None` for an unknown instance.
@@ -162,7 +173,7 @@ impl Machine {
             return self.add(config);
         };
         if (old.version, old.family) == (config.version, config.family) {
-            self.with(config.id, |instance, out| {
+            self.with(config.id, now, |instance, out| {
                 instance.configure(config, now, out);
             });
         } else {
@@ -171,8 +182,20 @@ impl Machine {
         }
     }
 
+    /// In a group that a fault keeps down an instance only becomes able.
+    fn up(&mut self, id: InstanceId, source: IpAddr, now: KernelTime) {
+        let group = self.config(id).and_then(|config| config.group);
+        let held = group
+            .zip(position(id))
+            .is_some_and(|(group, at)| self.is_held(group, at));
+        self.with(id, now, |instance, out| {
+            instance.held |= held;
+            instance.up(source, now, out);
+        });
+    }
+
     fn retire(&mut self, id: InstanceId, now: KernelTime) {
-        self.with(id, |instance, out| instance.shutdown(now, out));
+        self.with(id, now, |instance, out| instance.shutdown(now, out));
         let Some(position) = position(id) else {
             return;
         };
@@ -187,18 +210,37 @@ impl Machine {
 
     fn timeout(&mut self, now: KernelTime) {
         let slots = self.instances.iter_mut().zip(&mut self.next);
+        let mut grouped = false;
         for (instance, next) in slots.take(self.used) {
             if *next <= now
                 && let Some(instance) = instance
             {
+                let before = instance.standing();
                 instance.timeout(now, &mut self.effects);
                 instance.assert_sound();
                 *next = instance.next_deadline();
+                if let Some(group) = instance.config.group
+                    && instance.standing() != before
+                    && let Some(group) = usize::from(group.0)
+                        .checked_sub(1)
+                        .and_then(|at| self.groups.get_mut(at))
+                {
+                    group.touched = true;
+                    grouped = true;
+                }
             }
+        }
+        if grouped {
+            self.settle_touched(now);
         }
     }
 
-    fn with(&mut self, id: InstanceId, act: impl FnOnce(&mut Instance, &mut Effects)) {
+    fn with(
+        &mut self,
+        id: InstanceId,
+        now: KernelTime,
+        act: impl FnOnce(&mut Instance, &mut Effects),
+    ) {
         let Some(position) = position(id) else {
             return;
         };
@@ -208,9 +250,14 @@ impl Machine {
         ) else {
             return;
         };
+        let before = instance.standing();
         act(instance, &mut self.effects);
         instance.assert_sound();
         *next = instance.next_deadline();
+        let after = instance.standing();
+        if before.group.is_some() || after.group.is_some() {
+            self.regroup(position, before, after, now);
+        }
     }
 }
 

@@ -68,6 +68,9 @@ pub enum Timer {
     Checkpoint,
     /// Backup: until then a lower-priority Active is put up with.
     PreemptDelay,
+    /// Backup, one member of a sync group: when the group may be Active again
+    /// after an election that both sides lost.
+    GroupHold,
     /// Active: the re-announcement that the rate limit held back (S-47).
     Reannounce,
     /// Active: the second burst of announcements.
@@ -77,11 +80,12 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Advert,
         Self::ActiveDown,
         Self::Checkpoint,
         Self::PreemptDelay,
+        Self::GroupHold,
         Self::Reannounce,
         Self::AnnounceAgain,
         Self::AnnounceRefresh,

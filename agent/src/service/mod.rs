@@ -2,6 +2,7 @@
 //! that may take its time.
 
 mod failure;
+mod health;
 mod links;
 mod lock;
 mod picture;
@@ -14,7 +15,11 @@ use std::{
     collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, thread::JoinHandle, time::Duration,
 };
 
-use agent_common::{Family, outcome::OutcomeCounters};
+use agent_common::{
+    Family,
+    outcome::OutcomeCounters,
+    record::{InstanceFilter, InstanceKey},
+};
 
 use rtnetlink::Handle;
 use tokio::{
@@ -26,6 +31,7 @@ use tracing::{error, info, warn};
 
 pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
 use self::{
+    health::Health,
     links::Links,
     lock::Locks,
     picture::Pending,
@@ -77,6 +83,7 @@ struct Service {
     guard: Option<GuardPipe>,
     handle: Handle,
     kernel: Option<Kernel>,
+    health: Health,
     links: Links,
     lane: SlowEnd,
     fast: Option<JoinHandle<()>>,
@@ -113,6 +120,10 @@ struct Seat {
     told: Option<InstanceConfig>,
     installed: Option<Essence>,
     fault: Option<Fault>,
+    /// `fault` comes from a tracker, or would.
+    tracked_fault: bool,
+    /// What the XDP program was told.
+    placed: Option<(InstanceKey, InstanceFilter)>,
     /// The fast lane may have another view by now: whatever we find, tell it.
     unsure: bool,
 }
@@ -124,6 +135,8 @@ impl Seat {
             told: None,
             installed: None,
             fault: None,
+            tracked_fault: false,
+            placed: None,
             unsure: false,
         }
     }
@@ -187,6 +200,7 @@ impl Service {
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
+                Some(reading) = self.health.reading() => self.weigh(reading),
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
@@ -261,6 +275,8 @@ impl Service {
                     self.privileges = (fifo_errno, lock_errno);
                 }
                 Report::Transition { .. }
+                | Report::GroupTransition { .. }
+                | Report::PriorityChanged { .. }
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
@@ -309,6 +325,8 @@ impl Service {
             }
         };
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
+        self.health.look(&world);
+        self.reprioritise();
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if let Some(guard) = &mut self.guard {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
@@ -335,10 +353,13 @@ impl Service {
             return Ok(true);
         };
         let id = seat.id;
-        let port = match plan::plan(id, instance, world) {
+        let (standing, tracked) = self.health.standing(instance);
+        seat.tracked_fault = tracked.is_some();
+        let planned = plan::plan(id, instance, standing, world);
+        let port = match planned.and_then(|port| tracked.map_or(Ok(port), Err)) {
             Ok(port) => port,
             Err(fault) => {
-                let config = plan::core_config(id, instance);
+                let config = plan::core_config(id, instance, standing);
                 if seat.told != Some(config) {
                     let command = Command::Configure(Box::new(config));
                     if self.lane.send(command).is_err() {
@@ -390,7 +411,7 @@ impl Service {
                 return Ok(false);
             }
         }
-        let config = port.config;
+        let (config, placed) = (port.config, Some((port.key, port.filter)));
         // A full queue means that the fast lane does not run: try again.
         if self.lane.send(Command::Install(Box::new(port))).is_err() {
             return Ok(false);
@@ -398,6 +419,7 @@ impl Service {
         *seat = Seat {
             told: Some(config),
             installed: Some(essence),
+            placed,
             ..Seat::new(id)
         };
         Ok(true)
@@ -412,7 +434,8 @@ impl Service {
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let id = seat.id;
             // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, instance)) {
+            let (standing, _) = self.health.standing(instance);
+            if seat.told != Some(plan::core_config(id, instance, standing)) {
                 continue;
             }
             for (number, vip) in instance.vips.iter().enumerate() {

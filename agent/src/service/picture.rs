@@ -131,7 +131,8 @@ impl Service {
             instances: instances
                 .map(|(instance, snapshot)| {
                     let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
-                    instance_status(instance, snapshot, picture.at, world, outcomes)
+                    let trackers = self.health.trackers(instance, world);
+                    instance_status(instance, snapshot, picture.at, world, outcomes, trackers)
                 })
                 .collect(),
             unclaimed: self.outcomes(picture, NO_SLOT),
@@ -208,6 +209,7 @@ fn instance_status(
     at: KernelTime,
     world: &World,
     outcomes: BTreeMap<String, u64>,
+    trackers: Vec<status::Tracker>,
 ) -> status::Instance {
     let state = match (snapshot.state, snapshot.fault) {
         (State::Active, _) => "active",
@@ -232,6 +234,10 @@ fn instance_status(
             since => at.since(since).as_millis() as u64,
         },
         priority: snapshot.priority.get(),
+        base_priority: snapshot.base_priority.get(),
+        group: instance.group.clone(),
+        waits_for_group: snapshot.waits_for_group,
+        trackers,
         source: snapshot.source,
         active: snapshot.active,
         advert_interval_ms: snapshot.interval.duration().as_millis() as u64,

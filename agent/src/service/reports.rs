@@ -2,14 +2,14 @@
 //!
 //! State changes are worded as keepalived words them.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
 use agent_common::{KernelTime, Outcome, record::SLOTS};
 use tracing::{error, info, warn};
 
 use crate::{
     config::Instance,
-    core::{Cause, Fault, InstanceId, Notice, State},
+    core::{Cause, Fault, GroupId, InstanceId, Notice, State},
     io::{
         lane::Report,
         receive::refusal::{Sender, explain},
@@ -26,6 +26,7 @@ pub struct Reporter {
     names: Vec<String>,
     vips: Vec<Vec<IpAddr>>,
     last_failure: Vec<Option<KernelTime>>,
+    groups: BTreeMap<GroupId, String>,
 }
 
 impl Reporter {
@@ -34,6 +35,7 @@ impl Reporter {
             names: vec![String::new(); SLOTS],
             vips: vec![Vec::new(); SLOTS],
             last_failure: vec![None; SLOTS],
+            groups: BTreeMap::new(),
         }
     }
 
@@ -70,6 +72,12 @@ impl Reporter {
             } => {
                 transition(self.name(*id), *from, *to, cause);
             }
+            Report::GroupTransition { group, to, at: _ } => self.group_transition(*group, *to),
+            Report::PriorityChanged { id, from, to } => info!(
+                instance = self.name(*id),
+                "({}) Changing effective priority from {from} to {to}",
+                self.name(*id)
+            ),
             Report::Notice { id, notice } => {
                 notice_line(self.name(*id), notice, |vip| self.vip(*id, vip))
             }
@@ -144,6 +152,25 @@ impl Reporter {
         }
     }
 
+    fn group_transition(&self, group: GroupId, to: State) {
+        let name = self.group_name(group);
+        let state = match to {
+            State::Active => "MASTER",
+            State::Backup => "BACKUP",
+            State::Initialize => "FAULT",
+        };
+        info!("VRRP_Group({name}) Syncing instances to {state} state");
+    }
+
+    /// What lines about a sync group call it from now on.
+    pub fn name_group(&mut self, group: GroupId, name: &str) {
+        self.groups.insert(group, name.to_owned());
+    }
+
+    fn group_name(&self, group: GroupId) -> &str {
+        self.groups.get(&group).map_or("?", String::as_str)
+    }
+
     fn may_log_failure(&mut self, id: InstanceId, now: KernelTime) -> bool {
         let index = usize::from(id.0).wrapping_sub(1);
         let Some(last) = self.last_failure.get_mut(index) else {
@@ -216,6 +243,7 @@ fn transition(name: &str, from: State, to: State, cause: &Cause) {
                 "({name}) VIPs are removed faster than they are put back: giving them up, not taking them back for 10 s"
             );
         }
+        Cause::Group { .. } => info!(instance = name, "({name}) follows its sync group"),
         Cause::Fault(fault) => warn!(instance = name, "({name}) {}", fault_text(*fault)),
     }
     match (from, to) {
@@ -252,6 +280,11 @@ pub fn fault_text(fault: Fault) -> &'static str {
         Fault::LinkDown => "its interface is down or has no carrier",
         Fault::NoSourceAddress => "no address on the interface to send adverts from",
         Fault::TrackedDown => "a tracked interface is down",
+        Fault::TrackedScript => "a tracked script fails",
+        Fault::TrackedFile => "a tracked file reports a fault",
+        Fault::TrackedProcess => "tracked processes are not as they should be",
+        Fault::Unread => "a tracker has no result yet",
+        Fault::Group => "another member of its sync group is in a fault",
     }
 }
 

@@ -7,8 +7,8 @@ use agent_common::Family;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, links::Links, lock::Locks, picture::Pending,
-    reports::Reporter,
+    Failure, Marks, Options, Seat, Service, health::Health, links::Links, lock::Locks,
+    picture::Pending, reports::Reporter,
 };
 use crate::{
     config::{Config, Instance, Vip},
@@ -85,11 +85,15 @@ impl Service {
         };
         let (slow_end, fast_end) =
             lane::pair().map_err(Failure::runtime("cannot connect the lanes"))?;
+        let health = Health::new(&config, &world);
         let mut reporter = Reporter::new();
+        health
+            .groups()
+            .for_each(|(id, name)| reporter.name_group(id, name));
         let mut seats = Vec::with_capacity(config.instances.len());
         let mut cores = Vec::with_capacity(config.instances.len());
         for (id, instance) in (1..).map(InstanceId).zip(&config.instances) {
-            let core = plan::core_config(id, instance);
+            let core = plan::core_config(id, instance, health.standing(instance).0);
             reporter.name_it(id, instance);
             seats.push(Seat {
                 told: Some(core),
@@ -109,6 +113,7 @@ impl Service {
             .map_err(Failure::runtime("cannot wait for the fast lane"))?;
         Ok(Self {
             reporter,
+            health,
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),

@@ -28,8 +28,8 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
     match instance {
         Some(instance) if check.errors.is_empty() => {
             let config = Config {
-                router_id: None,
                 instances: vec![instance],
+                ..Config::default()
             };
             Ok((Plan::Run(config), check.warnings))
         }
@@ -101,6 +101,8 @@ impl Check {
             announce: AnnouncePolicy::default(),
             vips,
             track_interfaces: Vec::new(),
+            tracks: Vec::new(),
+            group: None,
         })
     }
 

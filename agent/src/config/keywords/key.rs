@@ -7,6 +7,8 @@ pub enum Key {
     Global(GlobalKey),
     Instance(InstanceKey),
     Auth(AuthKey),
+    /// Health and sync groups: taken by name, see `lower::track`.
+    Track(&'static str),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,7 +46,6 @@ pub enum InstanceKey {
     CheckUnicastSrc,
     VirtualIpaddress,
     VirtualIpaddressExcluded,
-    TrackInterface,
     Preempt,
     Nopreempt,
     PreemptDelay,

@@ -11,7 +11,7 @@ use super::advert::{interval, password};
 use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
-use super::traps;
+use super::{track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -51,9 +51,11 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let higher_send = draft
         .higher_prio_send_advert
         .or(globals.higher_prio_send_advert);
-    let instance = Instance {
+    let mut instance = Instance {
         name,
-        track_interfaces: track_interfaces(&draft, &interface, sink),
+        track_interfaces: Vec::new(),
+        tracks: Vec::new(),
+        group: None,
         interface,
         vrid: vrid?,
         version,
@@ -75,6 +77,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         announce: draft.garp.policy(&globals.garp),
         vips: vips?,
     };
+    track::own(&draft, &mut instance, sink);
     traps::instance(&draft, &instance, globals, sink);
     Some(instance)
 }
@@ -212,22 +215,4 @@ fn preempt(draft: &Draft, priority: u8, sink: &mut Sink) -> (bool, Duration) {
         sink.warn(Code::Conflict, span, message).help(remedy);
     }
     (true, Duration::ZERO)
-}
-
-fn track_interfaces(draft: &Draft, own: &IfName, sink: &mut Sink) -> Vec<IfName> {
-    let mut tracked: Vec<IfName> = Vec::new();
-    let mut seen = HashSet::new();
-    for (name, span) in &draft.track_interfaces {
-        if name == own {
-            let message = format!(
-                "{} Ignoring track_interface {name} since own interface",
-                draft.title()
-            );
-            sink.remark(Code::OwnInterface, *span, message)
-                .help("the loss of an instance's own interface is a fault anyway");
-        } else if seen.insert(name) {
-            tracked.push(name.clone());
-        }
-    }
-    tracked
 }

@@ -98,7 +98,7 @@ pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
         }
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
-            Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
+            Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_) | Key::Track(_)) | None => {}
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::track::TrackerId;
+
 /// How a tracker counts for whoever tracks it.
 ///
 /// With a value of 0 a bad reading is a fault. A positive value is added while
@@ -96,6 +98,13 @@ pub struct ProcessSpec {
     pub terminate_delay: Duration,
     /// Compare the command line even without arguments.
     pub full_command: bool,
+}
+
+/// One entry of a `track_*` list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Track {
+    pub tracker: TrackerId,
+    pub weight: Weight,
 }
 
 /// The definitions of a whole configuration.

@@ -8,17 +8,17 @@ use super::*;
 use crate::core::timers::active_down_interval;
 
 /// xorshift64*: enough to choose operations with.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
     }
 }
@@ -69,7 +69,10 @@ impl Books {
             Input::Advert { advert, .. } => {
                 (advert.priority, advert.source) > (self.config.priority, self.source)
             }
-            Input::Configure { .. } | Input::Up { .. } | Input::Timeout => false,
+            Input::Configure { .. }
+            | Input::Priority { .. }
+            | Input::Up { .. }
+            | Input::Timeout => false,
         }
     }
 
@@ -143,6 +146,10 @@ impl Books {
                 }
                 Effect::Watch { active, .. } => {
                     assert!(active.is_none() || after.state == State::Backup);
+                }
+                Effect::GroupTransition { .. } => panic!("no group"),
+                Effect::PriorityChanged { from, to, .. } => {
+                    assert_eq!((from, to), (before.priority, after.priority));
                 }
                 Effect::Notice { .. } => {}
             }
@@ -229,7 +236,7 @@ impl Books {
         let local = match input {
             Input::Advert { .. } | Input::Timeout => false,
             Input::Up { .. } | Input::Down { .. } | Input::Retire { .. } => true,
-            Input::Configure { .. } => true,
+            Input::Configure { .. } | Input::Priority { .. } => true,
             Input::AddressLost { .. } | Input::Shutdown { .. } => true,
         };
         if !local && (before.state, after.state) == (State::Active, State::Active) {

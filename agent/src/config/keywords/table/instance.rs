@@ -1,9 +1,10 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
+use super::reason::track;
 use super::reason::{
     ANNOUNCE, BFD, BUFFERS, FIREWALL, LINKBEAT, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY, ROUTES,
-    SCRIPTS, STRICT, TRACKING, UNICAST, VMAC,
+    STRICT, TRACKING, UNICAST, VMAC,
 };
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
@@ -42,7 +43,7 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::CheckUnicastSrc), SWITCH => "check_unicast_src";
     instance(I::VirtualIpaddress), list(List::Vips) => "virtual_ipaddress";
     instance(I::VirtualIpaddressExcluded), list(List::Vips) => "virtual_ipaddress_excluded";
-    instance(I::TrackInterface), list(List::TrackInterfaces) => "track_interface";
+    track("track_interface"), list(List::TrackInterfaces) => "track_interface";
     instance(I::Preempt), FLAG => "preempt";
     instance(I::Nopreempt), FLAG => "nopreempt";
     instance(I::PreemptDelay), words(&[One(Kind::Seconds(0, 1_000_000_000))]) => "preempt_delay";
@@ -64,10 +65,10 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     WithoutEffect("failoverd accepts traffic to its VIPs anyway"), FLAG => "accept";
     FIREWALL, FLAG => "no_accept";
     NotYet("an instance that outlives its interface"), FLAG => "dont_track_primary";
-    TRACKING, list(List::TrackFiles) => "track_file";
-    TRACKING, list(List::TrackProcesses) => "track_process";
+    track("track_file"), list(List::TrackFiles) => "track_file";
+    track("track_process"), list(List::TrackProcesses) => "track_process";
     TRACKING, FLAG => "track_src_ip";
-    SCRIPTS, list(List::TrackScripts) => "track_script";
+    track("track_script"), list(List::TrackScripts) => "track_script";
     BFD, list(List::TrackBfds) => "track_bfd";
     NOTIFY, SCRIPT => "notify" "notify_master" "notify_backup" "notify_fault" "notify_stop"
         "notify_master_rx_lower_pri";
