@@ -75,7 +75,7 @@ fn what_is_large_or_no_file_neither_blocks_nor_counts() {
             large
         };
         assert!(large.detail.contains("too large"), "{large:?}");
-        let huge = fs::File::create(&other(&place)).expect("a file");
+        let huge = fs::File::create(other(&place)).expect("a file");
         huge.set_len(1 << 40).expect("a sparse file");
         fs::rename(other(&place), &path).expect("a rename");
         watcher.until(Value::Number(0)).await;

@@ -69,7 +69,9 @@ pub fn on_runtime<T>(work: impl Future<Output = T>) -> T {
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(work)
+    let limit = PATIENCE * 6;
+    let done = runtime.block_on(async { tokio::time::timeout(limit, work).await });
+    done.expect("an end of the test in time")
 }
 
 /// One run with a time-out that is not meant to be reached.

@@ -36,7 +36,7 @@ fn runs_are_bounded_and_waiting_is_no_time_out() {
     let script = place.script(
         "x",
         &format!(
-            "touch {0}/run.$$; ls {0} | grep -c run. >> {0}/count; sleep 0.3; rm {0}/run.$$",
+            "touch {0}/run.$$; ls {0} | grep -c run. >> {0}/count; sleep 1.5; rm {0}/run.$$",
             place.0.display()
         ),
     );

@@ -179,7 +179,7 @@ fn a_run_that_nobody_waits_for_any_more_is_ended() {
         let (runner, lane) = (runner(), Lane::new());
         let sleeper = program(&[&script]);
         {
-            let run = runner.run(&lane, &sleeper, PATIENCE);
+            let run = runner.run(&lane, &sleeper, PATIENCE * 10);
             tokio::pin!(run);
             tokio::select! {
                 ended = &mut run => panic!("{ended}"),
@@ -247,6 +247,8 @@ fn a_user_is_what_the_script_is_and_no_more() -> anyhow::Result<()> {
         identity: nobody,
         ..program(&[&script])
     };
+    // Of this thread, and so of what it starts: something to be taken away.
+    rustix::thread::set_thread_groups(&[rustix::process::Gid::from_raw(7)])?;
     let ended = on_runtime(runner().run(&Lane::new(), &run, PATIENCE));
     assert_eq!(ended.outcome, Outcome::Exited(0), "{ended}");
     let none = "0000000000000000";
