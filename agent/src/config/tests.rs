@@ -3,6 +3,7 @@
 mod codes;
 mod garbage;
 mod seeds;
+mod tracking;
 mod values;
 mod verdicts;
 

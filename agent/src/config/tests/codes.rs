@@ -100,7 +100,7 @@ fn of_keyword() -> Vec<Case> {
         warning(
             C::NotYet,
             format!(
-                "vrrp_sync_group G {{\ngroup {{\nVI_1\nVI_2\n}}\n}}\n{}{}",
+                "vrrp_sync_group G {{\ngroup {{\nVI_1\nVI_2\n}}\nsmtp_alert\n}}\n{}{}",
                 with(""),
                 with("").replace("VI_1", "VI_2").replace("_id 5", "_id 6")
             ),

@@ -259,6 +259,7 @@ fn changed(dice: &mut Dice, config: InstanceConfig) -> InstanceConfig {
         0 => config,
         1 => InstanceConfig {
             priority: other.priority,
+            base_priority: other.priority,
             ..config
         },
         2 => InstanceConfig {
@@ -303,7 +304,11 @@ fn random_input(dice: &mut Dice, now: KernelTime, last: &Advert, config: Instanc
             id: ID,
             vip: u16::try_from(dice.roll(4)).unwrap(),
         },
-        95..=96 => Input::Up {
+        95 => Input::Priority {
+            id: ID,
+            priority: Priority(dice.pick(&[0, 1, 60, 99, 100, 101, 180, 254, 255])),
+        },
+        96 => Input::Up {
             id: ID,
             source: OWN,
         },
@@ -398,6 +403,15 @@ fn run(seed: u64, steps: usize) -> Counters {
             books.config = config;
         }
         let after = rig.snapshot();
+        if let Input::Priority { priority, .. } = input {
+            let expected = match books.config.base_priority.get() {
+                255 => 255,
+                _ => priority.get().clamp(1, 254),
+            };
+            assert_eq!(after.priority.get(), expected);
+            assert_eq!(sent(&effects), [0; 0], "the next advert says it");
+            books.config.priority = after.priority;
+        }
         books.check(input, &before, &after, &effects);
         if input == Input::Timeout {
             let due = rig.machine.poll_timeout();
