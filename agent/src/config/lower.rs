@@ -88,6 +88,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(instance)
         })
         .collect();
+    track::script_user(tree, &mut trackers.trackers);
     track::join(groups, &mut instances, sink);
     Config {
         router_id: globals.router_id,

@@ -39,7 +39,8 @@ fn a_script_with_everything_and_with_nothing() {
     let text = "vrrp_script all {\nscript \"/bin/a 'b c' d\"\ninterval 0.25\ntimeout 3\n\
         rise 2\nfall 4\nweight -5 reverse\nuser nobody nogroup\ninit_fail\n}\n\
         vrrp_script bare {\nscript /bin/x y\ninterval 7\n}\n";
-    let (config, codes) = read(&format!("{text}{}", instance("VI_1", 1, "")));
+    let globals = "global_defs {\nscript_user daemon\n}\n";
+    let (config, codes) = read(&format!("{globals}{text}{}", instance("VI_1", 1, "")));
     assert!(codes.is_empty(), "{codes:?}");
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     let all = ScriptSpec {
@@ -65,7 +66,10 @@ fn a_script_with_everything_and_with_nothing() {
         fall: 1,
         weight: Weight::default(),
         init_fail: false,
-        run_as: None,
+        run_as: Some(RunAs {
+            user: "daemon".into(),
+            group: None,
+        }),
     };
     assert_eq!(config.trackers.scripts, [all, bare]);
 }
