@@ -156,7 +156,7 @@ pub fn script_user(tree: &[Statement], trackers: &mut Trackers) {
     let globals = tree.iter().filter(|block| block.keyword() == "global_defs");
     let given = globals
         .filter_map(|block| find(block, "script_user"))
-        .last();
+        .next_back();
     let Some(run_as) = given.and_then(run_as) else {
         return;
     };
