@@ -301,6 +301,10 @@ pub fn join(groups: Vec<Group>, instances: &mut [Instance], sink: &mut Sink) {
         }
         names.insert(name);
     }
+    // One list of each kind, as they are printed.
+    for instance in instances {
+        instance.tracks.sort_by_key(|track| track.tracker.kind);
+    }
 }
 
 fn join_one(group: &Group, instance: &mut Instance, sink: &mut Sink) {

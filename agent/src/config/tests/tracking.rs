@@ -129,6 +129,27 @@ fn files_and_processes() {
 const DEFINITIONS: &str = "vrrp_script s {\nscript /x\nweight 4\n}\ntrack_file f {\nfile /y\n}\n\
     vrrp_track_process p {\nprocess z\n}\n";
 
+/// What `check --print` writes means the same.
+#[test]
+fn the_printed_text_is_read_back() {
+    use crate::config::print::{Secrets, print};
+    let definitions = "vrrp_script one {\nscript \"'/a b'\"\nuser u g\ninit_fail\n}\n\
+        vrrp_script two {\nscript /x \"y z\"\n}\ntrack_file h {\nfile \"/a b\"\nweight 7 reverse\n\
+        init_file 3 overwrite\n}\nvrrp_track_process r {\nprocess \"a b\" c\nparam_match partial\n\
+        quorum_max 0\ndelay 0.5\nfull_command\n}\n";
+    let lists = "track_process {\nr\n}\ntrack_script {\none weight 0\ntwo weight -3 reverse\n}\n\
+        track_interface {\neth1\neth2 weight 4\n}";
+    let first = instance("VI_1", 1, lists);
+    let text = format!(
+        "{DEFINITIONS}{definitions}{first}{}{}",
+        instance("VI_2", 2, ""),
+        group("track_file {\nh weight 2\n}\nsync_group_tracking_weight")
+    );
+    let (config, _) = read(&text);
+    let printed = print(&config, Secrets::Shown);
+    assert_eq!(read(&printed).0, config, "{printed}");
+}
+
 /// Observed with `keepalived -t` and its daemon.
 #[test]
 fn entries_take_the_weight_of_the_definition_or_their_own() {
