@@ -222,8 +222,9 @@ fn what_a_group_tracks_all_members_track() {
     ];
     assert_eq!(config.instances[1].tracks, shared);
     // The weight of a member is not counted; what has none stays.
-    let own = [track(Kind::File, "f", 0, false)];
-    assert_eq!(config.instances[0].tracks, [&own[..], &shared[..]].concat());
+    let own = track(Kind::File, "f", 0, false);
+    let [interface, process] = shared;
+    assert_eq!(config.instances[0].tracks, [interface, own, process]);
     assert_eq!(codes, [Code::Conflict]);
 }
 
