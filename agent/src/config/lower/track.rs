@@ -11,8 +11,8 @@ use super::value::decimal_micros;
 use crate::config::diagnostic::Code;
 use crate::config::lexer::{Span, Word};
 use crate::config::model::{
-    FileSpec, IfName, InitFile, Instance, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track,
-    Trackers, Weight,
+    FileSpec, IfName, InitFile, Instance, ParamMatch, ProcessSpec, ScriptSpec, Track, Trackers,
+    Weight,
 };
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
@@ -54,13 +54,7 @@ fn script(name: String, block: &Statement) -> Option<ScriptSpec> {
     let interval = time("interval").unwrap_or(Duration::from_secs(1));
     let count = |keyword| number(find(block, keyword)?, 1..=i64::from(i32::MAX));
     let count = |keyword| count(keyword).and_then(|count| u32::try_from(count).ok());
-    let run_as = find(block, "user").and_then(|user| {
-        let mut words = texts(user.arguments()).into_iter();
-        Some(RunAs {
-            user: words.next()?,
-            group: words.next(),
-        })
-    });
+    let run_as = find(block, "user").and_then(super::global::run_as);
     Some(ScriptSpec {
         name,
         words,
