@@ -117,7 +117,7 @@ const TABLE: &[Refused] = &[
     refused(
         "--config /nonexistent/keepalived.conf",
         2,
-        &["/nonexistent/keepalived.conf"],
+        &["failoverd: /nonexistent/keepalived.conf: error: cannot be read"],
     ),
 ];
 
@@ -165,13 +165,13 @@ fn a_broken_file_is_told_by_line_and_changes_nothing() -> Result<()> {
         (
             "vrrp_instance VI_1 {\n  interface eth0\n  virtual_router_id 0\n  \
              virtual_ipaddress {\n    10.77.1.100/24\n  }\n}\n",
-            "Line 3",
+            "keepalived.conf:3: error: ",
             "VRID '0'",
         ),
         (
             "vrrp_instance VI_1 {\n  interface eth0\n  virtual_router_id 51\n  \
              virtual_ipaddress {\n    10.77.1.100/24\n  }\n",
-            "Line 1",
+            "keepalived.conf:1: error: ",
             "}",
         ),
     ] {
@@ -185,6 +185,10 @@ fn a_broken_file_is_told_by_line_and_changes_nothing() -> Result<()> {
         let errors = ended.output.iter().filter(|found| found.contains(word));
         let errors: Vec<_> = errors.filter(|found| found.contains(line)).collect();
         assert_eq!(errors.len(), 1, "{line} {word}: {ended:?}");
+        let named = |line: &String| line.starts_with("failoverd: ");
+        assert!(ended.output.iter().all(named), "{ended:?}");
+        let last = ended.output.last().map_or("", String::as_str);
+        assert!(last.contains(" is not used: "), "{ended:?}");
         assert_eq!(picture(ns)?, before);
     }
     Ok(())

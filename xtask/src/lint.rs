@@ -54,6 +54,11 @@ pub fn main() -> Result<()> {
             shell::run(&mut clippy_of_the_kernel_side(&kernel_side)),
         );
     }
+    let mut format = shell::cargo();
+    format
+        .current_dir(shell::root().join("tests/fuzz"))
+        .args(["fmt", "--", "--check"]);
+    check("cargo fmt (tests/fuzz)", shell::run(&mut format));
     check("rules of this repository", rules());
     if !failed.is_empty() {
         bail!("{}", failed.join(", "));

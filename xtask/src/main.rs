@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod generate;
 mod lint;
 mod run;
@@ -35,6 +36,8 @@ enum Command {
     Test(test::Arguments),
     /// Measure
     Bench(bench::Arguments),
+    /// Feed a target with mutated inputs and watch what they reach
+    Fuzz(fuzz::Arguments),
     /// Write docs/KEEPALIVED.md anew from the keyword table
     Generate,
     /// Formatting, clippy, and the rules of this repository
@@ -61,6 +64,7 @@ fn dispatch() -> Result<()> {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
+        Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Generate => generate::main(),
         Command::Lint => lint::main(),
         Command::Vm(arguments) => vm::main(&arguments),

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use crate::config::{Code, Diagnostic, Loaded, Severity, load_as};
+use crate::config::diff::Portrait;
+use crate::config::print::{self, Secrets};
+use crate::config::{Code, Config, Diagnostic, Loaded, Severity, load_as};
 
 /// The codes that keepalived's `-t` ends with.
 mod verdict {
@@ -41,16 +43,45 @@ pub struct CheckArgs {
     /// One JSON object on standard output instead of text
     #[arg(long)]
     json: bool,
+
+    /// Print the configuration that is in force with FILE, on standard output
+    ///
+    /// As keepalived.conf text: includes, conditions, definitions and global
+    /// defaults are carried out, and what FILE does not say is said. Nothing is
+    /// printed where the file cannot be used, and nothing of what is not active
+    /// yet. Passwords are left out, so that the text can be shown to others;
+    /// with --show-secrets it can take the place of FILE. With --json the
+    /// object has it by keyword.
+    #[arg(long)]
+    print: bool,
+
+    /// Print passwords too
+    #[arg(long, requires = "print")]
+    show_secrets: bool,
+}
+
+impl CheckArgs {
+    /// `None` where nothing is to be printed.
+    fn effective(&self) -> Option<Secrets> {
+        self.print.then_some(match self.show_secrets {
+            true => Secrets::Shown,
+            false => Secrets::Hidden,
+        })
+    }
 }
 
 pub fn run(arguments: &CheckArgs) -> ExitCode {
     let loaded = load_as(&arguments.file, arguments.config_id.clone());
     let report = Report::new(loaded, security::machine());
+    let effective = arguments.effective();
     let printed = if arguments.json {
-        report.json().and_then(|text| print(&text, io::stdout()))
+        report
+            .json(effective)
+            .and_then(|text| write(&text, io::stdout()))
     } else {
         let rich = io::stderr().is_terminal();
-        print(&report.text(rich), io::stderr())
+        let problems = write(&report.text(rich), io::stderr());
+        problems.and_then(|()| write(&report.effective(effective), io::stdout()))
     };
     match printed {
         Ok(()) => ExitCode::from(report.verdict()),
@@ -62,7 +93,7 @@ pub fn run(arguments: &CheckArgs) -> ExitCode {
 }
 
 /// A reader that has seen enough, as `head` has, is no failure.
-fn print(text: &str, mut out: impl Write) -> io::Result<()> {
+fn write(text: &str, mut out: impl Write) -> io::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
@@ -72,8 +103,8 @@ fn print(text: &str, mut out: impl Write) -> io::Result<()> {
 /// All that was found, the machine's scripts included.
 struct Report {
     diagnostics: Vec<Diagnostic>,
-    usable: bool,
-    instances: usize,
+    /// `None` where it cannot be used.
+    config: Option<Config>,
 }
 
 /// One problem, for tools. The names of its fields never change.
@@ -129,6 +160,9 @@ struct Object<'a> {
     /// The exit code.
     exit: u8,
     problems: Vec<Problem<'a>>,
+    /// With `--print`, where the configuration can be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective: Option<Portrait>,
 }
 
 impl Report {
@@ -137,9 +171,21 @@ impl Report {
         diagnostics.extend(security::examine(&loaded.scripts, machine));
         Self {
             diagnostics,
-            usable: loaded.config.is_some(),
-            instances: loaded.config.map_or(0, |config| config.instances.len()),
+            config: loaded.config,
         }
+    }
+
+    fn instances(&self) -> usize {
+        let config = self.config.as_ref();
+        config.map_or(0, |config| config.instances.len())
+    }
+
+    /// The text of the configuration, where it is asked for and there is one.
+    fn effective(&self, secrets: Option<Secrets>) -> String {
+        let wanted = self.config.as_ref().zip(secrets);
+        wanted.map_or_else(String::new, |(config, secrets)| {
+            print::print(config, secrets)
+        })
     }
 
     fn verdict(&self) -> u8 {
@@ -178,10 +224,10 @@ impl Report {
             let found = self.diagnostics.iter();
             found.filter(|one| one.severity == severity).count()
         };
-        let used = if self.usable {
+        let used = if self.config.is_some() {
             format!(
                 "the configuration can be used, with {}",
-                counted(self.instances, "instance")
+                counted(self.instances(), "instance")
             )
         } else {
             "the configuration is not used".to_owned()
@@ -194,12 +240,17 @@ impl Report {
         )
     }
 
-    fn json(&self) -> io::Result<String> {
+    fn json(&self, secrets: Option<Secrets>) -> io::Result<String> {
         let object = Object {
-            usable: self.usable,
-            instances: self.instances,
+            usable: self.config.is_some(),
+            instances: self.instances(),
             exit: self.verdict(),
             problems: self.diagnostics.iter().map(Problem::of).collect(),
+            effective: self
+                .config
+                .as_ref()
+                .zip(secrets)
+                .map(|(config, secrets)| print::portrait(config, secrets)),
         };
         let mut text = serde_json::to_string_pretty(&object)?;
         text.push('\n');

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod generate;
 pub mod monitor;
+mod problems;
 pub mod reload;
 pub mod run;
 pub mod run_args;

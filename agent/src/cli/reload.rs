@@ -1,16 +1,19 @@
 //! `failoverd reload` and `failoverd diff`.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 
 use super::{
-    exit,
+    exit, problems,
     status::{no_answer, print},
 };
 use crate::{
     config::{
-        self, Diagnostic,
+        self,
         diff::{Changes, Portrait, diff},
     },
     control::{self, client::ClientError},
@@ -111,21 +114,16 @@ fn show(changes: &Changes, json: bool) -> Result<(), Failed> {
     print(&text).map_err(|error| (exit::FAILURE, error.to_string()))
 }
 
-/// Warnings go to standard error, errors are the failure.
-fn read(path: &std::path::Path) -> Result<Portrait, Failed> {
+/// What is wrong with the file goes to standard error at once.
+fn read(path: &Path) -> Result<Portrait, Failed> {
     let loaded = config::load(path);
-    let rich = std::io::stderr().is_terminal();
-    let text = |diagnostic: &Diagnostic| match rich {
-        true => diagnostic.rich(),
-        false => diagnostic.to_string(),
-    };
-    let lines: Vec<String> = loaded.diagnostics.iter().map(text).collect();
+    problems::show(&loaded.diagnostics);
     match loaded.config {
-        Some(config) if !config.instances.is_empty() => {
-            lines.iter().for_each(|line| eprintln!("{line}"));
-            Ok(Portrait::from(&config))
+        Some(config) if !config.instances.is_empty() => Ok(Portrait::from(&config)),
+        Some(_) | None => {
+            let verdict = problems::verdict(path, &loaded.diagnostics);
+            Err((exit::USAGE, verdict.unwrap_or_default()))
         }
-        Some(_) | None => Err((exit::USAGE, lines.join("\n"))),
     }
 }
 

@@ -1,11 +1,11 @@
 //! `failoverd run`.
 
-use std::{ffi::OsString, io::IsTerminal, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use tracing::{info, warn};
 
 use super::{
-    exit,
+    exit, problems,
     run_args::{self, Plan, RunArgs, UsageErrors},
 };
 use crate::{
@@ -35,7 +35,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
     let supervise_me = !arguments.no_supervisor && !supervise::is_supervised();
     match arguments.into_config() {
         Err(errors) => {
-            complain(&errors);
+            complain(&errors, options.file.as_deref());
             ExitCode::from(exit::USAGE)
         }
         Ok((Plan::Monitor(interface), _)) => {
@@ -45,7 +45,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             crate::cli::monitor::on(&interface)
         }
         Ok((Plan::Run(config), diagnostics)) if config.instances.is_empty() => {
-            complain(&UsageErrors::File(diagnostics));
+            complain(&UsageErrors::File(diagnostics), options.file.as_deref());
             ExitCode::from(exit::USAGE)
         }
         Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
@@ -78,7 +78,7 @@ fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCo
     }
 }
 
-fn complain(errors: &UsageErrors) {
+fn complain(errors: &UsageErrors, file: Option<&Path>) {
     match errors {
         UsageErrors::CommandLine(errors) => {
             for error in errors {
@@ -86,13 +86,10 @@ fn complain(errors: &UsageErrors) {
             }
         }
         UsageErrors::File(diagnostics) => {
-            let rich = std::io::stderr().is_terminal();
-            for diagnostic in diagnostics {
-                if rich {
-                    eprintln!("{}", diagnostic.rich());
-                } else {
-                    eprintln!("{diagnostic}");
-                }
+            problems::show(diagnostics);
+            let verdict = file.and_then(|file| problems::verdict(file, diagnostics));
+            if let Some(verdict) = verdict {
+                eprintln!("failoverd: {verdict}");
             }
         }
     }

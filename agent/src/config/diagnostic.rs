@@ -183,6 +183,25 @@ impl Diagnostic {
         matches!(self.severity, Severity::Error)
     }
 
+    /// On one line with its severity and the remedy, as compilers do it:
+    /// `FILE:LINE: error: TEXT; REMEDY`.
+    pub fn located(&self) -> String {
+        let mut out = String::new();
+        if let Some(file) = &self.file {
+            out.push_str(file);
+            if self.line > 0 {
+                // Writing to a String cannot fail.
+                let _ = write!(out, ":{}", self.line);
+            }
+            out.push_str(": ");
+        }
+        let _ = write!(out, "{}: {}", self.severity.word(), self.message);
+        if let Some(help) = &self.help {
+            let _ = write!(out, "; {help}");
+        }
+        out
+    }
+
     /// The form for people at a terminal: several lines, with the source line,
     /// a caret under what is meant, and the remedy. Ends without a newline.
     pub fn rich(&self) -> String {
@@ -266,6 +285,20 @@ mod tests {
             ..sample()
         };
         assert_eq!(flag.to_string(), "what is wrong");
+    }
+
+    #[test]
+    fn located_form_says_how_bad_it_is_and_what_to_do() {
+        assert_eq!(
+            sample().located(),
+            "a.conf:12: warning: what is wrong; do this"
+        );
+        let flag = Diagnostic {
+            file: None,
+            help: None,
+            ..sample()
+        };
+        assert_eq!(flag.located(), "warning: what is wrong");
     }
 
     #[test]

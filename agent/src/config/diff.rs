@@ -16,8 +16,8 @@ use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
 /// Shown in place of a password.
-const SECRET: &str = "auth_pass";
-const HIDDEN: &str = "(not shown)";
+pub(super) const SECRET: &str = "auth_pass";
+pub(super) const HIDDEN: &str = "(not shown)";
 const VERSION: &str = "version";
 
 /// A configuration in words.
@@ -196,8 +196,7 @@ fn field(name: &str, old: &[String], new: &[String]) -> Option<FieldChange> {
 
 impl InstancePortrait {
     fn same_virtual_router(&self, other: &Self) -> bool {
-        let key = |p: &Self| (p.vrid, p.family.clone(), p.interface.clone());
-        key(self) == key(other)
+        self.vrid == other.vrid && self.family == other.family && self.interface == other.interface
     }
 
     fn continues(&self, other: &Self) -> bool {

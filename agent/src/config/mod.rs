@@ -14,6 +14,7 @@ mod lexer;
 mod load;
 mod lower;
 pub mod model;
+pub mod print;
 pub mod reference;
 mod scripts;
 mod sink;

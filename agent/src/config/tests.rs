@@ -2,14 +2,15 @@
 
 mod codes;
 mod garbage;
-mod seeds;
+pub(super) mod seeds;
 mod values;
 mod verdicts;
 
+pub(super) use self::verdicts::corpus;
 use super::{Code, Config, Diagnostic, Instance, Loaded, parse_str};
 
 /// A file with one instance `VI_1` that has all it needs, plus `lines`.
-fn with(lines: &str) -> String {
+pub(super) fn with(lines: &str) -> String {
     format!(
         "vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {{\n192.0.2.1/24\n}}\n{lines}\n}}\n"
     )

@@ -20,6 +20,9 @@ pub const DEFAULT_PATH: &str = "/run/failoverd/control.sock";
 /// A request longer than this is refused.
 pub const MAX_REQUEST: usize = 64 << 10;
 
+/// Characters of what a client is told about a request that is none.
+const LONGEST_REASON: usize = 200;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
@@ -28,6 +31,21 @@ pub enum Request {
     Reload,
     /// The configuration in force.
     Config,
+}
+
+impl Request {
+    /// One line of a client, with or without its end.
+    ///
+    /// # Errors
+    ///
+    /// What the client is answered.
+    pub fn parse(line: &[u8]) -> Result<Self, Refusal> {
+        // The reason repeats what is not known, which may be long.
+        let short = |text: String| text.chars().take(LONGEST_REASON).collect::<String>();
+        serde_json::from_slice(line).map_err(|error| Refusal {
+            error: short(format!("not a request: {error}")),
+        })
+    }
 }
 
 /// What a request is answered with.
@@ -43,4 +61,24 @@ pub enum Answer {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Refusal {
     pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_one_line_of_json_and_nothing_else() {
+        assert_eq!(
+            Request::parse(b"{\"command\":\"reload\"}\n"),
+            Ok(Request::Reload)
+        );
+        let long = format!("{{\"command\":\"{}\"}}", "x".repeat(10_000));
+        for line in ["", "{", "{\"command\":\"no\"}", "\u{0}", &long] {
+            let refusal = Request::parse(line.as_bytes()).expect_err(line);
+            assert!(refusal.error.starts_with("not a request: "), "{refusal:?}");
+            assert!(refusal.error.len() <= LONGEST_REASON, "{refusal:?}");
+        }
+        assert!(Request::parse(b"\xff").is_err());
+    }
 }

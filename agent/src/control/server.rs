@@ -109,16 +109,18 @@ impl Drop for Server {
 
 async fn client(stream: UnixStream, questions: mpsc::Sender<Question>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
-    let mut line = String::new();
+    let mut line = Vec::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
-    timeout(PATIENCE, reader.read_line(&mut line)).await??;
-    let answer = match serde_json::from_str(&line) {
-        Ok(request) => ask(request, &questions).await,
-        Err(error) => Err(format!("not a request: {error}")),
+    timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await??;
+    let answer = match Request::parse(&line) {
+        Ok(request) => ask(request, &questions)
+            .await
+            .map_err(|error| Refusal { error }),
+        Err(refusal) => Err(refusal),
     };
     let mut text = match answer {
         Ok(answer) => serde_json::to_string(&answer)?,
-        Err(error) => serde_json::to_string(&Refusal { error })?,
+        Err(refusal) => serde_json::to_string(&refusal)?,
     };
     text.push('\n');
     timeout(PATIENCE, write.write_all(text.as_bytes())).await?

@@ -2,6 +2,8 @@
 
 mod failover;
 
+use std::{path::PathBuf, process::Command};
+
 use anyhow::Result;
 use clap::Subcommand;
 
@@ -20,30 +22,28 @@ pub struct Arguments {
 enum Subject {
     /// What the XDP program costs per frame (BPF_PROG_TEST_RUN)
     XdpCost,
+    /// Reading, checking, printing and comparing large configurations
+    Config,
     /// Blackout of a silent cable cut, a pair of agents against a pair of keepalived
     Failover(failover::Arguments),
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
     match &arguments.subject {
-        Subject::XdpCost => xdp_cost(),
+        Subject::XdpCost => shell::run(&mut shell::as_root(example("xdp_cost")?)?),
+        Subject::Config => shell::run(&mut Command::new(example("config_speed")?)),
         Subject::Failover(arguments) => failover::main(arguments),
     }
 }
 
-fn xdp_cost() -> Result<()> {
+/// One of the agent's examples, built as the agent itself is.
+fn example(name: &str) -> Result<PathBuf> {
     setup::ensure(Group::Ebpf)?;
     let mut build = shell::cargo();
-    build.args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "failoverd",
-        "--example",
-        "xdp_cost",
-    ]);
+    build.args(["build", "--quiet", "--release", "--package", "failoverd"]);
+    build.args(["--example", name]);
     shell::run(&mut build)?;
-    let program = shell::target_directory().join("release/examples/xdp_cost");
-    shell::run(&mut shell::as_root(program)?)
+    Ok(shell::target_directory()
+        .join("release/examples")
+        .join(name))
 }

@@ -43,12 +43,12 @@ fn verdicts_are_those_of_keepalived() {
         assert_eq!(report(&text).verdict(), verdict, "{text}");
     }
     let missing = Report::new(load(Path::new("/nonexistent/file")), machine("root"));
-    assert_eq!((missing.verdict(), missing.usable), (4, false));
+    assert_eq!((missing.verdict(), missing.config.is_some()), (4, false));
 }
 
 #[test]
 fn one_json_object_with_every_problem() {
-    let text = report(&instance("prority 5")).json().expect("JSON");
+    let text = report(&instance("prority 5")).json(None).expect("JSON");
     let object: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(object["exit"], 5);
     assert_eq!(object["usable"], true);
@@ -166,4 +166,24 @@ fn commands_are_found_with_their_users() {
             ("misc_path", "/m", None, true),
         ]
     );
+}
+
+#[test]
+fn the_effective_configuration_is_printed_without_passwords_unless_asked() {
+    let text = instance("authentication {\nauth_type PASS\nauth_pass hunter2\n}");
+    let good = report(&text);
+    assert_eq!(good.effective(None), "");
+    let hidden = good.effective(Some(Secrets::Hidden));
+    assert!(hidden.contains("garp_master_delay 5\n") && !hidden.contains("hunter2"));
+    assert!(good.effective(Some(Secrets::Shown)).contains("hunter2"));
+    let json = |secrets| good.json(secrets).expect("JSON");
+    assert!(!json(None).contains("effective"));
+    assert!(!json(Some(Secrets::Hidden)).contains("hunter2"));
+    let shown: serde_json::Value = serde_json::from_str(&json(Some(Secrets::Shown))).expect("JSON");
+    let values = &shown["effective"]["instances"][0]["values"];
+    assert_eq!(values["auth_pass"][0], "hunter2");
+    assert_eq!(values["garp_master_delay"][0], "5 s");
+    // Nothing is better than a half.
+    let bad = report(&instance("virtual_router_id 0"));
+    assert_eq!(bad.effective(Some(Secrets::Shown)), "");
 }

@@ -66,6 +66,8 @@ pub enum Kind {
     Digest,
     /// One HTTP status or a range of them.
     HttpStatus,
+    /// A regular expression as Perl's.
+    Regex,
 }
 
 pub const fn words(words: &'static [Argument]) -> Shape {
@@ -163,6 +165,7 @@ impl Kind {
             Self::HexPattern => "HEX",
             Self::Digest => "MD5",
             Self::HttpStatus => "STATUS[-STATUS]",
+            Self::Regex => "REGEX",
         };
         word.to_owned()
     }

@@ -16,8 +16,13 @@ type Problem = (Code, String);
 pub fn check(keyword: &str, word: &Word, kind: Kind, sink: &mut Sink) {
     if let Err((code, why)) = verdict(&word.text, kind) {
         let message = format!("{keyword} '{}' {why}", word.text);
-        let hint = sink.warn(code, word.span, message);
+        let hint = match kind {
+            // Its `-t` does not look at them.
+            Kind::Regex => sink.trap(code, word.span, message),
+            _ => sink.warn(code, word.span, message),
+        };
         match kind {
+            Kind::Regex => hint.help("a backslash is written twice: \\\\d for a digit"),
             Kind::Choice(words) => hint.help(format!("use {}", listed(words))),
             Kind::Switch => hint.help("use on, true, yes or off, false, no, in lower case"),
             _ => hint.help("keepalived ignores such a line"),
@@ -75,6 +80,16 @@ fn verdict(text: &str, kind: Kind) -> Result<(), Problem> {
             "is not an MD5 digest of 32 hexadecimal digits",
         ),
         Kind::HttpStatus => status(text),
+        Kind::Regex => regex(text),
+    }
+}
+
+/// Whether it can be parsed. It is not compiled: that takes memory and time
+/// that a short text can drive up.
+fn regex(text: &str) -> Result<(), Problem> {
+    match fancy_regex::Expr::parse_tree(text) {
+        Ok(_) => Ok(()),
+        Err(error) => bad(&format!("is not a regular expression: {error}")),
     }
 }
 
@@ -187,6 +202,11 @@ mod tests {
             (Kind::HexPattern, "1xX2", "1y"),
             (Kind::Digest, "9b3a0c85a887a256d6939da88aabd8cd", "9b3a g"),
             (Kind::HttpStatus, "200 200-299", "20 2000 299-200 x 200-"),
+            (
+                Kind::Regex,
+                r"a.*b ^\d+$ (?=x)y (a)\1 (?<n>x)\k<n> (?i)ok [[:alpha:]]",
+                r"( [a *a (?<n>",
+            ),
         ] {
             for text in good.split(' ') {
                 assert_eq!(verdict(text, kind), Ok(()), "{kind:?} {text}");
@@ -197,5 +217,21 @@ mod tests {
         }
         assert!(verdict("anything at all", Kind::Script).is_ok());
         assert_eq!(listed(&["a", "b", "c"]), "a, b or c");
+    }
+
+    #[test]
+    fn a_wrong_regex_is_a_warning_that_keepalived_s_check_does_not_give() {
+        let with = |regex: &str| {
+            let text = format!(
+                "virtual_server 192.0.2.1 80 {{\nprotocol TCP\nlvs_sched rr\nlvs_method NAT\nreal_server 192.0.2.2 80 {{\nHTTP_GET {{\nurl {{\npath /\nregex \"{regex}\"\n}}\n}}\n}}\n}}"
+            );
+            let found = crate::config::parse_str("a", &text).diagnostics;
+            found.into_iter().find(|one| one.line == 9)
+        };
+        assert_eq!(with(r"^\\d+$"), None);
+        let found = with("(a").expect("a warning");
+        assert_eq!((found.code, found.config_error), (Code::BadValue, false));
+        assert!(!found.is_error());
+        assert!(found.message.contains("'(a' is not a regular expression"));
     }
 }

@@ -14,7 +14,7 @@ const DIFFERENCES: &str = include_str!(concat!(
 ));
 
 /// Each configuration with the exit code of `keepalived -t`.
-fn corpus() -> Vec<(i32, &'static str)> {
+pub fn corpus() -> Vec<(i32, &'static str)> {
     let mut cases = Vec::new();
     let (_, rest) = CORPUS.split_once("--- ").expect("a case");
     for case in rest.split("\n--- ") {

@@ -91,7 +91,8 @@ const REGEX_OPTIONS: &[&str] = &[
 ];
 
 pub const URL: &[Keyword] = rows! { Url:
-    LVS, TEXT => "path" "virtualhost" "regex";
+    LVS, TEXT => "path" "virtualhost";
+    LVS, words(&[One(Kind::Regex)]) => "regex";
     LVS, words(&[One(Kind::Digest)]) => "digest";
     LVS, words(&[Several(Kind::HttpStatus)]) => "status_code";
     LVS, FLAG => "regex_no_match";

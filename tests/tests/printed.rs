@@ -1,0 +1,61 @@
+//! What `check --print` says, keepalived reads: a configuration can go back.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, Result};
+use failoverd_tests::{agent, netns::Netns, privilege, require_agent};
+
+/// Keywords that keepalived 2.2.7 does not have yet.
+const LATER: [&str; 2] = ["v3_checksum_as_v2", "owner_ignore_adverts"];
+const CORPUS: &str = include_str!("../data/verdicts/corpus.txt");
+
+#[test]
+fn keepalived_accepts_what_is_printed() -> Result<()> {
+    require_agent!();
+    if !privilege::ready(privilege::missing_program("keepalived")) {
+        return Ok(());
+    }
+    let ns = Netns::new()?;
+    for name in ["eth0", "eth1"] {
+        ns.sh(&format!("ip link add {name} type veth peer name p{name}"))?;
+        ns.sh(&format!("ip link set {name} up"))?;
+    }
+    let directory = tempfile::tempdir()?;
+    let [given, printed] = ["given.conf", "printed.conf"].map(|name| directory.path().join(name));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    let (_, cases) = CORPUS.split_once("--- ").context("a case")?;
+    // What keepalived objects to is printed as what it takes instead.
+    for case in cases.split("\n--- ") {
+        let (_code, text) = case.split_once('\n').unwrap_or((case, ""));
+        fs::write(&given, format!("{text}\n"))?;
+        let mut print = Command::new(agent::binary().context("the agent")?);
+        print
+            .args(["check", "--print", "--show-secrets"])
+            .arg(&given);
+        let text = String::from_utf8(print.output()?.stdout)?;
+        // Nothing where the file cannot be used; without an instance there is
+        // nothing to ask about.
+        let later = LATER.iter().any(|keyword| text.contains(keyword));
+        if later || !text.contains("vrrp_instance") {
+            continue;
+        }
+        count += 1;
+        fs::write(&printed, &text)?;
+        let mut check = ns.command("keepalived");
+        let found = check.args(["-t", "-f"]).arg(&printed).output()?;
+        if !found.status.success() {
+            wrong.push(format!(
+                "{text}\n{}",
+                String::from_utf8_lossy(&found.stderr)
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(count > 100, "{count}");
+    Ok(())
+}
