@@ -88,7 +88,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(instance)
         })
         .collect();
-    track::script_user(tree, &mut trackers.trackers);
+    for script in &mut trackers.trackers.scripts {
+        script.run_as = script.run_as.take().or_else(|| globals.script_user.clone());
+    }
     track::join(groups, &mut instances, sink);
     Config {
         router_id: globals.router_id,

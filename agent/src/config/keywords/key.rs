@@ -28,6 +28,9 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    ScriptUser,
+    /// What it asks for is always so.
+    ScriptSecurity,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

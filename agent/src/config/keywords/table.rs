@@ -88,7 +88,6 @@ mod reason {
         WithoutEffect("failoverd sizes its buffers itself and recovers from their overrun");
     pub const LINKBEAT: Status =
         WithoutEffect("failoverd is told of link changes by the kernel and never polls");
-    pub const SECURE: Status = WithoutEffect("failoverd always looks who could change a script");
     pub const LIST_CHECK: Status = WithoutEffect(
         "failoverd logs adverts with other addresses and never drops them, so there is no check to skip",
     );

@@ -9,7 +9,7 @@ use agent_common::Version;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, whole_seconds};
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key};
-use crate::config::model::AnnouncePolicy;
+use crate::config::model::{AnnouncePolicy, RunAs};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -27,6 +27,8 @@ pub struct Globals {
     pub owner_ignores: Option<bool>,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
+    /// Whom scripts run as that name no user.
+    pub script_user: Option<RunAs>,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -121,7 +123,18 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
+        GlobalKey::ScriptUser => keep(&mut globals.script_user, run_as(statement)),
+        GlobalKey::ScriptSecurity => {}
     }
+}
+
+/// A user, and a group where one is given.
+pub fn run_as(statement: &Statement) -> Option<RunAs> {
+    let mut words = statement.arguments().iter().map(|word| word.text.clone());
+    Some(RunAs {
+        user: words.next()?,
+        group: words.next(),
+    })
 }
 
 pub fn version(statement: &Statement, sink: &mut Sink) -> Option<Version> {

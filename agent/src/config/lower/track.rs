@@ -12,8 +12,8 @@ use super::value::decimal_micros;
 use crate::config::diagnostic::Code;
 use crate::config::lexer::{Span, Word};
 use crate::config::model::{
-    FileSpec, IfName, InitFile, Instance, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track,
-    Trackers, Weight,
+    FileSpec, IfName, InitFile, Instance, ParamMatch, ProcessSpec, ScriptSpec, Track, Trackers,
+    Weight,
 };
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
@@ -89,6 +89,7 @@ fn script(name: String, block: &Statement) -> Option<ScriptSpec> {
     let interval = time("interval").unwrap_or(Duration::from_secs(1));
     let count = |keyword| number(find(block, keyword)?, 1..=i64::from(i32::MAX));
     let count = |keyword| count(keyword).and_then(|count| u32::try_from(count).ok());
+    let run_as = find(block, "user").and_then(super::global::run_as);
     Some(ScriptSpec {
         name,
         words,
@@ -98,7 +99,7 @@ fn script(name: String, block: &Statement) -> Option<ScriptSpec> {
         fall: count("fall").unwrap_or(1),
         weight: weight(block, 253).unwrap_or_default(),
         init_fail: find(block, "init_fail").is_some(),
-        run_as: find(block, "user").and_then(run_as),
+        run_as,
     })
 }
 
@@ -147,30 +148,6 @@ fn process(name: String, block: &Statement) -> Option<ProcessSpec> {
         fork_delay: time("fork_delay").unwrap_or(both),
         terminate_delay: time("terminate_delay").unwrap_or(both),
         full_command: find(block, "full_command").is_some(),
-    })
-}
-
-/// `script_user`, for scripts that name no user. keepalived reads all of
-/// global_defs before anything else.
-pub fn script_user(tree: &[Statement], trackers: &mut Trackers) {
-    let globals = tree.iter().filter(|block| block.keyword() == "global_defs");
-    let given = globals
-        .filter_map(|block| find(block, "script_user"))
-        .next_back();
-    let Some(run_as) = given.and_then(run_as) else {
-        return;
-    };
-    for script in &mut trackers.scripts {
-        script.run_as.get_or_insert_with(|| run_as.clone());
-    }
-}
-
-/// `user NAME [GROUP]`.
-fn run_as(statement: &Statement) -> Option<RunAs> {
-    let mut words = texts(statement.arguments()).into_iter();
-    Some(RunAs {
-        user: words.next()?,
-        group: words.next(),
     })
 }
 

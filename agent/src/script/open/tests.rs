@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown, symlink},
+    os::unix::fs::{PermissionsExt, chown, lchown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -124,6 +124,13 @@ fn links_are_followed_here_and_each_way_is_looked_at() {
         open(&through, true).ok().map(|o| o.name),
         Some(c"x.sh".to_owned())
     );
+    let theirs = at("y");
+    assert!(lchown(&theirs, Some(1), None).is_ok());
+    assert!(
+        refused(&through).contains("y may be changed"),
+        "a link of theirs"
+    );
+    assert!(lchown(&theirs, Some(0), None).is_ok());
     assert!(chown(at("theirs"), Some(1), None).is_ok());
     // Where it ends is safe, and who owns the way there decides where it ends.
     assert!(refused(&through).contains("theirs may be changed"));

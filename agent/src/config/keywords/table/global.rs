@@ -5,7 +5,7 @@ use super::common::{
 };
 use super::reason::{
     ANNOUNCE, BUFFERS, DBUS, FILES, FIREWALL, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY,
-    ONE_PROCESS, PROCESS, SCRIPTS, SECURE, SNMP, START, STRICT, VMAC, track,
+    ONE_PROCESS, PROCESS, SCRIPTS, SNMP, START, STRICT, VMAC,
 };
 use super::{rows, special};
 use crate::config::keywords::GarpKey::{
@@ -54,8 +54,8 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     NOTIFY, SCRIPT => "notify_fifo_script" "vrrp_notify_fifo_script" "lvs_notify_fifo_script";
     NOTIFY, SWITCH => "vrrp_notify_priority_changes";
     NOTIFY, FLAG => "fifo_write_vrrp_states_on_reload" "rs_init_notifies";
-    track("script_user"), words(&[One(Kind::User), Maybe(Kind::User)]) => "script_user";
-    SECURE, FLAG => "enable_script_security";
+    global(G::ScriptUser), words(&[One(Kind::User), Maybe(Kind::User)]) => "script_user";
+    global(G::ScriptSecurity), FLAG => "enable_script_security";
     SCRIPTS, FLAG => "set_supplementary_groups";
     SCRIPTS, SCRIPT => "startup_script" "shutdown_script";
     SCRIPTS, SCRIPT_TIME => "startup_script_timeout" "shutdown_script_timeout";

@@ -285,13 +285,9 @@ impl Watched {
         let (value, detail) = now.clone();
         self.told = Some(now);
         let name = &self.spec.name;
-        match detail.as_str() {
-            "" => info!("Tracked file {name} has value {value}"),
-            _ => info!(
-                "Tracked file {name} has value {value}: {} {detail}",
-                self.spec.path
-            ),
-        }
+        let colon = if detail.is_empty() { "" } else { ": " };
+        let path = &self.spec.path;
+        info!("Tracked file {name} ({path}) has value {value}{colon}{detail}");
         Some(Reading {
             tracker: tracker.clone(),
             epoch: self.epoch,
