@@ -77,6 +77,8 @@ outcomes! {
     AuthFailed = "auth_failed",
     /// Unicast mode: not one of the configured peers.
     UnknownPeer = "unknown_peer",
+    /// Unicast mode: TTL or hop limit outside of what the peer may have.
+    PeerTtl = "peer_ttl",
     /// We own the addresses and ignore adverts, as configured.
     OwnerIgnores = "owner_ignores",
     /// Valid, but the ring buffer was full: only LATEST has it.

@@ -52,6 +52,9 @@ pub mod filter_flags {
     /// need not be either. Refusing what we send ourselves would make
     /// every router of such a configuration Active.
     pub const ANY_FIRST_ADDRESS: u8 = 1 << 4;
+    /// Unicast: a v3/IPv4 checksum over 224.0.0.18 in place of the real
+    /// destination is good as well, as keepalived sent until 1.3.6 (K-06).
+    pub const OLD_CHECKSUM: u8 = 1 << 5;
 }
 
 /// What the verdict on an advert needs to know of the instance it is for.
@@ -83,9 +86,13 @@ pub struct InstanceFilter {
     pub priority: u8,
     pub _pad: u8,
     pub peers: [WireAddress; MAX_PEERS],
+    /// Least TTL or hop limit that adverts of the peer may come with, 0 for any.
+    pub min_ttl: [u8; MAX_PEERS],
+    /// How far below 255 the greatest one lies, 0 for any.
+    pub ttl_headroom: [u8; MAX_PEERS],
 }
 
-const _: () = assert!(size_of::<InstanceFilter>() == 56 + 16 * MAX_PEERS);
+const _: () = assert!(size_of::<InstanceFilter>() == 56 + 18 * MAX_PEERS);
 
 /// Bits of [`AdvertRecord::flags`].
 pub mod advert_flags {
@@ -93,6 +100,8 @@ pub mod advert_flags {
     pub const PSEUDO_HEADER: u8 = 1 << 0;
     /// Read through the slow path: reassembled from fragments.
     pub const REASSEMBLED: u8 = 1 << 1;
+    /// Unicast: it verified only with 224.0.0.18 in the pseudo-header.
+    pub const OLD_CHECKSUM: u8 = 1 << 2;
 }
 
 /// A valid advert: the entry of the ring buffer and the content of a LATEST slot.

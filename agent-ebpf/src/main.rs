@@ -108,6 +108,7 @@ fn action(outcome: Outcome) -> Action {
         | Outcome::AuthType
         | Outcome::AuthFailed
         | Outcome::UnknownPeer
+        | Outcome::PeerTtl
         | Outcome::OwnerIgnores
         | Outcome::RingFull => Action::Pass,
     }

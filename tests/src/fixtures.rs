@@ -2,7 +2,7 @@
 
 use agent_common::{
     Family, Outcome,
-    record::{InstanceFilter, InstanceKey, NO_SLOT, filter_flags},
+    record::{InstanceFilter, InstanceKey, MAX_PEERS, NO_SLOT, filter_flags},
     wire::{frame::wire_address, vrrp},
 };
 use bytemuck::Zeroable as _;
@@ -69,6 +69,7 @@ impl Fixture {
             | Outcome::AuthType
             | Outcome::AuthFailed
             | Outcome::UnknownPeer
+            | Outcome::PeerTtl
             | Outcome::OwnerIgnores
             | Outcome::RingFull
             | Outcome::OverBudget => Some(SLOT),
@@ -145,7 +146,45 @@ pub fn all() -> Vec<Fixture> {
     all.extend(framing());
     all.extend(refused_headers());
     all.extend(refused_messages());
+    all.extend(peer_rules());
     all
+}
+
+/// What a unicast peer may have that others may not (R-26, K-06).
+fn peer_rules() -> Vec<Fixture> {
+    let limited = InstanceFilter {
+        min_ttl: [64; MAX_PEERS],
+        ttl_headroom: [1; MAX_PEERS],
+        ..unicast_filter()
+    };
+    let with_ttl = |name, ttl, outcome| {
+        let packet = Packet {
+            ttl,
+            ..Packet::unicast_v4(golden::G4)
+        };
+        Fixture {
+            filter: limited,
+            ..v4(name, &packet, outcome)
+        }
+    };
+    let old_sum = Packet::unicast_v4(golden::G3);
+    let mut lenient = unicast_filter();
+    lenient.flags |= filter_flags::OLD_CHECKSUM;
+    vec![
+        with_ttl("R-26 nearer than max_ttl", 255, Outcome::PeerTtl),
+        with_ttl("R-26 at max_ttl", 254, Outcome::Accepted),
+        with_ttl("R-26 at min_ttl", 64, Outcome::Accepted),
+        with_ttl("R-26 farther than min_ttl", 63, Outcome::PeerTtl),
+        unicast(
+            "K-06 the old checksum, unwanted",
+            &old_sum,
+            Outcome::Checksum,
+        ),
+        Fixture {
+            filter: lenient,
+            ..v4("K-06 the old checksum", &old_sum, Outcome::Accepted)
+        },
+    ]
 }
 
 fn accepted() -> Vec<Fixture> {

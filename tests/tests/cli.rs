@@ -202,11 +202,7 @@ fn a_file_and_flags_exclude_each_other() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let before = picture(ns)?;
     let ended = run(ns, directory.path(), "--config x.conf --vrid 51")?;
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    // The parser of the command line adds how it is used.
-    let errors = ended.output.iter().filter(|l| l.starts_with("error:"));
-    assert_eq!(errors.count(), 1, "{ended:?}");
-    assert!(ended.output[0].contains("--config"), "{ended:?}");
+    assert_sentences(&ended, 2, &["--config"], "both");
     assert_eq!(picture(ns)?, before);
     Ok(())
 }
@@ -289,5 +285,55 @@ fn a_control_socket_in_use_is_told() -> Result<()> {
     assert_sentences(&ended, 1, &["another failoverd is listening"], "the second");
     assert_eq!(picture(&host.ns)?, before);
     first.status()?;
+    Ok(())
+}
+
+/// Whatever is wrong with the words themselves, it is one line and 2.
+#[test]
+fn a_command_line_that_makes_no_sense_gets_one_sentence() -> Result<()> {
+    require_agent!();
+    for (line, sentence) in [
+        ("runn", "'runn'"),
+        ("run --confg x", "'--confg'"),
+        ("run --config", "--config"),
+        ("run --iface eth0 --backend magic", "'magic'"),
+        ("status --control", "--control"),
+        ("check a b", "'b'"),
+        ("generate", "--man"),
+    ] {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ended = call(None, &words, WITHIN)?;
+        assert_sentences(&ended, 2, &[sentence], line);
+    }
+    Ok(())
+}
+
+/// The codes of `keepalived -t`, by the binary itself.
+#[test]
+fn check_ends_as_keepalived_s_test_does() -> Result<()> {
+    require_agent!();
+    let directory = tempfile::tempdir()?;
+    let conf = directory.path().join("conf").display().to_string();
+    let good = "vrrp_instance VI_1 {\n  interface lo\n  virtual_router_id 51\n  \
+                virtual_ipaddress {\n    10.77.1.100/24\n  }\n}\n";
+    let script = "vrrp_script chk {\n  script \"/bin/true\"\n}\n";
+    for (text, code) in [
+        (good.to_owned(), 0),
+        (format!("{good}nonsense 1\n"), 5),
+        (format!("{good}{script}"), 6),
+    ] {
+        fs::write(&conf, &text)?;
+        for words in [["check", &conf], ["-t", &conf]] {
+            let ended = call(None, &words, WITHIN)?;
+            assert_eq!(ended.code, Some(code), "{text}: {ended:?}");
+            let silent = ended.output.is_empty();
+            assert!(silent == (code == 0), "{text}: {ended:?}");
+        }
+    }
+    for missing in ["/nonexistent/keepalived.conf", "/", "/dev/stdin"] {
+        let ended = call(None, &["check", missing], WITHIN)?;
+        assert_eq!(ended.code, Some(4), "{missing}: {ended:?}");
+        assert_eq!(ended.output.len(), 1, "{missing}: {ended:?}");
+    }
     Ok(())
 }

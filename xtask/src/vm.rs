@@ -1,7 +1,8 @@
 //! `cargo xtask vm`: Debian's kernel in QEMU, on the files of this machine.
 //!
 //! The second kernel of the test matrix: the XDP program must load there and a
-//! fail-over must happen. The machine is emulated in software where there is
+//! fail-over must happen; `--test seeds` runs the deployment that needs a dummy
+//! interface, which the kernel of the build machine may lack. The machine is emulated in software where there is
 //! no KVM, so no time that it shows means anything.
 
 use std::{
@@ -26,7 +27,9 @@ const LIMIT: Duration = Duration::from_secs(360);
 /// Printed in the machine when all went well: its exit code may get lost.
 const VERDICT: &str = "verdict of the virtual machine: passed";
 /// What the lab needs of the kernel.
-const MODULES: [&str; 4] = ["veth", "bridge", "nf_tables", "af_packet"];
+const MODULES: [&str; 5] = ["veth", "bridge", "nf_tables", "af_packet", "dummy"];
+/// Two elections of each of three pairs, ten times as slow as elsewhere.
+const TEST_LIMIT: Duration = Duration::from_secs(1500);
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -36,16 +39,41 @@ pub struct Arguments {
     /// Fail over with keepalived instead of the agent, to try the machine itself
     #[arg(long)]
     keepalived: bool,
+    /// Run these tests in it instead of the fail-over: what they need is not on
+    /// every machine (not part of `cargo xtask test`, for it takes minutes)
+    #[arg(long, value_enum, conflicts_with = "keepalived")]
+    test: Option<Suite>,
     /// This is the inside of the machine
     #[arg(long, hide = true)]
     inside: bool,
+    /// The test program that was built for --test
+    #[arg(long, hide = true)]
+    program: Option<PathBuf>,
+}
+
+/// Tests that want another kernel.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Suite {
+    /// The published pair whose service address is on a dummy interface
+    Seeds,
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
     if arguments.inside {
-        return inside(arguments.keepalived);
+        return match (arguments.test, &arguments.program) {
+            (Some(suite), Some(program)) => suite.inside(program),
+            (Some(_), None) => bail!("--inside --test needs --program"),
+            (None, _) => inside(arguments.keepalived),
+        };
     }
     setup::ensure(Group::Machine)?;
+    if let Some(suite) = arguments.test {
+        let named = std::env::var_os("FAILOVERD_BIN").map(PathBuf::from);
+        let agent = named.map_or_else(build::agent, Ok)?;
+        let program = suite.build()?;
+        let script = script(Some(&agent), &suite.words(&program))?;
+        return boot_script(arguments.kernel.as_deref(), &script, TEST_LIMIT);
+    }
     let binary = if arguments.keepalived {
         None
     } else {
@@ -64,14 +92,18 @@ pub fn boot(binary: Option<&Path>) -> Result<()> {
 }
 
 fn boot_kernel(kernel: Option<&Path>, binary: Option<&Path>) -> Result<()> {
+    let words = binary.is_none().then(|| "--keepalived".to_owned());
+    let script = script(binary, &Vec::from_iter(words))?;
+    boot_script(kernel, &script, LIMIT)
+}
+
+fn boot_script(kernel: Option<&Path>, script: &str, limit: Duration) -> Result<()> {
     let kernels = setup::kernels();
     let kernel = kernel
         .or(kernels.last().map(PathBuf::as_path))
         .context("no kernel in /boot")?;
     let vng = setup::virtme().context("no virtme-ng: cargo xtask setup --vm")?;
-    let script = script(binary)?;
-    let scratch = shell::target_directory().join("vm");
-    fs::create_dir_all(&scratch)?;
+    let scratch = shell::target_directory();
     let mut command = Command::new(&vng);
     // virtme-ng finds its own helpers through PATH.
     let path = std::env::var("PATH").unwrap_or_default();
@@ -84,14 +116,15 @@ fn boot_kernel(kernel: Option<&Path>, binary: Option<&Path>) -> Result<()> {
     if !has_kvm() {
         command.arg("--disable-kvm");
     }
-    // The rest of the file system is read-only inside.
+    // The rest of the file system is read-only inside, and nothing below /tmp
+    // is seen there: what was built may be.
     command
         .arg(format!("--rwdir={}", scratch.display()))
-        .args(["--", &script]);
+        .args(["--", script]);
     println!("booting {}", kernel.display());
     let mut machine = Process::start("virtme-ng", &mut command)?;
     let mut shown = 0;
-    let ended = failoverd_tests::wait::eventually(LIMIT, "the end of the virtual machine", || {
+    let ended = failoverd_tests::wait::eventually(limit, "the end of the virtual machine", || {
         let lines = machine.lines();
         for line in lines.iter().skip(shown) {
             println!("vm | {}", line.text.trim_end());
@@ -114,7 +147,7 @@ fn boot_kernel(kernel: Option<&Path>, binary: Option<&Path>) -> Result<()> {
 }
 
 /// What the machine runs: this program, on its inside.
-fn script(binary: Option<&Path>) -> Result<String> {
+fn script(binary: Option<&Path>, words: &[String]) -> Result<String> {
     let own = std::env::current_exe().context("path of xtask")?;
     let mut inner = Command::new("env");
     inner.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -125,7 +158,7 @@ fn script(binary: Option<&Path>) -> Result<String> {
         ));
     }
     inner.arg(own).args(["vm", "--inside"]);
-    inner.args(binary.is_none().then_some("--keepalived"));
+    inner.args(words);
     Ok(shell::line(&inner))
 }
 
@@ -146,8 +179,50 @@ fn has_kvm() -> bool {
     open.is_ok() && hosted
 }
 
-/// Inside: the fail-over, slowly.
-fn inside(keepalived: bool) -> Result<()> {
+impl Suite {
+    /// Builds the tests outside, where there is a compiler.
+    fn build(self) -> Result<PathBuf> {
+        let Self::Seeds = self;
+        let mut cargo = shell::cargo();
+        cargo.args(["test", "--no-run", "--package", "failoverd-tests"]);
+        cargo.args(["--test", "interop_seeds", "--message-format", "json"]);
+        let out = shell::quiet(&mut cargo)?;
+        let messages = out
+            .lines()
+            .filter(|line| line.contains("\"interop_seeds\""));
+        let mut executables = messages.filter_map(|line| {
+            let (_, after) = line.split_once("\"executable\":\"")?;
+            Some(PathBuf::from(after.split_once('"')?.0))
+        });
+        executables
+            .next_back()
+            .context("cargo does not say where the test program is")
+    }
+
+    /// What this program is told on its inside.
+    fn words(self, program: &Path) -> Vec<String> {
+        let Self::Seeds = self;
+        let words = ["--test", "seeds", "--program"].map(str::to_owned);
+        words
+            .into_iter()
+            .chain([program.display().to_string()])
+            .collect()
+    }
+
+    fn inside(self, program: &Path) -> Result<()> {
+        let Self::Seeds = self;
+        prepare()?;
+        let mut test = Command::new(program);
+        test.args(["dummy", "--test-threads", "1"]);
+        // Skipping would be no success here.
+        test.env("CI", "1").env("FAILOVERD_REQUIRE_DUMMY", "1");
+        shell::run(&mut test)?;
+        println!("{VERDICT}");
+        Ok(())
+    }
+}
+
+fn prepare() -> Result<()> {
     if !sys::is_root() {
         bail!("not root");
     }
@@ -157,6 +232,12 @@ fn inside(keepalived: bool) -> Result<()> {
     }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     println!("kernel {}", release.trim());
+    Ok(())
+}
+
+/// Inside: the fail-over, slowly.
+fn inside(keepalived: bool) -> Result<()> {
+    prepare()?;
     // Without XDP the agent would work as well, and prove nothing about the program.
     let daemon = if keepalived {
         Daemon::Keepalived

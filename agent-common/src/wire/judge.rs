@@ -53,7 +53,7 @@ pub fn judge<F: Frame + ?Sized>(
     if located.message.length > expected {
         return Err(Outcome::Trailing);
     }
-    let pseudo_header = check_sum(frame, located, version)?;
+    let sum_flags = check_sum(frame, located, version, filter)?;
     if filter.flags & filter_flags::OWNER_IGNORES != 0 {
         return Err(Outcome::OwnerIgnores);
     }
@@ -62,15 +62,12 @@ pub fn judge<F: Frame + ?Sized>(
         Version::V3 => check_v3(frame, located, &header, filter)?,
     };
     let reassembled = located.destination_mac.is_none();
-    let flags = if pseudo_header {
-        advert_flags::PSEUDO_HEADER
-    } else {
-        0
-    } | if reassembled {
-        advert_flags::REASSEMBLED
-    } else {
-        0
-    };
+    let flags = sum_flags
+        | if reassembled {
+            advert_flags::REASSEMBLED
+        } else {
+            0
+        };
     let flags = frame.opaque(flags as usize) as u8;
     let version = frame.opaque(version as usize) as u8;
     let digest = vrrp::digest_in_frame(frame, located, header.address_count)?;
@@ -107,14 +104,18 @@ fn check_source(located: &Located, filter: &InstanceFilter) -> Result<(), Outcom
     if filter.flags & filter_flags::CHECK_SOURCE == 0 {
         return Ok(());
     }
-    let mut known = false;
-    for (index, peer) in filter.peers.iter().enumerate() {
-        known |= index < filter.peer_count as usize && same_address(source, peer);
+    let ttl = located.message.ttl;
+    let (mut known, mut near) = (false, false);
+    let limits = filter.min_ttl.iter().zip(filter.ttl_headroom.iter());
+    for (index, (peer, (least, headroom))) in filter.peers.iter().zip(limits).enumerate() {
+        let same = index < filter.peer_count as usize && same_address(source, peer);
+        known |= same;
+        near |= same && ttl >= *least && ttl <= u8::MAX - *headroom;
     }
-    if known {
-        Ok(())
-    } else {
-        Err(Outcome::UnknownPeer)
+    match (known, near) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Outcome::PeerTtl),
+        (false, _) => Err(Outcome::UnknownPeer),
     }
 }
 
@@ -167,14 +168,16 @@ fn check_version(
     }
 }
 
-/// Whether the sum verified with the pseudo-header, which v3/IPv4 may
-/// have or not (K-03..K-07), v3/IPv6 must have and v2 must not.
+/// How the sum verified, in [`advert_flags`]: with the pseudo-header,
+/// which v3/IPv4 may have or not (K-03..K-07), v3/IPv6 must have and v2 must
+/// not; or with the group in it where the advert came by unicast (K-06).
 #[inline(always)]
 fn check_sum<F: Frame + ?Sized>(
     frame: &F,
     located: &Located,
     version: Version,
-) -> Result<bool, Outcome> {
+    filter: &InstanceFilter,
+) -> Result<u8, Outcome> {
     let message = &located.message;
     let bare = Sum::new()
         .add_frame(frame, message.at, message.length, F::LONGEST_MESSAGE)
@@ -190,10 +193,21 @@ fn check_sum<F: Frame + ?Sized>(
         (Version::V3, Family::V6) => (false, true),
     };
     if may_pseudo && pseudo.verifies() {
-        return Ok(true);
+        return Ok(advert_flags::PSEUDO_HEADER);
     }
     if may_bare && bare.verifies() {
-        Ok(false)
+        return Ok(0);
+    }
+    let may_old = may_bare && may_pseudo && filter.flags & filter_flags::OLD_CHECKSUM != 0;
+    let [a, b, c, d] = vrrp::GROUP_V4;
+    let old = bare
+        .add_address(&message.source)
+        .add_u16(u16::from_be_bytes([a, b]))
+        .add_u16(u16::from_be_bytes([c, d]))
+        .add_u16(PROTOCOL_VRRP as u16)
+        .add_u16(message.length as u16);
+    if may_old && old.verifies() {
+        Ok(advert_flags::PSEUDO_HEADER | advert_flags::OLD_CHECKSUM)
     } else {
         Err(Outcome::Checksum)
     }

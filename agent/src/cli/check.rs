@@ -3,7 +3,7 @@
 mod security;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::config::diff::Portrait;
 use crate::config::print::{self, Secrets};
-use crate::config::{Code, Config, Diagnostic, Loaded, Severity, load_as};
+use crate::config::{Code, Config, Diagnostic, Loaded, Severity, load_as, load_with};
+use crate::logging;
 
 /// The codes that keepalived's `-t` ends with.
 mod verdict {
@@ -87,6 +88,29 @@ pub fn run(arguments: &CheckArgs) -> ExitCode {
         Ok(()) => ExitCode::from(report.verdict()),
         Err(error) => {
             eprintln!("failoverd: {error}");
+            ExitCode::from(verdict::CANNOT_RUN)
+        }
+    }
+}
+
+/// `keepalived -t`: the findings go to `log` where one is named.
+pub fn as_keepalived(
+    file: &Path,
+    config_id: Option<&String>,
+    all_files: bool,
+    log: Option<&PathBuf>,
+) -> ExitCode {
+    let loaded = load_with(file, config_id.cloned(), all_files);
+    let report = Report::new(loaded, security::machine());
+    let text = report.text(log.is_none() && io::stderr().is_terminal());
+    let printed = match log {
+        None => write(&text, io::stderr()),
+        Some(path) => logging::open_file(path).and_then(|file| write(&text, file)),
+    };
+    match printed {
+        Ok(()) => ExitCode::from(report.verdict()),
+        Err(error) => {
+            eprintln!("keepalived: cannot write what was found: {error}");
             ExitCode::from(verdict::CANNOT_RUN)
         }
     }

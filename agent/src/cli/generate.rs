@@ -2,10 +2,10 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::{Cli, exit};
+use super::exit;
 
 /// Write manual pages or shell completions
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ pub struct GenerateArgs {
 }
 
 pub fn run(arguments: &GenerateArgs) -> ExitCode {
-    let mut command = Cli::command();
+    let mut command = super::command();
     if let Some(shell) = arguments.completions {
         clap_complete::generate(shell, &mut command, "failoverd", &mut io::stdout());
     }

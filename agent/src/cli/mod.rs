@@ -8,10 +8,13 @@ pub mod reload;
 pub mod run;
 pub mod run_args;
 pub mod status;
+mod usage;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::keepalived;
 
 /// Exit codes, as `--help` and the manual list them.
 pub mod exit {
@@ -66,10 +69,23 @@ fn long_version() -> &'static str {
     )
 }
 
+/// All commands, keepalived's among them, for help, manual and completions.
+pub fn command() -> clap::Command {
+    Cli::command().subcommand(keepalived::command::command())
+}
+
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
+    if let Some(arguments) = keepalived::is_meant(std::env::args_os()) {
+        return keepalived::main(&arguments);
+    }
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match Cli::parse().command {
+    let parsed = command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return usage::end(&error),
+    };
+    match cli.command {
         Command::Run(run) => run::run(*run, &arguments),
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),

@@ -76,6 +76,7 @@ pub fn reload(arguments: &ReloadArgs) -> ExitCode {
         ClientError::Refused(reason) => (exit::USAGE, reason),
         ClientError::Permission { .. }
         | ClientError::NotRunning { .. }
+        | ClientError::Silent { .. }
         | ClientError::Broken { .. } => (no_answer(&error), error.to_string()),
     });
     match changes.and_then(|changes| show(&changes, arguments.json)) {

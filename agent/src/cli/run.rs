@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     exit, problems,
@@ -12,7 +12,11 @@ use crate::{
     config::{Config, Diagnostic, Severity},
     io::bpf::Backend,
     logging,
-    service::{self, BackendPolicy, Options},
+    runtime::{
+        Places,
+        namespace::{self, NamespaceError},
+    },
+    service::{self, BackendPolicy, Dumps, Options},
     supervise,
 };
 
@@ -23,6 +27,15 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         policy: policy(&arguments),
         guard: None,
         file: arguments.config.clone(),
+        config_id: None,
+        all_config: false,
+        namespace: None,
+        dumps: Dumps {
+            places: Places::beside(&arguments.control),
+            mode: Dumps::PRIVATE,
+        },
+        detach: false,
+        dump_at_start: false,
     };
     let not_xdp = policy(&arguments)
         .order
@@ -48,19 +61,53 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             complain(&UsageErrors::File(diagnostics), options.file.as_deref());
             ExitCode::from(exit::USAGE)
         }
-        Ok((Plan::Run(_), _)) if supervise_me => match supervise::run(raw) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("failoverd: cannot start the agent: {error}");
-                ExitCode::from(exit::FAILURE)
+        Ok((Plan::Run(config), diagnostics)) => {
+            if let Err(code) = enter_namespace(&config) {
+                return code;
             }
-        },
-        Ok((Plan::Run(config), diagnostics)) => serve(config, &diagnostics, options),
+            start(*config, &diagnostics, options, raw, supervise_me)
+        }
     }
 }
 
-fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
-    logging::start();
+/// Where the file names one: nothing may be looked up outside of it. Whoever
+/// was started by a supervisor is there already.
+fn enter_namespace(config: &Config) -> Result<(), ExitCode> {
+    let Some(name) = &config.files.namespace else {
+        return Ok(());
+    };
+    if supervise::is_supervised() {
+        return Ok(());
+    }
+    namespace::enter(name).map_err(|error| {
+        eprintln!("failoverd: {error}");
+        ExitCode::from(match error {
+            NamespaceError::Permission { .. } => exit::PERMISSION,
+            NamespaceError::Missing { .. } | NamespaceError::Refused { .. } => exit::USAGE,
+        })
+    })
+}
+
+fn start(
+    config: Config,
+    diagnostics: &[Diagnostic],
+    options: Options,
+    raw: &[OsString],
+    supervise_me: bool,
+) -> ExitCode {
+    if !supervise_me {
+        logging::start();
+        return serve(config, diagnostics, options);
+    }
+    let code = supervise::run(raw, &mut supervise::Plain).unwrap_or_else(|error| {
+        eprintln!("failoverd: cannot start the agent: {error}");
+        exit::FAILURE
+    });
+    ExitCode::from(code)
+}
+
+/// The agent itself, once the log is open.
+pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
     abort_on_panic();
     for diagnostic in diagnostics {
         match diagnostic.severity {
@@ -69,9 +116,14 @@ fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCo
         }
     }
     let guard = supervise::connect();
+    let background = options.detach;
     match service::run(config, Options { guard, ..options }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if background {
+                // Nobody may be reading standard error.
+                error!("{failure}");
+            }
             eprintln!("failoverd: {failure}");
             ExitCode::from(failure.exit_code())
         }

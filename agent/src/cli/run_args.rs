@@ -185,7 +185,7 @@ pub enum Backend {
 /// What the flags ask for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Plan {
-    Run(Config),
+    Run(Box<Config>),
     /// No VIP and no configuration: watch the link, take no part.
     Monitor(IfName),
 }
@@ -222,7 +222,7 @@ impl RunArgs {
             Some(path) => {
                 let loaded = load(&path);
                 match loaded.config {
-                    Some(config) => Ok((Plan::Run(config), loaded.diagnostics)),
+                    Some(config) => Ok((Plan::Run(Box::new(config)), loaded.diagnostics)),
                     None => Err(UsageErrors::File(loaded.diagnostics)),
                 }
             }

@@ -48,9 +48,10 @@ pub fn run(arguments: &StatusArgs) -> ExitCode {
 pub fn no_answer(error: &ClientError) -> u8 {
     match error {
         ClientError::Permission { .. } => exit::PERMISSION,
-        ClientError::NotRunning { .. } | ClientError::Broken { .. } | ClientError::Refused(_) => {
-            exit::NO_AGENT
-        }
+        ClientError::NotRunning { .. }
+        | ClientError::Silent { .. }
+        | ClientError::Broken { .. }
+        | ClientError::Refused(_) => exit::NO_AGENT,
     }
 }
 

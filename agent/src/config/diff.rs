@@ -5,14 +5,16 @@
 //! [`Portrait`]s, which say all of a configuration in words, so that a running
 //! agent can be asked for its own without handing out a password.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+mod files;
+mod tracked;
+
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Config, Instance, Password, Transport, V3Checksum, Vip};
+use self::packets::pace;
+use self::values::{Values, fingerprint, given, seconds, words};
+use super::model::{Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
 /// Shown in place of a password.
@@ -24,6 +26,11 @@ const VERSION: &str = "version";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Portrait {
     pub router_id: Option<String>,
+    /// What concerns no single instance, by keyword.
+    #[serde(default)]
+    pub globals: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub files: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
     /// What is tracked, by keyword and name.
     #[serde(default)]
@@ -131,13 +138,11 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
             },
         });
     }
-    Changes {
-        global: field("router_id", &router_id(old), &router_id(new))
-            .into_iter()
-            .chain(fields(&old.trackers, &new.trackers))
-            .collect(),
-        instances,
-    }
+    let mut global = Vec::from_iter(field("router_id", &router_id(old), &router_id(new)));
+    global.extend(value_changes(&old.globals, &new.globals));
+    global.extend(value_changes(&old.files, &new.files));
+    global.extend(value_changes(&old.trackers, &new.trackers));
+    Changes { global, instances }
 }
 
 /// For each new instance the old one that it continues or replaces.
@@ -164,15 +169,19 @@ fn partners(old: &[InstancePortrait], new: &[InstancePortrait]) -> Vec<Option<us
     partners
 }
 
-type Fields = BTreeMap<String, Vec<String>>;
-
-fn fields(old: &Fields, new: &Fields) -> Vec<FieldChange> {
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let values = |all: &Fields, name: &String| all.get(name).cloned().unwrap_or_default();
-    names
+/// Of all keywords that either side has.
+fn value_changes(
+    old: &BTreeMap<String, Vec<String>>,
+    new: &BTreeMap<String, Vec<String>>,
+) -> Vec<FieldChange> {
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let of = |values: &BTreeMap<String, Vec<String>>, name| -> Vec<String> {
+        values.get(name).cloned().unwrap_or_default()
+    };
+    let changes = names
         .into_iter()
-        .filter_map(|name| field(name, &values(old, name), &values(new, name)))
-        .collect()
+        .filter_map(|name| field(name, &of(old, name), &of(new, name)));
+    changes.collect()
 }
 
 /// What `field` has lost and gained.
@@ -217,7 +226,7 @@ impl InstancePortrait {
         .into_iter()
         .flatten()
         .collect();
-        changes.extend(fields(&self.values, &new.values));
+        changes.extend(value_changes(&self.values, &new.values));
         let other_version = changes.iter().any(|change| change.field == VERSION);
         let action = match (changes.is_empty(), self.continues(new) && !other_version) {
             (true, _) => Action::Unchanged,
@@ -238,11 +247,35 @@ impl From<&Config> for Portrait {
     fn from(config: &Config) -> Self {
         let Config {
             router_id,
+            // Said of each instance that it concerns.
+            pacing: _,
+            start_delay,
+            log_unknown_vrids,
+            disable_local_igmp,
+            files,
             instances,
             trackers,
+            process,
+            interfaces,
+            static_addresses,
+            firewall,
         } = config;
+        let mut globals = Values::default();
+        let StartDelay {
+            after_start,
+            after_boot,
+        } = *start_delay;
+        globals.list("vrrp_startup_delay", given(after_start).map(seconds));
+        globals.list("vrrp_delay_after_boot", given(after_boot).map(seconds));
+        globals.flag("log_unknown_vrids", *log_unknown_vrids);
+        globals.flag("disable_local_igmp", *disable_local_igmp);
+        globals.addresses(static_addresses, firewall);
+        globals.process(process);
+        globals.interfaces(interfaces);
         Self {
             router_id: router_id.clone(),
+            globals: globals.0,
+            files: files::values(files).0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
             trackers: tracked::definitions(trackers),
         }
@@ -270,10 +303,16 @@ impl From<&Instance> for InstancePortrait {
             password,
             v3_checksum,
             announce,
+            packets,
+            paces,
             vips,
+            accept,
+            promote_secondaries,
+            tracked_addresses,
             track_interfaces,
             tracks,
             group,
+            track_primary,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -293,6 +332,8 @@ impl From<&Instance> for InstancePortrait {
         };
         values.set("v3_checksum_as_v2", as_v2);
         values.announce(announce);
+        values.packets(packets);
+        values.list("garp_interval", paces.iter().map(pace));
         let (advertised, excluded): (Vec<&Vip>, Vec<&Vip>) =
             vips.iter().partition(|vip| vip.advertised);
         values.list("virtual_ipaddress", advertised.into_iter().map(words));
@@ -300,7 +341,13 @@ impl From<&Instance> for InstancePortrait {
             "virtual_ipaddress_excluded",
             excluded.into_iter().map(words),
         );
+        values.set("accept", accept);
+        values.set("promote_secondaries", promote_secondaries);
+        let tracked = tracked_addresses.iter();
+        let tracked = tracked.map(|StaticAddress(vip)| words(vip));
+        values.list("track_group", tracked);
         values.list("track_interface", track_interfaces);
+        values.set("dont_track_primary", !track_primary);
         tracked::entries(tracks, &mut values);
         values.list("vrrp_sync_group", group);
         Self {
@@ -318,96 +365,6 @@ impl From<&Instance> for InstancePortrait {
             values: values.0,
         }
     }
-}
-
-#[derive(Default)]
-struct Values(BTreeMap<String, Vec<String>>);
-
-impl Values {
-    fn set(&mut self, keyword: &str, value: impl ToString) {
-        self.list(keyword, [value]);
-    }
-
-    /// A keyword without a value is not there.
-    fn list<T: ToString>(&mut self, keyword: &str, values: impl IntoIterator<Item = T>) {
-        let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
-        if !values.is_empty() {
-            self.0.insert(keyword.to_owned(), values);
-        }
-    }
-
-    fn transport(&mut self, transport: &Transport) {
-        match transport {
-            Transport::Multicast { source } => self.list("mcast_src_ip", source),
-            Transport::Unicast {
-                source,
-                peers,
-                check_source,
-            } => {
-                self.list("unicast_src_ip", source);
-                self.list("unicast_peer", peers);
-                self.set("check_unicast_src", check_source);
-            }
-        }
-    }
-
-    fn announce(&mut self, policy: &super::model::AnnouncePolicy) {
-        let super::model::AnnouncePolicy {
-            repeat,
-            delay,
-            refresh,
-            refresh_repeat,
-            lower_prio_repeat,
-            lower_prio_delay,
-        } = policy;
-        self.set("garp_master_repeat", repeat);
-        self.set("garp_master_delay", seconds(*delay));
-        self.list("garp_master_refresh", refresh.map(seconds));
-        self.set("garp_master_refresh_repeat", refresh_repeat);
-        self.set("garp_lower_prio_repeat", lower_prio_repeat);
-        self.set("garp_lower_prio_delay", seconds(*lower_prio_delay));
-    }
-}
-
-fn seconds(span: core::time::Duration) -> String {
-    format!("{} s", span.as_secs_f64())
-}
-
-/// As the line of a virtual_ipaddress block. A VIP that moves between the two
-/// blocks is in another list then.
-fn words(vip: &Vip) -> String {
-    let Vip {
-        address,
-        prefix,
-        device,
-        broadcast,
-        label,
-        scope,
-        advertised: _,
-    } = vip;
-    let mut text = format!("{address}/{prefix}");
-    let mut option = |keyword: &str, value: Option<String>| {
-        if let Some(value) = value {
-            text.push_str(&format!(" {keyword} {value}"));
-        }
-    };
-    option("dev", device.as_ref().map(ToString::to_string));
-    option("brd", broadcast.map(|address| address.to_string()));
-    option("label", label.clone());
-    option("scope", (*scope != 0).then(|| scope.to_string()));
-    text
-}
-
-/// FNV-1a, to tell passwords apart without showing them. Not a secret kept
-/// well: VRRPv2 sends them in the clear.
-fn fingerprint(password: &Password) -> String {
-    let hash = password
-        .0
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("{hash:016x}")
 }
 
 impl fmt::Display for Changes {
@@ -461,7 +418,7 @@ impl fmt::Display for FieldChange {
     }
 }
 
-mod tracked;
-
+mod packets;
 #[cfg(test)]
 mod tests;
+mod values;

@@ -12,10 +12,12 @@ use std::sync::LazyLock;
 
 pub use block::{Block, List};
 pub use hints::hint;
-pub use key::{AuthKey, GarpKey, GlobalKey, InstanceKey, Key, RootKey};
+pub use key::{
+    AuthKey, FilesKey, GarpGroupKey, GarpKey, GlobalKey, InstanceKey, Key, ProcessKey, RootKey,
+};
 pub use nearest::nearest;
 pub use shape::{Argument, Body, Kind, Shape};
-pub use table::TABLES;
+pub use table::{TABLES, extra_garp};
 
 /// What becomes of a keyword.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

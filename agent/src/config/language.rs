@@ -25,6 +25,8 @@ use super::text::{Line, Source};
 /// What a configuration may ask of its surroundings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Surroundings {
+    /// An included file that is missing is an error.
+    pub all_files: bool,
     /// What `@id` lines are compared with, and `${_INSTANCE}`; by default the
     /// host name up to its first dot.
     pub config_id: Option<String>,
@@ -39,7 +41,10 @@ pub fn read(source: &Source, surroundings: &Surroundings, sink: &mut Sink) -> Ve
         files: Files::new(surroundings.files),
         definitions: Definitions::default(),
         predefined: Predefined::default(),
-        check: Check::default(),
+        check: match surroundings.all_files {
+            true => Check::ALL,
+            false => Check::default(),
+        },
         budget: Budget::default(),
         tokens: Vec::new(),
         sink,

@@ -34,12 +34,19 @@ pub fn load(path: &Path) -> Loaded {
 
 /// As [`load`]; `config_id` stands for the host name in `@id` lines.
 pub fn load_as(path: &Path, config_id: Option<String>) -> Loaded {
+    load_with(path, config_id, false)
+}
+
+/// As [`load_as`]; with `all_files` an included file that is missing is an
+/// error, as with keepalived's `-e`.
+pub fn load_with(path: &Path, config_id: Option<String>, all_files: bool) -> Loaded {
     let name = path.display().to_string();
     match read(path) {
         Ok(bytes) => {
             let surroundings = Surroundings {
                 config_id,
                 files: true,
+                all_files,
             };
             parse(&name, &bytes, Some(path), &surroundings)
         }

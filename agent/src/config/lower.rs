@@ -7,27 +7,39 @@
 
 mod across;
 mod address;
+mod address_options;
 mod advert;
+mod delays;
+mod files;
 mod finish;
+mod firewall;
+mod fixed;
 mod global;
 mod instance;
+mod pacing;
+mod packets;
+mod process;
 mod statement;
+mod strict;
 mod track;
 mod transport;
 mod traps;
+mod useless;
 mod value;
 
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
 pub use transport::MAX_PEERS;
+pub(crate) use useless::useless;
 
 use self::global::Globals;
 use self::instance::Draft;
 use super::diagnostic::Code;
 use super::keywords::{Block, Key, RootKey};
 use super::lexer::Span;
-use super::model::{Config, Instance};
+use super::machine::Interfaces;
+use super::model::Config;
 use super::sink::Sink;
 use super::survey::Names;
 use super::tree::Statement;
@@ -44,6 +56,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut given_delays = delays::Given::default();
+    let mut fixed = fixed::Fixed::default();
     let mut trackers = track::Definitions::default();
     let mut groups = Vec::new();
     let mut globals = Globals {
@@ -56,14 +70,30 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     for (at, statement) in tree.iter().enumerate() {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
-            Some(Key::Root(RootKey::VrrpInstance)) => {
-                instances.push((at, statement));
-            }
+            Some(Key::Root(RootKey::VrrpInstance)) => instances.push((at, statement)),
             Some(Key::Track("vrrp_sync_group")) => {
                 groups.extend(track::group(statement, at, &trackers))
             }
             Some(Key::Track(_)) => track::define(statement, at, &mut trackers),
-            Some(Key::Global(_) | Key::Instance(_) | Key::Auth(_)) | None => {}
+            Some(Key::Root(RootKey::GarpGroup)) => {
+                pacing::group(statement, &mut globals.pacing, sink);
+            }
+            Some(Key::Root(RootKey::UpDownDelays)) => {
+                delays::lower(statement, &mut given_delays, sink);
+            }
+            Some(Key::Root(RootKey::StaticIpaddress)) => fixed.block(statement, sink),
+            Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
+            Some(Key::Root(
+                key @ (RootKey::Instance | RootKey::NetNamespace | RootKey::UsePidDir),
+            )) => files::name(key, statement, &mut globals.files, sink),
+            Some(
+                Key::Global(_)
+                | Key::Instance(_)
+                | Key::Auth(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
     if instances.is_empty() {
@@ -78,7 +108,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|(at, statement)| instance::lower(statement, at, &trackers, sink))
         .collect();
     let mut seen = across::Seen::default();
-    let mut instances: Vec<Instance> = drafts
+    let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
@@ -94,7 +124,19 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     track::join(groups, &mut instances, sink);
     Config {
         router_id: globals.router_id,
+        pacing: globals.pacing,
+        start_delay: globals.start_delay,
+        log_unknown_vrids: globals.log_unknown_vrids,
+        disable_local_igmp: globals.disable_local_igmp,
+        process: globals.process,
+        interfaces: Interfaces {
+            dynamic: globals.dynamic_interfaces,
+            delays: delays::bounded(given_delays, &instances, sink),
+        },
+        static_addresses: fixed.finish(&mut instances, sink),
+        files: globals.files,
         instances,
         trackers: trackers.trackers,
+        firewall: globals.firewall,
     }
 }

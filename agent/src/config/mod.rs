@@ -6,13 +6,16 @@
 //! asked here: nothing in this module looks at the machine but [`load`], which
 //! reads the file and what it includes.
 
+pub mod address;
 pub mod diagnostic;
 pub mod diff;
+pub mod files;
 pub mod keywords;
 mod language;
 mod lexer;
 mod load;
 mod lower;
+pub mod machine;
 pub mod model;
 pub mod print;
 pub mod reference;
@@ -25,12 +28,14 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use address::{AddressOptions, Firewall, StaticAddress};
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use load::{Loaded, load, load_as, parse_bytes, parse_str};
+pub use files::{Files, JsonVersion};
+pub use load::{Loaded, load, load_as, load_with, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
 pub use scripts::{Script, Scripts};
 
 pub(crate) use lower::{
-    cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address,
+    cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address, useless,
 };

@@ -8,11 +8,17 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
+mod packets;
 mod track;
 
+pub use self::packets::{
+    Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
+};
 pub use self::track::{
     FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
+pub use super::address::{AddressOptions, Firewall, StaticAddress};
+use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
 
 /// A network interface name: 1..=15 bytes, no `/`, no white space.
@@ -56,6 +62,7 @@ pub struct Vip {
     pub label: Option<String>,
     /// rtnetlink scope, 0 = global, 253 = link, 254 = host.
     pub scope: u8,
+    pub options: AddressOptions,
     /// False for `virtual_ipaddress_excluded`: held, but not in the advert.
     pub advertised: bool,
 }
@@ -112,10 +119,24 @@ pub struct Instance {
     pub password: Option<Password>,
     pub v3_checksum: V3Checksum,
     pub announce: AnnouncePolicy,
-    /// Never empty of advertised addresses in v3 (F-17).
+    pub packets: PacketPolicy,
+    /// Limits of announcements, of the interfaces that have one.
+    pub paces: Vec<Pace>,
+    /// Never empty of advertised addresses in v3 (F-17), empty in v2 with
+    /// `no_virtual_ipaddress` only.
     pub vips: Vec<Vip>,
+    /// Whether traffic to the VIPs is taken while Active (Accept_Mode, RFC 9568
+    /// 6.1); always for the owner.
+    pub accept: bool,
+    /// The removal of a VIP leaves the others of its subnet (IPv4).
+    pub promote_secondaries: bool,
+    /// Static addresses whose loss is a fault of this instance.
+    pub tracked_addresses: Vec<StaticAddress>,
     /// Interfaces whose loss is a fault of this instance.
     pub track_interfaces: Vec<IfName>,
+    /// The loss of the instance's own interface is a fault as well: false for
+    /// `dont_track_primary`.
+    pub track_primary: bool,
     /// Everything else that it tracks, its own and its group's.
     pub tracks: Vec<Track>,
     /// The `vrrp_sync_group` that it moves with.
@@ -137,6 +158,17 @@ impl Instance {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
     pub router_id: Option<String>,
+    pub pacing: Pacing,
+    pub start_delay: StartDelay,
+    /// Log adverts of virtual routers that are not configured here.
+    pub log_unknown_vrids: bool,
+    /// Reports of membership in 224.0.0.0/24 are switched off in the kernel.
+    pub disable_local_igmp: bool,
+    pub files: super::files::Files,
     pub instances: Vec<Instance>,
     pub trackers: Trackers,
+    pub process: Process,
+    pub interfaces: Interfaces,
+    pub static_addresses: Vec<StaticAddress>,
+    pub firewall: Firewall,
 }

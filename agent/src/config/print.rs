@@ -10,14 +10,18 @@
 //! [`instance`] and [`vip`]. [`writer`] knows blocks and quotes, and nothing of
 //! keywords.
 
+mod files;
 mod instance;
+mod machine;
+mod packets;
 mod tracked;
 mod vip;
 mod writer;
 
 use self::writer::Writer;
 use super::diff::{HIDDEN, Portrait, SECRET};
-use super::model::Config;
+use super::files::Files;
+use super::model::{Config, Firewall, Instance, StaticAddress};
 
 /// What becomes of passwords.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,21 +38,85 @@ pub enum Secrets {
 pub fn print(config: &Config, secrets: Secrets) -> String {
     let Config {
         router_id,
+        pacing,
+        start_delay,
+        log_unknown_vrids,
+        disable_local_igmp,
+        files,
         instances,
         trackers,
+        process,
+        interfaces,
+        static_addresses,
+        firewall,
     } = config;
     let mut writer = Writer::default();
-    if let Some(router_id) = router_id {
-        writer.block("global_defs", |writer| {
-            writer.set("router_id", router_id);
-        });
-    }
+    files::names(files, &mut writer);
+    let own_files = Files {
+        instance: None,
+        namespace: None,
+        use_pid_dir: false,
+        ..files.clone()
+    };
+    writer.block_if_any("global_defs", |writer| {
+        writer.maybe("router_id", router_id.as_ref());
+        files::globals(&own_files, writer);
+        machine::globals(process, interfaces, writer);
+        packets::globals(&pacing.each, start_delay, writer);
+        writer.flag("log_unknown_vrids", *log_unknown_vrids);
+        writer.flag("disable_local_igmp", *disable_local_igmp);
+        rules(firewall, writer);
+    });
+    packets::groups(pacing, &mut writer);
+    machine::delays(interfaces, &mut writer);
+    fixed(static_addresses, instances, &mut writer);
     tracked::definitions(trackers, &mut writer);
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }
     tracked::groups(instances, &mut writer);
     writer.finish()
+}
+
+fn rules(firewall: &Firewall, writer: &mut Writer) {
+    let default = Firewall::default();
+    let Firewall {
+        table,
+        priority,
+        by_index,
+        counters,
+    } = firewall;
+    writer.maybe("nftables", (*table != default.table).then_some(table));
+    let other = (*priority != default.priority).then_some(priority);
+    writer.maybe("nftables_priority", other);
+    writer.flag("nftables_ifindex", *by_index);
+    writer.flag("nftables_counters", *counters);
+}
+
+/// Each address that instances depend on has a group of its own.
+fn fixed(addresses: &[StaticAddress], instances: &[Instance], writer: &mut Writer) {
+    let members = |address: &StaticAddress| -> Vec<&str> {
+        let tracking = |one: &&Instance| one.tracked_addresses.contains(address);
+        let tracking = instances.iter().filter(tracking);
+        tracking.map(|one| one.name.as_str()).collect()
+    };
+    let lines = addresses.iter().enumerate().map(|(at, address)| {
+        let StaticAddress(vip) = address;
+        let group = match members(address).is_empty() {
+            true => String::new(),
+            false => format!(" track_group static_{at}"),
+        };
+        vip::line(vip) + &group
+    });
+    writer.lines("static_ipaddress", lines);
+    for (at, address) in addresses.iter().enumerate() {
+        let members = members(address);
+        if !members.is_empty() {
+            writer.named_block("track_group", &format!("static_{at}"), |writer| {
+                writer.list("group", members);
+            });
+        }
+    }
 }
 
 /// For tools: by keyword, with the passwords themselves or without anything of

@@ -1,7 +1,10 @@
 //! The whole front-end on text: seeds, every kind of diagnostic, values, garbage.
 
+mod addresses;
 mod codes;
 mod garbage;
+mod knobs;
+mod machine;
 pub(super) mod seeds;
 mod tracking;
 mod values;

@@ -28,6 +28,10 @@ pub enum ClientError {
     NotRunning { path: String, source: io::Error },
     #[error("not permitted to connect to {path}: run it as root")]
     Permission { path: String },
+    #[error(
+        "the agent on {path} took no notice for {seconds} s: it was stopped (SIGSTOP, a debugger) or gets no processor time; look at its process"
+    )]
+    Silent { path: String, seconds: u64 },
     #[error("the agent did not answer on {path}: {source}")]
     Broken { path: String, source: io::Error },
     #[error("the agent answered: {0}")]
@@ -71,9 +75,16 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
             source,
         },
     })?;
-    let broken = |source| ClientError::Broken {
-        path: name(),
-        source,
+    let broken = |source: io::Error| match source.kind() {
+        // What a socket says whose time is up.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent {
+            path: name(),
+            seconds: patience(request).as_secs(),
+        },
+        _ => ClientError::Broken {
+            path: name(),
+            source,
+        },
     };
     let line = exchange(stream, request).map_err(broken)?;
     match serde_json::from_str(&line) {
@@ -85,12 +96,15 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
     }
 }
 
-fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {
-    let patience = match request {
+const fn patience(request: Request) -> Duration {
+    match request {
         Request::Status | Request::Config => TIMEOUT,
         Request::Reload => RELOAD_TIMEOUT,
-    };
-    stream.set_read_timeout(Some(patience))?;
+    }
+}
+
+fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {
+    stream.set_read_timeout(Some(patience(request)))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = serde_json::to_string(&request)?;
     line.push('\n');

@@ -11,10 +11,27 @@ pub struct Status {
     pub pid: u32,
     pub router_id: Option<String>,
     pub fast_lane: FastLane,
+    #[serde(default)]
+    pub scheduling: Scheduling,
     pub links: Vec<Link>,
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
     pub unclaimed: BTreeMap<String, u64>,
+    /// For how long no instance takes part yet: the delay after the start.
+    #[serde(default)]
+    pub waits_ms: Option<u64>,
+}
+
+/// A sender whose adverts are all refused.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RefusedSender {
+    pub source: IpAddr,
+    /// As in the counters.
+    pub reason: String,
+    /// What that means, and what to do.
+    pub meaning: String,
+    /// Milliseconds since the first one.
+    pub for_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -32,6 +49,25 @@ pub struct FastLane {
     pub watch_errors: u64,
     /// Reports that the slow lane did not read in time.
     pub reports_dropped: u64,
+}
+
+/// How the agent runs, as the kernel says when it is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Scheduling {
+    /// SCHED_FIFO priority of the fast lane; none when it is an ordinary thread.
+    pub fifo_priority: Option<u8>,
+    /// Counts where there is no `fifo_priority`.
+    pub fast_lane_nice: i8,
+    /// Of all other threads.
+    pub nice: i8,
+    /// Processors that the fast lane may run on: `0-3,7`.
+    pub fast_lane_cpus: String,
+    /// RLIMIT_RTTIME in microseconds, if there is one.
+    pub rttime_limit_us: Option<u64>,
+    /// Memory that cannot be swapped out.
+    pub locked_kib: u64,
+    /// Octal.
+    pub umask: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -88,6 +124,8 @@ pub struct Instance {
     pub counters: BTreeMap<String, u64>,
     /// Verdicts on adverts of this instance that are not zero.
     pub outcomes: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub refused: Vec<RefusedSender>,
 }
 
 /// Something that an instance tracks.
@@ -127,16 +165,39 @@ impl fmt::Display for Status {
             yes_no(lane.realtime),
             yes_no(lane.memory_locked)
         )?;
+        self.scheduling.fmt(f)?;
         for link in &self.links {
             writeln!(f, "link {} ({}): {}", link.name, link.ifindex, link.backend)?;
             for refused in &link.refused {
                 writeln!(f, "  not {}: {}", refused.backend, refused.reason)?;
             }
         }
+        if let Some(rest) = self.waits_ms {
+            let rest = rest as f64 / 1000.0;
+            writeln!(f, "waiting: no instance takes part for another {rest:.1} s")?;
+        }
         for instance in &self.instances {
             instance.fmt(f)?;
         }
         counters(f, "unclaimed", &self.unclaimed)
+    }
+}
+
+impl fmt::Display for Scheduling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fifo_priority {
+            Some(priority) => write!(f, "  fast lane: SCHED_FIFO {priority}")?,
+            None => write!(f, "  fast lane: ordinary, nice {}", self.fast_lane_nice)?,
+        }
+        write!(f, ", processors {}", self.fast_lane_cpus)?;
+        if let Some(limit) = self.rttime_limit_us {
+            write!(f, ", ended after {limit} us without a wait")?;
+        }
+        writeln!(
+            f,
+            "; other threads nice {}; {} KiB locked; umask {}",
+            self.nice, self.locked_kib, self.umask
+        )
     }
 }
 
@@ -183,6 +244,19 @@ impl fmt::Display for Instance {
                 Some(ago) => writeln!(f, "  Active: {active}, heard {ago:.1} ms ago")?,
                 None => writeln!(f, "  Active: {active}")?,
             }
+        }
+        for refused in &self.refused {
+            let RefusedSender {
+                source,
+                reason,
+                meaning,
+                for_ms,
+            } = refused;
+            let span = *for_ms as f64 / 1000.0;
+            writeln!(
+                f,
+                "  all adverts of {source} refused for {span:.1} s ({reason}): {meaning}"
+            )?;
         }
         writeln!(
             f,

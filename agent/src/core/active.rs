@@ -64,6 +64,9 @@ impl Instance {
         if let Some(period) = self.refresh_period() {
             self.timers.arm(Timer::AnnounceRefresh, now.after(period));
         }
+        if let Some(period) = self.elsewhere_period() {
+            self.timers.arm(Timer::AnnounceElsewhere, now.after(period));
+        }
     }
 
     pub(super) fn active_advert(
@@ -161,6 +164,22 @@ impl Instance {
         if let Some(due) = self.timers.due(Timer::AnnounceRefresh, now) {
             self.refresh_due(due, now, out);
         }
+        if let Some(due) = self.timers.due(Timer::AnnounceElsewhere, now) {
+            self.timers.disarm(Timer::AnnounceElsewhere);
+            if let Some(period) = self.elsewhere_period() {
+                self.timers
+                    .arm(Timer::AnnounceElsewhere, following(due, period, now));
+                out.push(Effect::AnnounceElsewhere { id: self.id() });
+            }
+        }
+    }
+
+    /// Of `garp_extra_if`.
+    pub(super) fn elsewhere_period(&self) -> Option<Duration> {
+        self.config
+            .announce
+            .extra
+            .filter(|period| !period.is_zero())
     }
 
     /// S-38. A little late keeps the cadence, so that lateness does not add

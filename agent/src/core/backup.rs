@@ -114,6 +114,7 @@ impl Instance {
             self.learned = advert.interval;
         }
         self.active = Some(advert.source);
+        self.active_priority = Some(advert.priority);
         self.last_advert = Some(advert.stamp);
     }
 

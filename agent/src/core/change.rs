@@ -156,6 +156,12 @@ impl Instance {
                 None => self.timers.disarm(Timer::AnnounceRefresh),
             }
         }
+        if old.config.announce.extra != policy.extra {
+            match self.elsewhere_period() {
+                Some(period) => self.timers.arm(Timer::AnnounceElsewhere, now.after(period)),
+                None => self.timers.disarm(Timer::AnnounceElsewhere),
+            }
+        }
     }
 }
 

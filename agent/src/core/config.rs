@@ -21,6 +21,9 @@ pub struct AnnouncePolicy {
     pub lower_prio_repeat: u8,
     /// Delay of its second burst, zero for none.
     pub lower_prio_delay: Duration,
+    /// Period of one announcement of each VIP that is on another link than the
+    /// instance while Active; `None` without one.
+    pub extra: Option<Duration>,
 }
 
 impl Default for AnnouncePolicy {
@@ -32,6 +35,7 @@ impl Default for AnnouncePolicy {
             refresh_repeat: 1,
             lower_prio_repeat: 5,
             lower_prio_delay: Duration::from_secs(5),
+            extra: None,
         }
     }
 }
@@ -69,4 +73,6 @@ pub struct InstanceConfig {
     /// What our own adverts carry, to compare with those heard.
     pub address_count: u8,
     pub addresses_digest: u32,
+    /// Tell when an advert carries others.
+    pub check_addresses: bool,
 }

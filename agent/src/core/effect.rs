@@ -108,6 +108,10 @@ pub enum Effect {
         id: InstanceId,
         repeat: u8,
     },
+    /// Announce every VIP that is on another link than the instance, once.
+    AnnounceElsewhere {
+        id: InstanceId,
+    },
     /// Tell the kernel side whom to watch: `Some(active)` in Backup lets the
     /// steady adverts of that router pass without a wake-up; `None` asks for
     /// a wake-up with every advert.

@@ -7,7 +7,7 @@ use agent_common::KernelTime;
 /// Routers remembered. More than a link has in practice; a flood of made-up
 /// sources only evicts, and what is then read twice is still subject to the
 /// order of stamps and to the limits.
-const ROUTERS: usize = 8;
+pub const ROUTERS: usize = 8;
 
 /// The newest stamp of each router heard lately.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,11 @@ impl Heard {
         Self {
             routers: [None; ROUTERS],
         }
+    }
+
+    /// Each router with its newest stamp.
+    pub(super) fn all(&self) -> [Option<(IpAddr, KernelTime)>; ROUTERS] {
+        self.routers
     }
 
     /// Notes an advert. False for one that was read before, from the ring

@@ -57,8 +57,12 @@ pub enum Fault {
     LinkDown,
     /// No usable source address on the interface (F-01, F-02, X-09).
     NoSourceAddress,
+    /// Unicast without a peer, and configured to be none then.
+    NoPeers,
     /// A tracked interface is down or gone.
     TrackedDown,
+    /// A tracked static address is not there.
+    TrackedAddressGone,
     /// A tracked script fails.
     TrackedScript,
     /// A tracked file says so.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use agent_common::{AdvertInterval, Family, KernelTime, Version};
+use agent_common::{AdvertInterval, Family, KernelTime, Priority, Version};
 
 use super::{
     config::InstanceConfig,
@@ -43,6 +43,8 @@ pub(super) struct Instance {
     pub(super) learned: AdvertInterval,
     /// The router last accepted as Active.
     pub(super) active: Option<IpAddr>,
+    /// What it sent with.
+    pub(super) active_priority: Option<Priority>,
     /// What the kernel side was told.
     watched: Option<IpAddr>,
     /// The event that Active_Down_Timer counts from. An advert stamped before
@@ -87,6 +89,7 @@ impl Instance {
             timers: Timers::unarmed(),
             learned: config.interval,
             active: None,
+            active_priority: None,
             watched: None,
             counted: KernelTime(0),
             floor: KernelTime(0),
@@ -186,9 +189,11 @@ impl Instance {
             let (theirs, ours) = (advert.interval, config.interval);
             self.notice(Notice::IntervalDiffers { from, theirs, ours }, now, out);
         }
-        if (advert.address_count, advert.addresses_digest)
-            != (config.address_count, config.addresses_digest)
+        if config.check_addresses
+            && (advert.address_count, advert.addresses_digest)
+                != (config.address_count, config.addresses_digest)
         {
+            bump(&mut self.counters.addresses_differed);
             let (theirs, ours) = (advert.address_count, config.address_count);
             self.notice(Notice::AddressesDiffer { from, theirs, ours }, now, out);
         }
@@ -314,6 +319,11 @@ impl Instance {
             } else {
                 self.active
             },
+            active_priority: match (self.state, self.active) {
+                (State::Active, _) => Some(self.config.priority),
+                (_, None) => None,
+                (_, Some(_)) => self.active_priority,
+            },
             watched: self.watched,
             priority: self.config.priority,
             base_priority: self.config.base_priority,
@@ -328,6 +338,7 @@ impl Instance {
                 .or(self.timers.get(Timer::Advert)),
             last_advert: self.last_advert,
             fault: self.fault.or(self.held.then_some(Fault::Group)),
+            heard: self.heard.all(),
             counters: self.counters,
         }
     }

@@ -8,7 +8,7 @@ use super::effect::Effect;
 /// is 7 (three notices, the farewell advert, removal, watch, transition), a
 /// late Active with every announcement due is 6. A sync group adds its own
 /// transition to that, and at most 5 for each other member.
-const PER_INSTANCE: usize = 10;
+const PER_INSTANCE: usize = 11;
 
 #[derive(Clone, Debug)]
 pub(super) struct Effects {

@@ -7,6 +7,7 @@ use agent_common::{AdvertInterval, KernelTime, Priority};
 
 use super::{
     effect::State,
+    heard::ROUTERS,
     input::{Fault, InstanceId},
 };
 
@@ -27,6 +28,8 @@ pub struct Counters {
     pub became_active: u64,
     /// Times that the instance left Active.
     pub left_active: u64,
+    /// Adverts whose address list was not ours.
+    pub addresses_differed: u64,
     pub priority_zero_sent: u64,
     pub priority_zero_received: u64,
     /// Of those, from a router that was not the Active.
@@ -53,6 +56,8 @@ pub struct Snapshot {
     pub source: Option<IpAddr>,
     /// Who is Active as far as we know: ourselves, or the router last accepted.
     pub active: Option<IpAddr>,
+    /// What `active` last sent with; ours where that is ourselves.
+    pub active_priority: Option<Priority>,
     /// The router that the kernel side was told to watch.
     pub watched: Option<IpAddr>,
     /// The priority in force.
@@ -72,5 +77,7 @@ pub struct Snapshot {
     /// Stamp of the last accepted advert of the Active.
     pub last_advert: Option<KernelTime>,
     pub fault: Option<Fault>,
+    /// Routers whose adverts were accepted lately, and the newest stamp of each.
+    pub heard: [Option<(IpAddr, KernelTime)>; ROUTERS],
     pub counters: Counters,
 }

@@ -77,10 +77,12 @@ pub enum Timer {
     AnnounceAgain,
     /// Active: the periodic refresh.
     AnnounceRefresh,
+    /// Active: the periodic announcement of VIPs on other links.
+    AnnounceElsewhere,
 }
 
 impl Timer {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Advert,
         Self::ActiveDown,
         Self::Checkpoint,
@@ -89,6 +91,7 @@ impl Timer {
         Self::Reannounce,
         Self::AnnounceAgain,
         Self::AnnounceRefresh,
+        Self::AnnounceElsewhere,
     ];
 }
 

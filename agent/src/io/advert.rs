@@ -13,7 +13,10 @@ use agent_common::{
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::{receive::slow::SlowReceiver, sys};
-use crate::config::{Instance, model::V3Checksum};
+use crate::config::{
+    Instance,
+    model::{OldChecksum, Transport, V3Checksum},
+};
 
 /// IP protocol number and next header of VRRP (RFC 9568 5.1.1.4).
 const PROTOCOL: i32 = 112;
@@ -124,6 +127,14 @@ pub fn raw_socket(family: Family) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// The group, or a unicast peer.
+#[derive(Clone, Copy, Debug)]
+struct Destination {
+    address: IpAddr,
+    /// Its own adverts have the checksum of keepalived until 1.3.6.
+    old_checksum: bool,
+}
+
 /// Everything that the adverts of one instance say, and where they go.
 #[derive(Debug)]
 pub struct AdvertPlan {
@@ -134,7 +145,10 @@ pub struct AdvertPlan {
     auth: Option<[u8; 8]>,
     checksum: V3Checksum,
     addresses: Vec<IpAddr>,
-    destinations: Vec<IpAddr>,
+    destinations: Vec<Destination>,
+    /// `None` leaves the 255 of the socket.
+    ttl: Option<u8>,
+    old_checksum: OldChecksum,
     source: IpAddr,
     ifindex: u32,
     buffer: Vec<u8>,
@@ -155,10 +169,43 @@ impl AdvertPlan {
             auth: instance.password.map(|password| password.0),
             checksum: instance.v3_checksum,
             addresses: instance.advertised().collect(),
-            destinations,
+            destinations: destinations
+                .into_iter()
+                .map(|address| Destination {
+                    address,
+                    old_checksum: false,
+                })
+                .collect(),
+            ttl: Some(instance.packets.unicast_ttl).filter(|ttl| *ttl != u8::MAX),
+            old_checksum: match instance.transport {
+                Transport::Unicast { .. } => instance.packets.old_checksum,
+                Transport::Multicast { .. } => OldChecksum::Never,
+            },
             source,
             ifindex,
             buffer: vec![0; LONGEST],
+        }
+    }
+
+    /// What checksum a peer sends: it is sent the same (K-06). keepalived goes
+    /// over to the old form for all peers and for good.
+    pub fn heard(&mut self, peer: IpAddr, old_checksum: bool) {
+        let mut known = self.destinations.iter_mut();
+        if let Some(known) = known.find(|known| known.address == peer) {
+            known.old_checksum = old_checksum;
+        }
+    }
+
+    /// What stands in the pseudo-header for the destination.
+    fn pseudo_destination(&self, destination: Destination) -> IpAddr {
+        let old = match self.old_checksum {
+            OldChecksum::Never => false,
+            OldChecksum::Detect => destination.old_checksum,
+            OldChecksum::Always => true,
+        };
+        match (old, self.family) {
+            (true, Family::V4) => IpAddr::from(vrrp::GROUP_V4),
+            (true, Family::V6) | (false, _) => destination.address,
         }
     }
 
@@ -173,7 +220,10 @@ impl AdvertPlan {
             .get(self.family)
             .ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut first_error = None;
-        for destination in &self.destinations {
+        for at in 0..self.destinations.len() {
+            let Some(destination) = self.destinations.get(at).copied() else {
+                break;
+            };
             let checksum = match (self.version, self.family, self.checksum) {
                 (Version::V2, _, _) | (Version::V3, Family::V4, V3Checksum::MessageOnly) => {
                     ChecksumForm::MessageOnly
@@ -182,7 +232,7 @@ impl AdvertPlan {
                 | (Version::V3, Family::V4, V3Checksum::PseudoHeader) => {
                     ChecksumForm::PseudoHeader {
                         source: self.source,
-                        destination: *destination,
+                        destination: self.pseudo_destination(destination),
                     }
                 }
             };
@@ -199,7 +249,8 @@ impl AdvertPlan {
             let sent = match vrrp::build(&mut self.buffer, &message) {
                 Some(len) => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
-                    sys::send_message(fd, bytes, self.source, *destination, self.ifindex)
+                    let address = destination.address;
+                    sys::send_message(fd, bytes, self.source, address, self.ifindex, self.ttl)
                 }
                 None => Err(io::ErrorKind::InvalidInput.into()),
             };

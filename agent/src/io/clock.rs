@@ -10,6 +10,11 @@ pub fn now() -> KernelTime {
     KernelTime(read(ClockId::Monotonic))
 }
 
+/// CLOCK_BOOTTIME: how long the machine has run, time in suspension included.
+pub fn since_boot() -> Duration {
+    Duration::from_nanos(read(ClockId::Boottime))
+}
+
 /// CLOCK_REALTIME in nanoseconds since 1970; log lines and the conversion of
 /// socket time stamps only.
 pub fn wall_nanos() -> u64 {

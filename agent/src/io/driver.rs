@@ -6,6 +6,7 @@
 
 mod effects;
 mod install;
+mod pace;
 mod surroundings;
 mod wait;
 
@@ -14,10 +15,13 @@ use std::{io, net::IpAddr};
 use agent_common::{
     KernelTime, Outcome,
     outcome::OutcomeCounters,
-    record::{AdvertRecord, InstanceFilter, InstanceKey, SLOTS},
+    record::{AdvertRecord, InstanceFilter, InstanceKey, SLOTS, advert_flags},
 };
 
-use self::wait::{Ready, Waiter};
+use self::{
+    pace::Pacer,
+    wait::{Ready, Waiter},
+};
 use super::{
     advert::Transmitters,
     announce::Announcer,
@@ -26,10 +30,18 @@ use super::{
     lane::{Command, FastEnd, LaneCounters, Picture, Report, Returned},
     netlink::{batch::CommandSocket, monitor::Monitor},
     plan::Port,
-    receive::{Filters, Verdict, raw::RawReceiver, refusal::Quiet, slow::SlowReceiver},
+    receive::{
+        Filters, Verdict,
+        raw::RawReceiver,
+        refusal::{Quiet, Refusal},
+        slow::SlowReceiver,
+    },
     sched,
 };
-use crate::core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine};
+use crate::{
+    config::machine::Process,
+    core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine},
+};
 
 /// Links whose adverts can come through raw sockets: one for each instance.
 const MAX_RECEIVERS: usize = SLOTS;
@@ -73,6 +85,7 @@ pub struct Driver {
     /// VIPs that a reload took off, until the kernel's word of it is read: that
     /// is no loss, should they be back otherwise.
     removed: Vec<(u32, IpAddr)>,
+    pacer: Pacer,
     finished: bool,
 }
 
@@ -150,19 +163,19 @@ impl Driver {
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             quiet: Quiet::default(),
             removed: Vec::with_capacity(MAX_REMOVED),
+            pacer: Pacer::new(),
             finished: false,
         })
     }
 
     /// Runs until told to shut down.
-    pub fn run(mut self) {
-        let (fifo_errno, lock_errno) = sched::enter_fast_lane();
-        self.lane.report(Report::Privileges {
-            fifo_errno,
-            lock_errno,
-        });
+    pub fn run(mut self, process: &Process) {
+        let entered = sched::enter_fast_lane(process);
+        self.lane.report(Report::Privileges(entered));
         while !self.finished {
-            let ready = self.waiter.wait(self.machine.poll_timeout());
+            let paced = self.pacer.next();
+            let deadline = self.machine.poll_timeout().into_iter().chain(paced).min();
+            let ready = self.waiter.wait(deadline);
             self.counters.wakeups += 1;
             self.round(ready);
         }
@@ -191,6 +204,7 @@ impl Driver {
             self.read_latest(now);
             self.feed(Input::Timeout, now);
         }
+        self.pace_announcements();
     }
 
     fn feed(&mut self, input: Input, now: KernelTime) {
@@ -262,7 +276,8 @@ impl Driver {
                 let Verdict {
                     outcome, sender, ..
                 } = verdict;
-                self.lane.report(Report::Refused { outcome, sender });
+                self.lane
+                    .report(Report::Refused(Refusal { outcome, sender }));
             }
         }
     }
@@ -298,6 +313,10 @@ impl Driver {
         };
         if self.ports.port(id).is_none() {
             return;
+        }
+        if let Some(port) = self.ports.port(id) {
+            let old = record.flags & advert_flags::OLD_CHECKSUM != 0;
+            port.advert.heard(advert.source, old);
         }
         self.counters.adverts += 1;
         self.feed(Input::Advert { id, advert }, now);

@@ -17,14 +17,15 @@ use std::{
     },
 };
 
-use agent_common::{KernelTime, Outcome, Priority, outcome::OutcomeCounters};
+use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
     advert::FamilySockets,
     plan::Port,
-    receive::{raw::RawReceiver, refusal::Sender},
+    receive::{raw::RawReceiver, refusal::Refusal},
+    sched::Entered,
 };
 use crate::core::{Cause, Fault, GroupId, InstanceConfig, InstanceId, Notice, Snapshot, State};
 
@@ -135,20 +136,14 @@ pub enum Report {
         id: InstanceId,
         errno: i32,
     },
-    /// What the machine allows the fast lane, as errno: 0 is granted.
-    Privileges {
-        fifo_errno: i32,
-        lock_errno: i32,
-    },
+    /// What the machine allows the fast lane.
+    Privileges(Entered),
     /// Priority 0 went out.
     Released {
         id: InstanceId,
     },
     /// A socket backend refused an advert; few of many.
-    Refused {
-        outcome: Outcome,
-        sender: Option<Sender>,
-    },
+    Refused(Refusal),
     /// Announcements were lost: ask the kernel for everything.
     Overrun,
 }

@@ -4,6 +4,7 @@
 //! a later picture allows a plan.
 
 use std::{
+    borrow::Cow,
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -17,14 +18,17 @@ use bytemuck::Zeroable;
 
 use super::{
     advert::AdvertPlan,
-    announce::{AnnouncePlan, Announced},
+    announce::{AnnouncePlan, Announced, FramePace, PaceKey},
     netlink::{
         batch::AddressPlan,
         survey::{Address, Link, World},
     },
 };
 use crate::{
-    config::{Instance, model::Transport},
+    config::{
+        Instance, MAX_ADVERTISED, StaticAddress,
+        model::{OldChecksum, Transport},
+    },
     core::{Fault, GroupId, InstanceConfig, InstanceId},
     track::Kind,
 };
@@ -62,6 +66,10 @@ pub struct Port {
     pub awaits_link: bool,
     /// Each VIP and its link, in configured order.
     pub vips: Vec<(u32, IpAddr)>,
+    /// Which of them are not put back when somebody removes them.
+    untracked: Vec<bool>,
+    /// VIPs that an advert on this link has no room for.
+    pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
     pub group: Option<IpAddr>,
     essence: Essence,
@@ -73,6 +81,7 @@ pub struct Essence {
     ifindex: u32,
     source: IpAddr,
     mac: [u8; 6],
+    needed: Vec<Needed>,
     vips: Vec<(u32, IpAddr)>,
     announce: AnnouncePlan,
     watched: Vec<u32>,
@@ -90,6 +99,13 @@ impl Essence {
 impl Port {
     pub fn essence(&self) -> &Essence {
         &self.essence
+    }
+
+    /// The VIP at this place whose loss is to be made up for.
+    pub fn tracked(&self, place: (u32, IpAddr)) -> Option<u16> {
+        let vip = self.vips.iter().position(|vip| *vip == place)?;
+        let untracked = self.untracked.get(vip).copied().unwrap_or(false);
+        u16::try_from(vip).ok().filter(|_| !untracked)
     }
 }
 
@@ -130,6 +146,7 @@ pub fn core_config(id: InstanceId, instance: &Instance, standing: Standing) -> I
         announce: instance.announce,
         vip_count: u16::try_from(instance.vips.len()).unwrap_or(u16::MAX),
         vips_digest: vips_digest(instance),
+        check_addresses: !instance.packets.skip_address_check,
         address_count: u8::try_from(instance.advertised().count()).unwrap_or(u8::MAX),
         addresses_digest: address_digest(instance.advertised()),
     }
@@ -142,6 +159,50 @@ fn vips_digest(instance: &Instance) -> u64 {
     // Equal values print alike, and no field that is added can be forgotten.
     format!("{:?}{:?}", instance.interface, instance.vips).hash(&mut hasher);
     hasher.finish()
+}
+
+/// An Ethernet header, an IP header and that of the advert. keepalived takes
+/// the first off the MTU too, and routers of one group must cut alike.
+const HEADERS_V4: usize = 14 + 20 + 8;
+const HEADERS_V6: usize = 14 + 40 + 8;
+/// Authentication data at the end of a v2 advert (RFC 3768 5.3.10).
+const AUTHENTICATION: usize = 8;
+
+/// How many addresses an advert has room for on a link with this MTU; at most
+/// [`MAX_ADVERTISED`].
+fn room(version: Version, family: Family, mtu: u32) -> usize {
+    let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
+    let (headers, address) = match family {
+        Family::V4 => (HEADERS_V4, 4),
+        Family::V6 => (HEADERS_V6, 16),
+    };
+    let authentication = match version {
+        Version::V2 => AUTHENTICATION,
+        Version::V3 => 0,
+    };
+    let room = mtu.saturating_sub(headers + authentication) / address;
+    room.clamp(1, MAX_ADVERTISED)
+}
+
+/// The instance as its adverts can be on a link with this MTU: VIPs that they
+/// have no room for are held, but not advertised. The first ones of the file
+/// stay, so that routers with one list cut alike.
+pub fn fitting(instance: &Instance, mtu: u32) -> Cow<'_, Instance> {
+    let mut room = room(instance.version, instance.family, mtu);
+    if instance.advertised().count() <= room {
+        return Cow::Borrowed(instance);
+    }
+    let mut instance = instance.clone();
+    for vip in instance.vips.iter_mut().filter(|vip| vip.advertised) {
+        vip.advertised = room > 0;
+        room = room.saturating_sub(1);
+    }
+    Cow::Owned(instance)
+}
+
+fn untracked(instance: &Instance) -> Vec<bool> {
+    let vips = instance.vips.iter();
+    vips.map(|vip| vip.options.untracked).collect()
 }
 
 /// Plans an instance on the machine as it is.
@@ -158,22 +219,43 @@ pub fn plan(
     let link = world
         .link(instance.interface.as_str())
         .ok_or(Fault::InterfaceGone)?;
-    if !link.usable {
+    if instance.track_primary && !link.usable {
         return Err(Fault::LinkDown);
     }
+    let no_peer =
+        matches!(&instance.transport, Transport::Unicast { peers, .. } if peers.is_empty());
+    if no_peer && instance.packets.fault_without_peers {
+        return Err(Fault::NoPeers);
+    }
+    let configured = instance.advertised().count();
+    let instance = &*fitting(instance, link.mtu);
+    let surplus = configured.saturating_sub(instance.advertised().count());
     let mut needed = vec![Needed {
         ifindex: link.ifindex,
-        usable: true,
+        usable: instance.track_primary && !link.patient,
         fault: Fault::LinkDown,
     }];
     for name in &instance.track_interfaces {
         let tracked = world.link(name.as_str()).filter(|link| link.usable);
-        let ifindex = tracked.ok_or(Fault::TrackedDown)?.ifindex;
+        let tracked = tracked.ok_or(Fault::TrackedDown)?;
         needed.push(Needed {
-            ifindex,
-            usable: true,
+            ifindex: tracked.ifindex,
+            usable: !tracked.patient,
             fault: Fault::TrackedDown,
         });
+    }
+    for StaticAddress(tracked) in &instance.tracked_addresses {
+        let on = tracked
+            .device
+            .as_ref()
+            .and_then(|name| world.link(name.as_str()));
+        let mut there = on
+            .into_iter()
+            .flat_map(|link| world.addresses_on(link.ifindex));
+        let wanted = (tracked.address, tracked.prefix);
+        if !there.any(|found| (found.address, found.prefix) == wanted) {
+            return Err(Fault::TrackedAddressGone);
+        }
     }
     let mut homes = Vec::with_capacity(instance.vips.len());
     for vip in &instance.vips {
@@ -194,10 +276,10 @@ pub fn plan(
     let source = source_address(instance, link, world).ok_or(Fault::NoSourceAddress)?;
     let filter = filter(id, instance, standing, link, source);
     let placed = || instance.vips.iter().zip(&homes);
-    let (group, destinations) = match (&instance.transport, instance.family) {
-        (Transport::Unicast { peers, .. }, _) => (None, peers.clone()),
-        (Transport::Multicast { .. }, Family::V4) => (Some(GROUP_V4.into()), vec![GROUP_V4.into()]),
-        (Transport::Multicast { .. }, Family::V6) => (Some(GROUP_V6.into()), vec![GROUP_V6.into()]),
+    let group = group(instance);
+    let destinations = match &instance.transport {
+        Transport::Unicast { peers, .. } => peers.clone(),
+        Transport::Multicast { .. } => Vec::from_iter(group),
     };
     let vips: Vec<_> = placed()
         .map(|(vip, home)| (home.ifindex, vip.address))
@@ -207,6 +289,7 @@ pub fn plan(
         ifindex: home.ifindex,
         mac: home.mac,
         router: world.forwards_v6,
+        pace: pace(instance, vip.address, home),
     }));
     let weighed = || {
         let tracks = instance.tracks.iter().map(|track| &track.tracker);
@@ -219,6 +302,7 @@ pub fn plan(
         ifindex: link.ifindex,
         source,
         mac: filter.mac,
+        needed: needed.clone(),
         vips: vips.clone(),
         announce: announce.clone(),
         watched: watched.clone(),
@@ -246,9 +330,40 @@ pub fn plan(
         awaits_link: watched.len() < weighed().count(),
         watched,
         vips,
+        untracked: untracked(instance),
+        surplus,
         group,
         essence,
     })
+}
+
+/// The limit on announcements of an address on a link.
+fn pace(instance: &Instance, address: IpAddr, home: &Link) -> Option<FramePace> {
+    let mut paces = instance.paces.iter();
+    let pace = paces.find(|pace| pace.interface.as_str() == home.name)?;
+    let (interval, is_na) = match address {
+        IpAddr::V4(_) => (pace.interval.garp, false),
+        IpAddr::V6(_) => (pace.interval.na, true),
+    };
+    let key = PaceKey {
+        id: pace.group.map_or(home.ifindex, u32::from),
+        is_group: pace.group.is_some(),
+        is_na,
+    };
+    (!interval.is_zero()).then_some(FramePace { key, interval })
+}
+
+/// The group that adverts go to; `None` in unicast mode.
+pub fn group(instance: &Instance) -> Option<IpAddr> {
+    match (&instance.transport, instance.family) {
+        (Transport::Unicast { .. }, _) => None,
+        (Transport::Multicast { .. }, Family::V4) => {
+            Some(instance.packets.group.unwrap_or(GROUP_V4.into()))
+        }
+        (Transport::Multicast { .. }, Family::V6) => {
+            Some(instance.packets.group.unwrap_or(GROUP_V6.into()))
+        }
+    }
 }
 
 /// The address that adverts come from (F-01, F-02).
@@ -307,10 +422,7 @@ fn filter(
     }
     match &instance.transport {
         Transport::Multicast { .. } => {
-            filter.destination = match instance.family {
-                Family::V4 => wire_address(GROUP_V4.into()),
-                Family::V6 => wire_address(GROUP_V6.into()),
-            };
+            filter.destination = group(instance).map(wire_address).unwrap_or_default();
         }
         Transport::Unicast {
             peers,
@@ -326,7 +438,19 @@ fn filter(
                 *slot = wire_address(*peer);
             }
             filter.peer_count = peers.len().min(MAX_PEERS) as u8;
+            let limits = filter.min_ttl.iter_mut().zip(&mut filter.ttl_headroom);
+            for ((min, headroom), peer) in limits.zip(peers) {
+                let limit = instance.packets.peer_ttl.iter().find(|l| l.peer == *peer);
+                (*min, *headroom) = limit.map_or((0, 0), |l| (l.min, u8::MAX - l.max));
+            }
+            let v3_ipv4 = instance.version == Version::V3 && instance.family == Family::V4;
+            if v3_ipv4 && instance.packets.old_checksum != OldChecksum::Never {
+                filter.flags |= filter_flags::OLD_CHECKSUM;
+            }
         }
     }
     filter
 }
+
+#[cfg(test)]
+mod tests;

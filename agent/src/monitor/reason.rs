@@ -33,6 +33,7 @@ pub fn meaning(outcome: Outcome) -> &'static str {
         Outcome::AuthType => "an authentication type that is neither none nor PASS",
         Outcome::AuthFailed => "the password is wrong",
         Outcome::UnknownPeer => "not a configured unicast peer",
+        Outcome::PeerTtl => "the TTL or hop limit is not within that of the peer",
         Outcome::OwnerIgnores => "ignored by the owner of the addresses",
         Outcome::RingFull => "valid, but the ring buffer was full",
         Outcome::OverBudget => "beyond the budget against floods",

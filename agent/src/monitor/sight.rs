@@ -203,7 +203,7 @@ fn permissive(frame: &[u8], located: &Located) -> InstanceFilter {
         filter.destination = group;
     } else {
         filter.destination = message.destination;
-        filter.flags |= filter_flags::UNICAST;
+        filter.flags |= filter_flags::UNICAST | filter_flags::OLD_CHECKSUM;
     }
     filter
 }

@@ -121,6 +121,15 @@ fn forget() -> Result<(), Refused> {
     limit(Resource::Memlock, LOCKED_BYTES, LOCKED_BYTES);
     limit(Resource::Nofile, DESCRIPTORS, u64::MAX);
     limit(Resource::Core, 0, u64::MAX);
+    // Only the soft limit is ever ours (`vrrp_rlimit_rttime`).
+    let rttime = rustix::process::getrlimit(Resource::Rttime);
+    let _ = rustix::process::setrlimit(
+        Resource::Rttime,
+        Rlimit {
+            current: rttime.maximum,
+            ..rttime
+        },
+    );
     // The kernel's killer shall rather take the script than the agent. Without
     // /proc there is nothing to take back either.
     let _ = std::fs::write("/proc/self/oom_score_adj", "0");

@@ -1,6 +1,6 @@
 //! Why the agent did not start, and the exit code that says so.
 
-use std::io;
+use std::{io, net::IpAddr};
 
 /// One clear sentence each: what, where, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -13,10 +13,24 @@ pub enum Failure {
     )]
     OwnAddress { vip: String, interface: String },
     #[error(
+        "the nftables table inet {name} is there already and not ours; end what made it, \
+         or give ours another name in global_defs: nftables NAME"
+    )]
+    TableTaken { name: String },
+    #[error(
         "({instance}) another failoverd already runs this virtual router on this machine; \
          stop it first"
     )]
     AlreadyRunning { instance: String },
+    #[error(
+        "({instance}) VIP {vip} is held by {holder} on this machine; \
+         stop that one, or give them different VIPs"
+    )]
+    VipTaken {
+        instance: String,
+        vip: IpAddr,
+        holder: String,
+    },
     #[error(
         "not permitted to {what}: failoverd needs CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_PERFMON; run it as root"
     )]
@@ -29,6 +43,23 @@ pub enum Failure {
     Runtime { what: String, source: io::Error },
 }
 
+/// Another path would do, as against a machine that is in a bad state.
+fn names_a_wrong_path(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    let kinds = [
+        Kind::NotFound,
+        Kind::NotADirectory,
+        Kind::IsADirectory,
+        Kind::AlreadyExists,
+        Kind::AddrInUse,
+        // Longer than a socket's path may be.
+        Kind::InvalidInput,
+        Kind::InvalidFilename,
+        Kind::ReadOnlyFilesystem,
+    ];
+    kinds.contains(&error.kind())
+}
+
 impl Failure {
     /// Documented in the manual: 1 runtime, 2 usage and configuration,
     /// 4 permission, 5 the wanted backend is not to be had.
@@ -36,9 +67,12 @@ impl Failure {
         match self {
             Self::UnknownInterface { .. }
             | Self::OwnAddress { .. }
-            | Self::AlreadyRunning { .. } => 2,
+            | Self::TableTaken { .. }
+            | Self::AlreadyRunning { .. }
+            | Self::VipTaken { .. } => 2,
             Self::Permission { .. } => 4,
             Self::Backend(_) => 5,
+            Self::Control { source, .. } if names_a_wrong_path(source) => 2,
             Self::Control { source, .. } | Self::Runtime { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => 4,
                 _ => 1,

@@ -109,6 +109,11 @@ impl Health {
         (standing, judged.fault)
     }
 
+    /// What a tracker was read as last.
+    pub fn value(&self, tracker: &TrackerId) -> Option<Value> {
+        self.board.value(tracker)
+    }
+
     /// For the status.
     pub fn trackers(&self, instance: &Instance, world: &World) -> Vec<status::Tracker> {
         let plain = instance.track_interfaces.iter().map(|name| {
@@ -121,8 +126,11 @@ impl Health {
         let all = plain.chain(instance.tracks.iter().cloned());
         all.map(|track| {
             let value = match track.tracker.kind {
-                Kind::Interface => Some(link_value(world, &track.tracker.name)),
-                Kind::Script | Kind::File | Kind::Process => self.board.value(&track.tracker),
+                // What counts, which after a delay is not what is.
+                Kind::Interface => self
+                    .value(&track.tracker)
+                    .or_else(|| Some(link_value(world, &track.tracker.name))),
+                Kind::Script | Kind::File | Kind::Process => self.value(&track.tracker),
             };
             let share = share(&track, value);
             status::Tracker {

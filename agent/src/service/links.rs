@@ -7,18 +7,17 @@ use std::{
     net::IpAddr,
 };
 
-use agent_common::Family;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
 use super::readable;
 
-use crate::config::{Instance, model::Transport};
+use crate::config::Instance;
 use crate::io::{
     bpf::{Backend, Kernel},
     lane::{Command, SlowEnd},
     netlink::survey::World,
-    plan::Port,
+    plan::{self, Port},
     receive::{membership::Membership, raw::RawReceiver, witness::TagWitness},
 };
 
@@ -230,12 +229,8 @@ impl Links {
         }
         for link in self.by_index.values_mut() {
             let LinkState { name, groups, .. } = link;
-            groups.retain(|group, _| {
-                on(name).any(|instance| {
-                    matches!(instance.transport, Transport::Multicast { .. })
-                        && (instance.family == Family::V4) == group.is_ipv4()
-                })
-            });
+            groups
+                .retain(|group, _| on(name).any(|instance| plan::group(instance) == Some(*group)));
         }
     }
 

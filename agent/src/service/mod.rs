@@ -1,25 +1,37 @@
 //! The slow lane: starts the fast one, gives it its links, and does everything
 //! that may take its time.
 
+mod alarms;
+mod debounce;
+mod dumps;
 mod failure;
+mod fault;
+mod firewall;
 mod health;
+mod held;
+mod igmp;
 mod links;
 mod lock;
+mod machine;
 mod picture;
+mod process;
+mod promote;
+mod refusals;
 mod reload;
 mod reports;
+mod resync;
+mod seat;
+mod settle;
 mod signals;
 mod start;
+mod statics;
+mod strangers;
 
 use std::{
     collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, thread::JoinHandle, time::Duration,
 };
 
-use agent_common::{
-    Family,
-    outcome::OutcomeCounters,
-    record::{InstanceFilter, InstanceKey},
-};
+use agent_common::{Family, outcome::OutcomeCounters};
 
 use rtnetlink::Handle;
 use tokio::{
@@ -29,30 +41,39 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-pub use self::{failure::Failure, links::BackendPolicy, reports::fault_text};
 use self::{
+    alarms::Alarms,
+    debounce::Debounce,
+    dumps::{Cleared, Order},
     health::Health,
+    held::Held,
+    igmp::LocalIgmp,
     links::Links,
     lock::Locks,
+    machine::Machine,
     picture::Pending,
+    process::Placement,
     reload::{Leaving, Marks},
     reports::Reporter,
+    seat::Seat,
     signals::{Signals, Wish},
+    strangers::Strangers,
 };
+pub use self::{dumps::Dumps, failure::Failure, links::BackendPolicy};
 use crate::{
     config::Config,
     control::{
         Answer, Request,
         server::{Question, Server},
     },
-    core::{Fault, InstanceConfig, InstanceId},
+    core::InstanceId,
+    dump::Kind,
     io::{
         bpf::Kernel,
         clock,
         lane::{Command, Report, Returned, SlowEnd},
-        netlink::survey::{World, survey},
-        plan::{self, Essence},
         ready::readable,
+        receive::refusal::Refusal,
     },
     supervise::guard::GuardPipe,
 };
@@ -73,6 +94,17 @@ pub struct Options {
     pub guard: Option<GuardPipe>,
     /// What a reload reads; none when the agent was started with flags.
     pub file: Option<PathBuf>,
+    /// What `@id` lines of that file are compared with.
+    pub config_id: Option<String>,
+    /// A missing included file is an error.
+    pub all_config: bool,
+    /// The namespace that we were told to be in, whatever the file says.
+    pub namespace: Option<String>,
+    pub dumps: Dumps,
+    /// Let go of the terminal once running.
+    pub detach: bool,
+    /// Write keepalived.data once running.
+    pub dump_at_start: bool,
 }
 
 /// The running agent.
@@ -96,13 +128,27 @@ struct Service {
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,
+    config_id: Option<String>,
+    all_config: bool,
+    namespace: Option<String>,
+    dumps: Dumps,
+    cleared: Cleared,
     wake: AsyncFd<OwnedFd>,
     /// When to look around again, if at all.
     look_at: Option<Instant>,
     marks: Marks,
     reporter: Reporter,
+    /// What is refused on the kernel side.
+    refused: mpsc::Receiver<Refusal>,
+    alarms: Alarms,
+    /// When to ask the fast lane for what the alarms need.
+    alarms_at: Option<Instant>,
+    held: Held,
+    igmp: LocalIgmp,
+    strangers: Strangers,
     pending: Pending,
-    privileges: (i32, i32),
+    placement: Placement,
+    debounce: Debounce,
     /// When to compare the VIPs that the kernel has with those it should have.
     resync_at: Option<Instant>,
     /// The start is over: nothing is refused any more, it is tried again.
@@ -110,36 +156,7 @@ struct Service {
     /// Lost reports that were made up for.
     dropped: u64,
     locks: Locks,
-}
-
-/// What the slow lane believes of an instance.
-#[derive(Clone, Debug)]
-struct Seat {
-    id: InstanceId,
-    /// The configuration that the fast lane has.
-    told: Option<InstanceConfig>,
-    installed: Option<Essence>,
-    fault: Option<Fault>,
-    /// `fault` comes from a tracker, or would.
-    tracked_fault: bool,
-    /// What the XDP program was told.
-    placed: Option<(InstanceKey, InstanceFilter)>,
-    /// The fast lane may have another view by now: whatever we find, tell it.
-    unsure: bool,
-}
-
-impl Seat {
-    fn new(id: InstanceId) -> Self {
-        Self {
-            id,
-            told: None,
-            installed: None,
-            fault: None,
-            tracked_fault: false,
-            placed: None,
-            unsure: false,
-        }
-    }
+    machine: Machine,
 }
 
 /// Runs until a signal ends it.
@@ -153,34 +170,61 @@ pub fn run(config: Config, options: Options) -> Result<(), Failure> {
         .build()
         .map_err(Failure::runtime("cannot start the runtime"))?;
     runtime.block_on(async {
+        // Before anything is made or started: it comes with these settings.
+        let placement = Placement::new(&config.process);
         let server = Server::bind(&options.control).map_err(|source| Failure::Control {
             path: options.control.display().to_string(),
             source,
         })?;
-        let mut service = Service::start(config, options).await?;
-        let result = service.serve(&server).await;
+        // Before anything is there to be given up in good order.
+        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+        let (detach, dump) = (options.detach, options.dump_at_start);
+        let mut service = Service::start(config, options, placement).await?;
+        let result = match service.look_around().await {
+            Ok(()) => {
+                service.announce_running(detach);
+                if dump {
+                    service.dump(Order {
+                        kind: Kind::Data,
+                        clear: false,
+                    });
+                }
+                service.serve(&server, &mut signals).await
+            }
+            Err(failure) => Err(failure),
+        };
         service.shut_down().await;
         result
     })
 }
 
 impl Service {
-    async fn serve(&mut self, server: &Server) -> Result<(), Failure> {
-        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    fn announce_running(&mut self, detach: bool) {
+        self.running = true;
+        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
+        if detach && let Err(error) = crate::io::sys::leave_terminal() {
+            warn!("cannot let go of the terminal: {error}");
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.tell_ready();
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<(), Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
-        self.look_around().await?;
-        self.running = true;
-        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         loop {
             tokio::select! {
                 biased;
                 wish = signals.wish() => match wish {
                     Wish::Stop => return Ok(()),
                     Wish::Reload => drop(self.reload().await),
+                    Wish::Dump(kind) => self.dump(Order { kind, clear: false }),
+                    Wish::StatsAndClear => self.dump(Order { kind: Kind::Stats, clear: true }),
+                    Wish::Threads => dumps::log_threads(),
                 },
                 ready = self.wake.readable() => {
                     if let Ok(mut guard) = ready {
@@ -197,11 +241,18 @@ impl Service {
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
                 }
+                Some(refusal) = self.refused.recv() => self.refusal(&refusal),
+                () = sleep_until(self.alarms_at.unwrap_or_else(far_away)), if self.alarms_at.is_some() => {
+                    self.alarms_at = None;
+                    self.pending.inspect(&self.lane);
+                }
+                Some(stranger) = self.strangers.heard() => self.stranger(stranger),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                 }
                 Some(reading) = self.health.reading() => self.weigh(reading),
                 Some(question) = asked.recv() => self.answer_question(question).await,
+                () = self.machine.statics.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 () = &mut serving => {}
@@ -268,12 +319,8 @@ impl Service {
                     self.doubt();
                     look = true;
                 }
-                Report::Privileges {
-                    fifo_errno,
-                    lock_errno,
-                } => {
-                    self.privileges = (fifo_errno, lock_errno);
-                }
+                Report::Refused(refusal) => self.refusal(&refusal),
+                Report::Privileges(entered) => self.placement.entered = entered,
                 Report::Transition { .. }
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
@@ -281,7 +328,6 @@ impl Service {
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
-                | Report::Refused { .. }
                 | Report::Released { .. } => {}
             }
             self.reporter.log(&report, clock::now());
@@ -312,153 +358,6 @@ impl Service {
         self.seats.iter_mut().find(|seat| seat.id == id)
     }
 
-    /// Looks at the machine and gives every instance a port or a fault.
-    /// What could not be done now is tried again.
-    async fn look_around(&mut self) -> Result<(), Failure> {
-        self.look_at = None;
-        let world = match survey(&self.handle).await {
-            Ok(world) => world,
-            Err(error) => {
-                warn!("cannot ask the kernel for links and addresses: {error}");
-                self.look_within(RETRY);
-                return Ok(());
-            }
-        };
-        self.links.forget_gone(&world, &mut self.kernel, &self.lane);
-        self.health.look(&world);
-        self.reprioritise();
-        // Before an instance is let onto a link: an owner adds its VIPs at once.
-        if let Some(guard) = &mut self.guard {
-            let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
-            guard.tell(self.config.instances.iter().chain(leaving), &world);
-        }
-        let mut settled = self.send_retired();
-        for index in 0..self.config.instances.len() {
-            settled &= self.settle(index, &world)?;
-        }
-        if settled && !self.leaving.is_empty() {
-            settled = self.let_go(&world).await;
-        }
-        if !settled {
-            self.look_within(RETRY);
-        }
-        Ok(())
-    }
-
-    /// One instance on the machine as it is; false when it should be tried again.
-    fn settle(&mut self, index: usize, world: &World) -> Result<bool, Failure> {
-        let (Some(instance), Some(seat)) =
-            (self.config.instances.get(index), self.seats.get_mut(index))
-        else {
-            return Ok(true);
-        };
-        let id = seat.id;
-        let (standing, tracked) = self.health.standing(instance);
-        seat.tracked_fault = tracked.is_some();
-        let planned = plan::plan(id, instance, standing, world);
-        let port = match planned.and_then(|port| tracked.map_or(Ok(port), Err)) {
-            Ok(port) => port,
-            Err(fault) => {
-                let config = plan::core_config(id, instance, standing);
-                if seat.told != Some(config) {
-                    let command = Command::Configure(Box::new(config));
-                    if self.lane.send(command).is_err() {
-                        return Ok(false);
-                    }
-                    seat.told = Some(config);
-                    seat.unsure = true;
-                }
-                let news = seat.fault != Some(fault);
-                if news || seat.unsure {
-                    // Of an instance that was up, the fast lane tells.
-                    if news && seat.installed.is_none() {
-                        reports::still_down(&instance.name, fault, seat.fault.is_none());
-                    }
-                    seat.installed = None;
-                    seat.fault = Some(fault);
-                    seat.unsure = self.lane.send(Command::Fault { id, fault }).is_err();
-                }
-                return Ok(!seat.unsure);
-            }
-        };
-        let essence = port.essence().clone();
-        if seat.installed.as_ref() == Some(&essence) {
-            return Ok(true);
-        }
-        // Before its link is attached: no advert is to be taken for a stranger's.
-        if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.place_instance(&port.key, &port.filter)
-        {
-            error!(
-                "({}) cannot tell the XDP program of the instance: {error}",
-                instance.name
-            );
-            return Ok(false);
-        }
-        let interface = instance.interface.as_str();
-        let prepared =
-            self.links
-                .prepare(&port, interface, &mut self.kernel, &self.policy, &self.lane);
-        match prepared {
-            Ok(()) => {}
-            // Once it runs, a link that comes back without the backend takes
-            // its own instances down, not those of all other links.
-            Err(error @ links::LinkError::Wanted { .. }) if !self.running => {
-                return Err(Failure::Backend(error.to_string()));
-            }
-            Err(error) => {
-                error!("({}) {error}", instance.name);
-                return Ok(false);
-            }
-        }
-        let (config, placed) = (port.config, Some((port.key, port.filter)));
-        // A full queue means that the fast lane does not run: try again.
-        if self.lane.send(Command::Install(Box::new(port))).is_err() {
-            return Ok(false);
-        }
-        *seat = Seat {
-            told: Some(config),
-            installed: Some(essence),
-            placed,
-            ..Seat::new(id)
-        };
-        Ok(true)
-    }
-
-    /// After lost announcements: compares the VIPs that the kernel has with
-    /// those that instances should have, and tells the fast lane.
-    async fn resync(&mut self) -> bool {
-        let Ok(world) = survey(&self.handle).await else {
-            return false;
-        };
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let id = seat.id;
-            // Else the fast lane has other VIPs by these numbers.
-            let (standing, _) = self.health.standing(instance);
-            if seat.told != Some(plan::core_config(id, instance, standing)) {
-                continue;
-            }
-            for (number, vip) in instance.vips.iter().enumerate() {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
-                let Some(link) = world.link(home.as_str()) else {
-                    continue;
-                };
-                let present = world
-                    .addresses_on(link.ifindex)
-                    .any(|found| found.address == vip.address);
-                let _ = self.lane.send(if present {
-                    Command::AddressPresent { id }
-                } else {
-                    Command::AddressMissing {
-                        id,
-                        vip: number as u16,
-                    }
-                });
-            }
-        }
-        true
-    }
-
     async fn shut_down(&mut self) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         info!("Stopping");
@@ -469,7 +368,9 @@ impl Service {
                 error!("the fast lane did not end in time");
             }
         }
+        self.machine.end();
         self.hear().await;
+        self.igmp.restore();
         info!("Stopped failoverd");
     }
 }

@@ -14,7 +14,11 @@ use agent_common::{
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Service, reports::fault_text};
+use super::{
+    Seat, Service,
+    dumps::{Order, add_counts},
+    fault::{Known, fault_text},
+};
 use crate::{
     config,
     control::{Answer, server::Question, status},
@@ -28,13 +32,22 @@ use crate::{
 
 /// The fast lane answers within microseconds, or it does not run.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Dumps beyond this many at a time are refused.
+const WAITING: usize = 64;
 /// Without systemd's watchdog there is nobody to prove anything to.
 const NO_WATCHDOG: Duration = Duration::from_secs(3600);
 
 /// What was asked of the fast lane and has not been answered.
 #[derive(Debug)]
 pub(super) struct Pending {
-    questions: VecDeque<(Question, Instant)>,
+    questions: VecDeque<(Purpose, Instant)>,
+}
+
+/// Who a picture is for.
+#[derive(Debug)]
+enum Purpose {
+    Client(Question),
+    Dump(Order),
 }
 
 impl Pending {
@@ -44,7 +57,7 @@ impl Pending {
         }
     }
 
-    fn inspect(&self, lane: &SlowEnd) -> bool {
+    pub(super) fn inspect(&self, lane: &SlowEnd) -> bool {
         let picture = Picture {
             instances: Vec::with_capacity(SLOTS),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
@@ -55,11 +68,24 @@ impl Pending {
 
     pub(super) fn ask(&mut self, question: Question, lane: &SlowEnd) {
         if self.inspect(lane) {
-            let until = Instant::from_std(clock::instant()) + PATIENCE;
-            self.questions.push_back((question, until));
+            self.push(Purpose::Client(question));
         } else {
-            refuse(question);
+            refuse(Purpose::Client(question));
         }
+    }
+
+    /// False where the fast lane takes no question, or many dumps wait.
+    pub(super) fn order(&mut self, order: Order, lane: &SlowEnd) -> bool {
+        let good = self.questions.len() < WAITING && self.inspect(lane);
+        if good {
+            self.push(Purpose::Dump(order));
+        }
+        good
+    }
+
+    fn push(&mut self, purpose: Purpose) {
+        let until = Instant::from_std(clock::instant()) + PATIENCE;
+        self.questions.push_back((purpose, until));
     }
 
     /// When the oldest question has waited too long; never without one.
@@ -71,8 +97,8 @@ impl Pending {
     }
 
     pub(super) fn give_up(&mut self) {
-        if let Some((question, _)) = self.questions.pop_front() {
-            refuse(question);
+        if let Some((purpose, _)) = self.questions.pop_front() {
+            refuse(purpose);
         }
     }
 
@@ -93,35 +119,48 @@ impl Pending {
     }
 }
 
-fn refuse(question: Question) {
+fn refuse(purpose: Purpose) {
     let reason = "the fast lane does not answer: the process was stopped or is starved".to_owned();
-    // A client that has gone does not mind.
-    let _ = question.answer.send(Err(reason));
+    match purpose {
+        // A client that has gone does not mind.
+        Purpose::Client(question) => drop(question.answer.send(Err(reason))),
+        Purpose::Dump(_) => tracing::error!("no dump: {reason}"),
+    }
 }
 
 impl Service {
     /// A picture came back: alive, and perhaps somebody waits for it.
     pub(super) async fn answer(&mut self, picture: Picture) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-        let Some((question, _)) = self.pending.questions.pop_front() else {
+        self.look_at_alarms(&picture);
+        let Some((purpose, _)) = self.pending.questions.pop_front() else {
             return;
         };
-        let answer = match survey(&self.handle).await {
-            Ok(world) => Ok(Answer::Status(Box::new(self.status(&picture, &world)))),
-            Err(error) => Err(format!("cannot ask the kernel for its addresses: {error}")),
-        };
-        let _ = question.answer.send(answer);
+        let world = survey(&self.handle).await;
+        let world =
+            world.map_err(|error| format!("cannot ask the kernel for its addresses: {error}"));
+        match (purpose, world) {
+            (Purpose::Client(question), world) => {
+                let status = world.map(|world| self.status(&picture, &world));
+                let answer = status.map(|status| Answer::Status(Box::new(status)));
+                let _ = question.answer.send(answer);
+            }
+            (Purpose::Dump(order), Ok(world)) => self.write_dump(order, &picture, &world),
+            (Purpose::Dump(_), Err(reason)) => tracing::error!("no dump: {reason}"),
+        }
     }
 
     fn status(&self, picture: &Picture, world: &World) -> status::Status {
         let found = |id: InstanceId| picture.instances.iter().find(move |found| found.id == id);
         let seated = self.config.instances.iter().zip(&self.seats);
-        let instances = seated.filter_map(|(instance, seat)| Some((instance, found(seat.id)?)));
+        let instances =
+            seated.filter_map(|(instance, seat)| Some((instance, seat, found(seat.id)?)));
         status::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             router_id: self.config.router_id.clone(),
             fast_lane: self.lane_status(&picture.lane),
+            scheduling: self.placement.status(),
             links: self
                 .links
                 .by_index
@@ -129,13 +168,22 @@ impl Service {
                 .map(|(ifindex, link)| link_status(*ifindex, link))
                 .collect(),
             instances: instances
-                .map(|(instance, snapshot)| {
+                .map(|(instance, seat, snapshot)| {
                     let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
-                    let trackers = self.health.trackers(instance, world);
-                    instance_status(instance, snapshot, picture.at, world, outcomes, trackers)
+                    let refused = self.refused_senders(snapshot.id, picture.at);
+                    let known = Known::all(world, &self.health);
+                    status::Instance {
+                        refused,
+                        trackers: self.health.trackers(instance, world),
+                        fault: snapshot
+                            .fault
+                            .map(|fault| fault_text(fault, instance, &known)),
+                        ..instance_status(instance, seat, snapshot, picture.at, world, outcomes)
+                    }
                 })
                 .collect(),
             unclaimed: self.outcomes(picture, NO_SLOT),
+            waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
         }
     }
 
@@ -151,8 +199,8 @@ impl Service {
             watch_errors,
         } = *lane;
         status::FastLane {
-            realtime: self.privileges.0 == 0,
-            memory_locked: self.privileges.1 == 0,
+            realtime: self.placement.entered.fifo_errno == 0,
+            memory_locked: self.placement.entered.lock_errno == 0,
             wakeups,
             adverts,
             from_latest,
@@ -167,6 +215,14 @@ impl Service {
 
     /// Verdicts of both sides on the frames of one slot.
     fn outcomes(&self, picture: &Picture, slot: u32) -> BTreeMap<String, u64> {
+        let sum = self.outcome_counts(picture, slot);
+        let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
+        labelled
+            .map(|(outcome, count)| (outcome.label().to_owned(), count))
+            .collect()
+    }
+
+    pub(super) fn outcome_counts(&self, picture: &Picture, slot: u32) -> OutcomeCounters {
         let mut sum: OutcomeCounters = picture
             .outcomes
             .get(slot as usize)
@@ -174,16 +230,9 @@ impl Service {
             .unwrap_or([0; Outcome::COUNT]);
         if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
             // Less what an instance had counted that was in the slot before.
-            let before = self.baselines.get(&slot).copied();
-            let before = before.unwrap_or([0; Outcome::COUNT]);
-            for ((sum, count), before) in sum.iter_mut().zip(counters).zip(before) {
-                *sum = sum.saturating_add(count.saturating_sub(before));
-            }
+            add_counts(&mut sum, counters, self.baselines.get(&slot).copied());
         }
-        let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
-        labelled
-            .map(|(outcome, count)| (outcome.label().to_owned(), count))
-            .collect()
+        sum
     }
 }
 
@@ -205,11 +254,11 @@ fn link_status(ifindex: u32, link: &super::links::LinkState) -> status::Link {
 
 fn instance_status(
     instance: &config::Instance,
+    seat: &Seat,
     snapshot: &Snapshot,
     at: KernelTime,
     world: &World,
     outcomes: BTreeMap<String, u64>,
-    trackers: Vec<status::Tracker>,
 ) -> status::Instance {
     let state = match (snapshot.state, snapshot.fault) {
         (State::Active, _) => "active",
@@ -227,17 +276,17 @@ fn instance_status(
         },
         vrrp_version: instance.version as u8,
         state: state.to_owned(),
-        fault: snapshot.fault.map(|fault| fault_text(fault).to_owned()),
-        // Zero before the first Startup: in this state since ever.
+        fault: None,
+        // Zero before the first Startup: in this state since it is there.
         since_ms: match snapshot.since {
-            KernelTime(0) => 0,
+            KernelTime(0) => at.since(seat.began).as_millis() as u64,
             since => at.since(since).as_millis() as u64,
         },
         priority: snapshot.priority.get(),
         base_priority: snapshot.base_priority.get(),
         group: instance.group.clone(),
         waits_for_group: snapshot.waits_for_group,
-        trackers,
+        trackers: Vec::new(),
         source: snapshot.source,
         active: snapshot.active,
         advert_interval_ms: snapshot.interval.duration().as_millis() as u64,
@@ -259,6 +308,7 @@ fn instance_status(
             .collect(),
         counters: counters(&snapshot.counters),
         outcomes,
+        refused: Vec::new(),
     }
 }
 
@@ -292,6 +342,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         asserts_limited,
         became_active,
         left_active,
+        addresses_differed,
         priority_zero_sent,
         priority_zero_received,
         priority_zero_not_active,
@@ -309,6 +360,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         ("asserts_limited", asserts_limited),
         ("became_active", became_active),
         ("left_active", left_active),
+        ("addresses_differed", addresses_differed),
         ("priority_zero_sent", priority_zero_sent),
         ("priority_zero_received", priority_zero_received),
         ("priority_zero_not_active", priority_zero_not_active),

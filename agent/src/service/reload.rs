@@ -4,13 +4,13 @@
 //! the locks, the links. From then on nothing can fail as a whole, and what the
 //! fast lane has let go of is given up only when it has said so.
 
-use std::{collections::BTreeSet, io};
+use std::collections::BTreeSet;
 
 use agent_common::record::SLOTS;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
-use super::{Failure, Seat, Service, start::check_interfaces};
+use super::{Seat, Service, start::check_interfaces};
 use crate::{
     config::{
         self, Config, Diagnostic, Instance, Severity,
@@ -91,12 +91,25 @@ impl Service {
         let path = self.file.clone().ok_or(
             "there is no file to read again: the agent was started with flags, restart it with others",
         )?;
-        let loaded = tokio::task::spawn_blocking(move || config::load(&path));
+        let (id, all) = (self.config_id.clone(), self.all_config);
+        let reading = self.begin_reading();
+        let loaded = tokio::task::spawn_blocking(move || config::load_with(&path, id, all));
         let loaded = loaded.await.map_err(|error| error.to_string())?;
-        let config = match loaded.config {
+        drop(reading);
+        let mut config = match loaded.config {
             Some(config) if !config.instances.is_empty() => config,
             Some(_) | None => return Err(complaint(&loaded.diagnostics)),
         };
+        if self.namespace.is_some() {
+            config.files.namespace.clone_from(&self.namespace);
+        }
+        let fixed = self.config.files.fixed_differences(&config.files);
+        if !fixed.is_empty() {
+            return Err(format!(
+                "{} cannot be changed while running: restart it",
+                fixed.join(" and ")
+            ));
+        }
         let changes = diff(&(&self.config).into(), &(&config).into());
         if changes.is_empty() {
             return Ok(changes);
@@ -112,6 +125,8 @@ impl Service {
             .map_err(|error| format!("cannot ask the kernel for links and addresses: {error}"))?;
         let ids = self.admit(&config, &changes, &world)?;
         self.apply(config, &changes, ids);
+        self.placement.change(&self.config.process);
+        self.forget_cleared();
         if let Err(failure) = self.look_around().await {
             // A link that went and came in this moment: it is looked at again.
             error!("{failure}");
@@ -134,18 +149,26 @@ impl Service {
             .filter(|delta| matches!(delta.action, Action::Added | Action::Replaced))
             .filter_map(|delta| config.instances.get(delta.new?))
             .collect();
-        let names = self.new_names(config, changes);
-        check_interfaces(names.into_iter(), world).map_err(|failure| failure.to_string())?;
+        if !config.interfaces.dynamic {
+            let names = self.new_names(config, changes);
+            check_interfaces(names.into_iter(), world).map_err(|failure| failure.to_string())?;
+        }
         let ids = self.free_ids(new.len())?;
         let families = self.open_families(&new)?;
         self.locks
             .take(&config.instances)
-            .map_err(|(instance, error)| match error.kind() {
-                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance }.to_string(),
-                _ => format!("({instance}) cannot lock the instance: {error}"),
-            })?;
-        if let Err(reason) = self.prepare_links(config, world) {
+            .map_err(|failure| failure.to_string())?;
+        // Those that are to go keep their rules until they are gone.
+        let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+        let before = self.config.instances.iter().chain(leaving);
+        let guarded = self.machine.guard(config, before, world);
+        let guarded = guarded.map_err(|failure| failure.to_string());
+        if let Err(reason) = guarded.and_then(|()| self.prepare_links(config, world)) {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+            let before = self.machine.guard(&self.config, leaving.clone(), world);
+            if let Err(failure) = before {
+                error!("{failure}");
+            }
             self.locks
                 .keep_only(self.config.instances.iter().chain(leaving));
             return Err(reason);
@@ -340,7 +363,13 @@ impl Service {
         if let Some(guard) = &mut self.guard {
             guard.tell(instances, world);
         }
-        true
+        match self.machine.apply(&self.config, std::iter::empty(), world) {
+            Ok(settled) => settled,
+            Err(failure) => {
+                error!("{failure}");
+                false
+            }
+        }
     }
 
     /// Waits until the fast lane has carried out all commands.
@@ -365,7 +394,7 @@ impl Service {
 }
 
 /// Every interface that an instance needs.
-fn named_interfaces(instance: &Instance) -> Vec<&str> {
+pub(super) fn named_interfaces(instance: &Instance) -> Vec<&str> {
     let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
     std::iter::once(&instance.interface)
         .chain(homes)

@@ -2,18 +2,20 @@
 //!
 //! State changes are worded as keepalived words them.
 
-use std::{collections::BTreeMap, io, net::IpAddr};
+use std::{collections::BTreeMap, io};
 
-use agent_common::{KernelTime, Outcome, record::SLOTS};
+use agent_common::{KernelTime, record::SLOTS};
 use tracing::{error, info, warn};
+
+use super::{
+    fault::{Known, fault_text},
+    process::warn_refused,
+};
 
 use crate::{
     config::Instance,
-    core::{Cause, Fault, GroupId, InstanceId, Notice, State},
-    io::{
-        lane::Report,
-        receive::refusal::{Sender, explain},
-    },
+    core::{Cause, GroupId, InstanceId, Notice, State},
+    io::{lane::Report, sched::Entered},
 };
 
 /// Adverts that fail come at the pace of adverts: one line per instance in
@@ -23,8 +25,7 @@ const FAILURE_PAUSE_SECONDS: u64 = 10;
 /// Writes reports to the log.
 #[derive(Debug)]
 pub struct Reporter {
-    names: Vec<String>,
-    vips: Vec<Vec<IpAddr>>,
+    instances: Vec<Option<Instance>>,
     last_failure: Vec<Option<KernelTime>>,
     groups: BTreeMap<GroupId, String>,
 }
@@ -32,8 +33,7 @@ pub struct Reporter {
 impl Reporter {
     pub fn new() -> Self {
         Self {
-            names: vec![String::new(); SLOTS],
-            vips: vec![Vec::new(); SLOTS],
+            instances: vec![None; SLOTS],
             last_failure: vec![None; SLOTS],
             groups: BTreeMap::new(),
         }
@@ -42,22 +42,24 @@ impl Reporter {
     /// What lines about an instance call it and its VIPs from now on.
     pub fn name_it(&mut self, id: InstanceId, instance: &Instance) {
         let index = usize::from(id.0).wrapping_sub(1);
-        if let (Some(name), Some(vips)) = (self.names.get_mut(index), self.vips.get_mut(index)) {
-            instance.name.clone_into(name);
-            *vips = instance.vips.iter().map(|vip| vip.address).collect();
+        if let Some(known) = self.instances.get_mut(index) {
+            *known = Some(instance.clone());
         }
     }
 
-    fn vip(&self, id: InstanceId, vip: u16) -> String {
+    fn instance(&self, id: InstanceId) -> Option<&Instance> {
         let index = usize::from(id.0).wrapping_sub(1);
-        let vips = self.vips.get(index).map_or(&[][..], Vec::as_slice);
+        self.instances.get(index)?.as_ref()
+    }
+
+    fn vip(&self, id: InstanceId, vip: u16) -> String {
+        let vips = self.instance(id).map_or(&[][..], |own| &own.vips);
         vips.get(usize::from(vip))
-            .map_or_else(|| format!("number {vip}"), IpAddr::to_string)
+            .map_or_else(|| format!("number {vip}"), |vip| vip.address.to_string())
     }
 
     fn name(&self, id: InstanceId) -> &str {
-        let index = usize::from(id.0).wrapping_sub(1);
-        self.names.get(index).map_or("?", String::as_str)
+        self.instance(id).map_or("?", |own| own.name.as_str())
     }
 
     /// Logs one report; `now` only limits repeated failures.
@@ -70,7 +72,7 @@ impl Reporter {
                 cause,
                 at: _,
             } => {
-                transition(self.name(*id), *from, *to, cause);
+                transition(self.name(*id), self.instance(*id), *from, *to, cause);
             }
             Report::GroupTransition { group, to, at: _ } => self.group_transition(*group, *to),
             Report::PriorityChanged { id, from, to } => info!(
@@ -127,10 +129,15 @@ impl Reporter {
                     );
                 }
             }
-            Report::Privileges {
+            Report::Privileges(Entered {
+                tid: _,
                 fifo_errno,
                 lock_errno,
-            } => {
+                cpus_errno,
+            }) => {
+                if *cpus_errno != 0 {
+                    warn_refused("vrrp_cpu_affinity", &os_error(*cpus_errno));
+                }
                 if *fifo_errno != 0 {
                     warn!(
                         "fast lane runs at ordinary priority, SCHED_FIFO was refused: {}; \
@@ -147,7 +154,8 @@ impl Reporter {
                 "({}) sent 0 priority",
                 self.name(*id)
             ),
-            Report::Refused { outcome, sender } => refused(*outcome, sender.as_ref()),
+            // See `refusals`.
+            Report::Refused(_) => {}
             Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
         }
     }
@@ -191,25 +199,17 @@ fn os_error(errno: i32) -> String {
     }
 }
 
-/// Worded as the kernel side's lines are (`io::bpf::logs`).
-fn refused(outcome: Outcome, sender: Option<&Sender>) {
-    let why = explain(outcome).map(|why| format!(": {why}"));
-    let (label, why) = (outcome.label(), why.unwrap_or_default());
-    match sender {
-        Some(Sender {
-            source,
-            vrid,
-            ifindex,
-        }) => {
-            warn!("advert refused: {label} from {source} vrid {vrid} ifindex {ifindex}{why}");
-        }
-        None => warn!("advert refused: {label}{why}"),
-    }
+/// Adverts on this link have no room for all VIPs.
+pub fn surplus(name: &str, surplus: usize, interface: &str) {
+    warn!(
+        "({name}) adverts on {interface} have no room for the last {surplus} VIPs: \
+         these are held, but not advertised"
+    );
 }
 
 /// An instance that was never up, or is kept down by something else now.
-pub fn still_down(name: &str, fault: Fault, entering: bool) {
-    warn!(instance = name, "({name}) {}", fault_text(fault));
+pub fn still_down(name: &str, why: &str, entering: bool) {
+    warn!(instance = name, "({name}) {why}");
     if entering {
         info!(
             instance = name,
@@ -219,7 +219,7 @@ pub fn still_down(name: &str, fault: Fault, entering: bool) {
     }
 }
 
-fn transition(name: &str, from: State, to: State, cause: &Cause) {
+fn transition(name: &str, instance: Option<&Instance>, from: State, to: State, cause: &Cause) {
     match cause {
         Cause::Started | Cause::Owner | Cause::Shutdown => {}
         Cause::ActiveSilent { .. } => {
@@ -244,7 +244,12 @@ fn transition(name: &str, from: State, to: State, cause: &Cause) {
             );
         }
         Cause::Group { .. } => info!(instance = name, "({name}) follows its sync group"),
-        Cause::Fault(fault) => warn!(instance = name, "({name}) {}", fault_text(*fault)),
+        Cause::Fault(fault) => {
+            let why = instance.map_or_else(String::new, |own| {
+                fault_text(*fault, own, &Known::default())
+            });
+            warn!(instance = name, "({name}) {why}");
+        }
     }
     match (from, to) {
         (_, State::Active) => info!(
@@ -270,21 +275,6 @@ fn transition(name: &str, from: State, to: State, cause: &Cause) {
                 "({name}) Entering FAULT STATE"
             ),
         },
-    }
-}
-
-/// What is wrong, in words for an operator.
-pub fn fault_text(fault: Fault) -> &'static str {
-    match fault {
-        Fault::InterfaceGone => "an interface it needs does not exist",
-        Fault::LinkDown => "its interface is down or has no carrier",
-        Fault::NoSourceAddress => "no address on the interface to send adverts from",
-        Fault::TrackedDown => "a tracked interface is down",
-        Fault::TrackedScript => "a tracked script fails",
-        Fault::TrackedFile => "a tracked file reports a fault",
-        Fault::TrackedProcess => "tracked processes are not as they should be",
-        Fault::Unread => "a tracker has no result yet",
-        Fault::Group => "another member of its sync group is in a fault",
     }
 }
 

@@ -4,14 +4,17 @@
 use std::{collections::BTreeMap, io, os::fd::AsFd};
 
 use agent_common::Family;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, health::Health, links::Links, lock::Locks,
-    picture::Pending, reports::Reporter,
+    Failure, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce, health::Health,
+    held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
+    process::Placement, refusals, reload::named_interfaces, reports::Reporter,
+    strangers::Strangers,
 };
 use crate::{
-    config::{Config, Instance, Vip},
+    config::{AddressOptions, Config, Instance, Vip},
     core::InstanceId,
     io::{
         advert::Transmitters,
@@ -22,15 +25,19 @@ use crate::{
         netlink::{
             batch::{AddressPlan, CommandSocket},
             monitor::Monitor,
-            survey::{World, survey},
+            survey::{Address, World, survey},
         },
         plan,
-        receive::slow::SlowReceiver,
+        receive::{refusal::Refusal, slow::SlowReceiver},
     },
 };
 
 impl Service {
-    pub(super) async fn start(config: Config, options: Options) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        config: Config,
+        options: Options,
+        placement: Placement,
+    ) -> Result<Self, Failure> {
         let families = |family| {
             config
                 .instances
@@ -41,25 +48,17 @@ impl Service {
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
         let mut locks = Locks::default();
-        locks
-            .take(&config.instances)
-            .map_err(|(instance, source)| match source.kind() {
-                io::ErrorKind::AddrInUse => Failure::AlreadyRunning { instance },
-                _ => Failure::Runtime {
-                    what: "cannot lock the instance".to_owned(),
-                    source,
-                },
-            })?;
+        locks.take(&config.instances)?;
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
         tokio::spawn(connection);
-        let world = survey(&handle).await.map_err(|error| Failure::Runtime {
-            what: "cannot ask the kernel for links and addresses".to_owned(),
-            source: io::Error::other(error.to_string()),
-        })?;
-        let names = config.instances.iter().map(|i| i.interface.as_str());
-        check_interfaces(names, &world)?;
-        let mut kernel = load_kernel(&options)?;
+        let world = look(&handle).await?;
+        if !config.interfaces.dynamic {
+            let names = config.instances.iter().flat_map(named_interfaces);
+            check_interfaces(names, &world)?;
+        }
+        let (tell, refused) = mpsc::channel(refusals::ROOM);
+        let mut kernel = load_kernel(&options, tell)?;
         let maps = match &mut kernel {
             Some(kernel) => Some(kernel.fast_maps().map_err(|error| Failure::Runtime {
                 what: "cannot use the BPF maps".to_owned(),
@@ -69,6 +68,13 @@ impl Service {
         };
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
+        let mut machine = Machine::new()?;
+        // Adverts may have to come from one of them.
+        machine.statics.apply(&config.static_addresses, &world)?;
+        let world = match machine.statics.take_changed() {
+            true => look(&handle).await?,
+            false => world,
+        };
         check_own_addresses(&config, &world)?;
         remove_strays(&mut command, &config, &world)?;
         let sockets = Sockets {
@@ -103,9 +109,10 @@ impl Service {
         }
         let driver = Driver::new(cores, sockets, fast_end)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
+        let process = config.process.clone();
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
-            .spawn(move || driver.run())
+            .spawn(move || driver.run(&process))
             .map_err(Failure::runtime("cannot start the fast lane"))?;
         let wake = slow_end.wake_fd().try_clone_to_owned();
         let wake = wake
@@ -114,12 +121,23 @@ impl Service {
         Ok(Self {
             reporter,
             health,
+            refused,
+            alarms: Alarms::default(),
+            alarms_at: None,
+            held: Held::new(config.start_delay),
+            igmp: LocalIgmp::default(),
+            strangers: Strangers::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),
             baselines: BTreeMap::new(),
             families: [(Family::V4, v4), (Family::V6, v6)],
             file: options.file,
+            config_id: options.config_id,
+            all_config: options.all_config,
+            namespace: options.namespace,
+            dumps: options.dumps,
+            cleared: super::Cleared::new(),
             wake,
             look_at: None,
             marks: Marks::default(),
@@ -130,14 +148,23 @@ impl Service {
             links: Links::default(),
             lane: slow_end,
             fast: Some(fast),
-            privileges: (0, 0),
+            placement,
+            debounce: Debounce::default(),
             resync_at: None,
             running: false,
             dropped: 0,
             config,
             locks,
+            machine,
         })
     }
+}
+
+async fn look(handle: &rtnetlink::Handle) -> Result<World, Failure> {
+    survey(handle).await.map_err(|error| Failure::Runtime {
+        what: "cannot ask the kernel for links and addresses".to_owned(),
+        source: io::Error::other(error.to_string()),
+    })
 }
 
 /// A name that is no interface's is a slip more often than a wish.
@@ -158,7 +185,7 @@ pub(super) fn check_interfaces<'a>(
 }
 
 /// `None` where BPF cannot be used and need not be.
-fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
+fn load_kernel(options: &Options, tell: mpsc::Sender<Refusal>) -> Result<Option<Kernel>, Failure> {
     if options
         .policy
         .order
@@ -169,7 +196,7 @@ fn load_kernel(options: &Options) -> Result<Option<Kernel>, Failure> {
     }
     match Kernel::load() {
         Ok(mut kernel) => {
-            match kernel.log_task() {
+            match kernel.log_task(Some(tell)) {
                 Ok(task) => drop(tokio::spawn(task)),
                 Err(error) => warn!("the XDP program's log lines cannot be read: {error}"),
             }
@@ -227,7 +254,7 @@ fn remove_strays(
                 .addresses_on(ifindex)
                 .filter(|found| found.address == vip.address);
             let before = strays.len();
-            strays.extend(found.map(|found| (as_found(instance, vip, found.prefix), ifindex)));
+            strays.extend(found.map(|found| (as_found(instance, vip, found), ifindex)));
             if strays.len() > before {
                 info!(
                     "({}) VIP {} is on {} already, as after a crash: removing it",
@@ -264,12 +291,16 @@ fn remove_strays(
 /// The kernel removes only what has the prefix and the label that it is asked
 /// for, and an earlier run may have had others. The owner's VIP can be the
 /// address of the machine itself: only what is configured is taken for left.
-fn as_found(instance: &Instance, vip: &Vip, prefix: u8) -> Vip {
+fn as_found(instance: &Instance, vip: &Vip, found: &Address) -> Vip {
     match instance.priority.is_owner() {
         true => vip.clone(),
         false => Vip {
-            prefix,
+            prefix: found.prefix,
             label: None,
+            options: AddressOptions {
+                peer: found.peer,
+                ..vip.options
+            },
             ..vip.clone()
         },
     }

@@ -10,6 +10,7 @@ use std::{
     os::fd::OwnedFd,
 };
 
+use agent_common::wire::frame::wire_address;
 use bytemuck::{Pod, Zeroable};
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -21,28 +22,42 @@ use crate::{config::Instance, io::netlink::survey::World};
 /// Name of the environment variable that carries the descriptor number.
 pub const GUARD_FD: &str = "FAILOVERD_GUARD_FD";
 
+/// Family of a record that says that the agent runs.
+pub const READY: u8 = 1;
+
 /// One address, or with family 0 the start of a new list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct GuardRecord {
     pub ifindex: u32,
-    /// 4 or 6; 0 forgets everything told before.
+    /// 4 or 6; 0 forgets everything told before; [`READY`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
     /// Network order; an IPv4 address in the first four bytes.
     pub address: [u8; 16],
+    /// The other end of a point-to-point address, in the same form; all zero
+    /// without one. The kernel removes an address only with its peer.
+    pub peer: [u8; 16],
 }
 
-const _: () = assert!(size_of::<GuardRecord>() == 24);
+const _: () = assert!(size_of::<GuardRecord>() == 40);
 
 impl GuardRecord {
     /// `None` for the start of a list, and for what no agent writes.
     pub fn ip(&self) -> Option<IpAddr> {
-        let [a, b, c, d, ..] = self.address;
+        self.read(self.address)
+    }
+
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.read(self.peer).filter(|peer| !peer.is_unspecified())
+    }
+
+    fn read(&self, bytes: [u8; 16]) -> Option<IpAddr> {
+        let [a, b, c, d, ..] = bytes;
         match self.family {
             4 => Some(IpAddr::from([a, b, c, d])),
-            6 => Some(IpAddr::from(self.address)),
+            6 => Some(IpAddr::from(bytes)),
             _ => None,
         }
     }
@@ -81,13 +96,24 @@ impl GuardPipe {
                     family: if vip.address.is_ipv4() { 4 } else { 6 },
                     prefix: vip.prefix,
                     _pad: [0; 2],
-                    address: agent_common::wire::frame::wire_address(vip.address),
+                    address: wire_address(vip.address),
+                    peer: vip.options.peer.map(wire_address).unwrap_or_default(),
                 });
             }
         }
         if records != self.told && self.send(bytemuck::cast_slice(&records)).is_ok() {
             self.told = records;
         }
+    }
+
+    /// Says that the start is over and succeeded.
+    pub fn tell_ready(&mut self) {
+        let record = GuardRecord {
+            family: READY,
+            ..GuardRecord::zeroed()
+        };
+        // A supervisor that is gone is noticed by its end of the pipe.
+        let _ = self.send(bytemuck::bytes_of(&record));
     }
 
     /// A list can be longer than the pipe: then the supervisor gets a moment

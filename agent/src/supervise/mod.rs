@@ -1,22 +1,25 @@
 //! The parent of the agent: takes the VIPs off when the agent dies, and starts
 //! it again.
 //!
-//! It does nothing else, so that there is nothing for it to hang on: it waits
-//! for its child, for the child's list of addresses and for signals, and holds
-//! no lock, no log and no network connection. It carries another name than the
+//! It does little else, so that there is nothing for it to hang on: it waits
+//! for its child, for the child's list of addresses and for signals, which it
+//! passes on, and has no network connection. What it does where it stands for
+//! keepalived's parent process (pid files, a line in syslog) is a [`Manner`] and
+//! never waits for anybody. It carries another name than the
 //! agent, so that ending every process of that name leaves it standing. Should
 //! it die itself, the kernel tells the agent, which then leaves in good order.
 
 pub mod guard;
 
 use std::{
-    ffi::OsString,
+    ffi::{CStr, OsString},
+    fmt,
     fs::File,
     io::{self, Read, Write},
     net::IpAddr,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     os::unix::process::CommandExt,
-    process::{Child, Command, ExitCode, ExitStatus},
+    process::{Child, Command, ExitStatus},
     time::Duration,
 };
 
@@ -30,7 +33,7 @@ use rustix::{
 
 use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
 use crate::{
-    config::Vip,
+    config::{AddressOptions, Vip},
     io::{
         clock,
         netlink::batch::{AddressPlan, CommandSocket},
@@ -46,6 +49,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(4);
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
+/// The exit code of an agent that a signal ended.
+const FAILURE: u8 = 1;
 /// 510 instances with 255 addresses each.
 const MAX_RECORDS: usize = 131_072;
 
@@ -85,22 +90,67 @@ pub fn is_supervised() -> bool {
     std::env::var_os(GUARD_FD).is_some()
 }
 
+/// What `run` does in ways that depend on how it was called.
+pub trait Manner {
+    /// What `ps` shows of the supervisor.
+    fn name(&self) -> &'static CStr;
+    /// Starts an agent again that died.
+    fn starts_again(&self) -> bool;
+    /// Takes this signal for a wish to end.
+    fn stops_at(&self, signal: i32) -> bool {
+        matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
+    }
+    /// The agent with this pid runs.
+    fn ready(&mut self, agent: u32);
+    /// The agent has ended.
+    fn gone(&mut self);
+    /// A sentence for whoever looks after the machine. Must not wait.
+    fn say(&mut self, message: fmt::Arguments<'_>);
+}
+
+/// As `failoverd run` does.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+impl Manner for Plain {
+    fn name(&self) -> &'static CStr {
+        c"fo-guard"
+    }
+
+    fn starts_again(&self) -> bool {
+        true
+    }
+
+    fn ready(&mut self, _agent: u32) {}
+
+    fn gone(&mut self) {}
+
+    fn say(&mut self, message: fmt::Arguments<'_>) {
+        // Unlike `eprintln!`, does not panic when nobody reads any more.
+        let _ = writeln!(io::stderr(), "failoverd: {message}");
+    }
+}
+
 /// Runs the agent with `arguments` as a child until it ends by itself or a
-/// signal ends both.
+/// signal ends both. The exit code.
 ///
 /// # Errors
 ///
 /// When the child cannot be started at all.
-pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
+pub fn run(arguments: &[OsString], manner: &mut dyn Manner) -> io::Result<u8> {
     let signals = sys::block_signals(&[
         libc::SIGTERM,
         libc::SIGINT,
+        libc::SIGQUIT,
         libc::SIGHUP,
         libc::SIGABRT,
         libc::SIGUSR1,
         libc::SIGUSR2,
+        sys::realtime::json(),
+        sys::realtime::stats_clear(),
+        sys::realtime::threads(),
     ])?;
-    sys::set_name(c"fo-guard");
+    sys::set_name(manner.name());
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
     let mut pause = FIRST_PAUSE;
@@ -108,10 +158,11 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
     loop {
         let mut ward = Ward::start(arguments)?;
         let started = clock::now();
-        let status = ward.watch(&signals)?;
+        let status = ward.watch(&signals, manner)?;
+        manner.gone();
         // However it ended: an agent that gave its VIPs up left nothing to
         // remove, one that ended in a panic or without its fast lane did.
-        ward.remove_addresses();
+        ward.remove_addresses(manner);
         // What ran and crashed is wanted: when its interface is away just now,
         // it is tried again. Only a first start is refused for good.
         let for_good = status.success() || !crashed || ward.stopping;
@@ -120,32 +171,33 @@ pub fn run(arguments: &[OsString]) -> io::Result<ExitCode> {
         }
         crashed = true;
         if ward.stopping {
-            return Ok(ExitCode::FAILURE);
+            return Ok(FAILURE);
+        }
+        if !manner.starts_again() {
+            manner.say(format_args!(
+                "the agent died ({status}), its VIPs were removed; not starting it again, as told"
+            ));
+            return Ok(FAILURE);
         }
         if clock::now().since(started) >= STEADY {
             pause = FIRST_PAUSE;
         }
-        say(format_args!(
+        manner.say(format_args!(
             "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
             pause.as_millis()
         ));
-        if wait_unless_stopped(&signals, clock::now().after(pause)) {
-            return Ok(ExitCode::FAILURE);
+        if wait_unless_stopped(&signals, clock::now().after(pause), manner) {
+            return Ok(FAILURE);
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Unlike `eprintln!`, does not panic when nobody reads any more.
-fn say(message: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "failoverd: {message}");
-}
-
 /// An exit of its own is the agent's decision; a signal is a crash, unless the
 /// agent was asked to end.
-fn finished(status: ExitStatus) -> Option<ExitCode> {
+fn finished(status: ExitStatus) -> Option<u8> {
     let code = status.code()?;
-    Some(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+    Some(u8::try_from(code).unwrap_or(FAILURE))
 }
 
 /// A running agent and what it told us.
@@ -158,6 +210,10 @@ struct Ward {
     /// The pipe hangs up when the child ends; polled on, it would only spin.
     pipe_open: bool,
     stopping: bool,
+    /// It acts on signals; before, some of them would end it.
+    ready: bool,
+    /// What it is sent once it is.
+    held: Vec<i32>,
     /// When an agent that was asked to end is killed.
     patient_until: Option<KernelTime>,
 }
@@ -186,11 +242,13 @@ impl Ward {
             partial: Vec::new(),
             pipe_open: true,
             stopping: false,
+            ready: false,
+            held: Vec::new(),
             patient_until: None,
         })
     }
 
-    fn watch(&mut self, signals: &OwnedFd) -> io::Result<ExitStatus> {
+    fn watch(&mut self, signals: &OwnedFd, manner: &mut dyn Manner) -> io::Result<ExitStatus> {
         loop {
             let mut fds = [
                 PollFd::new(&self.pidfd, PollFlags::IN),
@@ -212,25 +270,21 @@ impl Ward {
             let [ended, signalled, told] = fds.map(|fd| fd.revents());
             let (ended, signalled) = (!ended.is_empty(), !signalled.is_empty());
             if !told.is_empty() {
-                self.listen();
+                self.listen(manner);
                 self.pipe_open = !told.contains(PollFlags::HUP);
             }
             if signalled {
-                self.pass_on(signals);
+                self.pass_on(signals, manner);
             }
             if ended {
-                self.listen();
+                self.listen(manner);
                 return self.child.wait();
             }
         }
     }
 
-    fn pass_on(&mut self, signals: &OwnedFd) {
+    fn pass_on(&mut self, signals: &OwnedFd, manner: &dyn Manner) {
         while let Some(number) = sys::next_signal(signals.as_fd()) {
-            if matches!(number, libc::SIGUSR1 | libc::SIGUSR2) {
-                // Requests for data of keepalived: the agent would die of them.
-                continue;
-            }
             if number == libc::SIGABRT {
                 // The watchdog of systemd: the agent does not answer. We are
                 // killed next, so its VIPs have to go now.
@@ -238,19 +292,32 @@ impl Ward {
                 let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
                 continue;
             }
-            if matches!(number, libc::SIGTERM | libc::SIGINT) && !self.stopping {
-                self.stopping = true;
-                self.patient_until = Some(clock::now().after(PATIENCE));
-            }
-            if let Some(signal) = Signal::from_named_raw(number) {
-                // Fails only when the child has just ended, which is seen next.
-                let _ = kill_process(Pid::from_child(&self.child), signal);
+            if matches!(number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
+                if !manner.stops_at(number) {
+                    continue;
+                }
+                if !self.stopping {
+                    self.stopping = true;
+                    self.patient_until = Some(clock::now().after(PATIENCE));
+                }
+                self.signal(number);
+            } else if self.ready {
+                self.signal(number);
+            } else if !self.held.contains(&number) {
+                self.held.push(number);
             }
         }
     }
 
-    fn listen(&mut self) {
-        let mut buffer = [0; 24 * 128];
+    fn signal(&self, number: i32) {
+        // Fails only when the child has just ended, which is seen next; until
+        // it is waited for, its number is nobody else's.
+        sys::kill(Pid::from_child(&self.child), number);
+    }
+
+    fn listen(&mut self, manner: &mut dyn Manner) {
+        let mut ready = false;
+        let mut buffer = [0; size_of::<GuardRecord>() * 128];
         while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
             self.partial
                 .extend_from_slice(buffer.get(..len).unwrap_or_default());
@@ -260,20 +327,35 @@ impl Ward {
                 bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
                 match record.family {
                     0 => self.addresses.clear(),
+                    guard::READY => ready = true,
                     _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
                     _ => {}
                 }
             }
             self.partial = rest.to_vec();
         }
+        if ready {
+            self.get_ready(manner);
+        }
     }
 
-    fn remove_addresses(&self) {
+    fn get_ready(&mut self, manner: &mut dyn Manner) {
+        if self.ready {
+            return;
+        }
+        self.ready = true;
+        manner.ready(self.child.id());
+        for number in std::mem::take(&mut self.held) {
+            self.signal(number);
+        }
+    }
+
+    fn remove_addresses(&self, manner: &mut dyn Manner) {
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
         if let Err(error) = removed {
-            say(format_args!(
+            manner.say(format_args!(
                 "cannot remove the VIPs of the dead agent: {error}"
             ));
         }
@@ -289,13 +371,17 @@ fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions {
+            peer: record.peer(),
+            ..AddressOptions::default()
+        },
         advertised: true,
     };
     Some((vip, record.ifindex))
 }
 
 /// True when a signal asked to stop meanwhile.
-fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime) -> bool {
+fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime, manner: &dyn Manner) -> bool {
     loop {
         let left = until.since(clock::now());
         if left.is_zero() {
@@ -305,7 +391,7 @@ fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime) -> bool {
         let mut fds = [PollFd::new(signals, PollFlags::IN)];
         let _ = poll(&mut fds, timeout.as_ref());
         while let Some(number) = sys::next_signal(signals.as_fd()) {
-            if matches!(number, libc::SIGTERM | libc::SIGINT) {
+            if manner.stops_at(number) {
                 return true;
             }
         }

@@ -48,7 +48,7 @@ fn l02_the_first_refusal_of_a_kind_is_logged() {
     let Some(mut kernel) = lab::kernel() else {
         return;
     };
-    assert!(kernel.log_task().is_err(), "there is no runtime here");
+    assert!(kernel.log_task(None).is_err(), "there is no runtime here");
     log::set_logger(&Capture).unwrap();
     log::set_max_level(log::LevelFilter::Debug);
     let key = InstanceKey {
@@ -82,7 +82,7 @@ fn l02_the_first_refusal_of_a_kind_is_logged() {
         .unwrap();
     let deadline = Duration::from_secs(10);
     let waited = runtime.block_on(async {
-        tokio::spawn(kernel.log_task().unwrap());
+        tokio::spawn(kernel.log_task(None).unwrap());
         tokio::time::timeout(deadline, async {
             while lines_with("incomplete").is_empty() {
                 tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     outcome::Outcome,
-    record::{InstanceFilter, filter_flags},
+    record::{InstanceFilter, advert_flags, filter_flags},
     types::Family,
     wire::{Bytes, Frame, Link, ethernet, frame::wire_address, locate, scan},
 };
@@ -157,6 +157,56 @@ fn r26_unknown_peer() {
     assert!(verdict(&frame, &filter).is_ok());
     filter.peer_count = 255;
     assert!(verdict(&frame, &filter).is_ok());
+}
+
+#[test]
+fn r26_ttl_of_a_peer() {
+    let mut filter = unicast_filter();
+    filter.flags |= filter_flags::CHECK_SOURCE;
+    filter.peers[0] = wire_address(PEER_V4.into());
+    filter.peers[1] = wire_address(ip("192.0.2.250"));
+    filter.peer_count = 2;
+    filter.min_ttl = [64; 32];
+    filter.ttl_headroom = [1; 32];
+    let from = |ttl| Packet {
+        ttl,
+        ..Packet::unicast_v4(G4)
+    };
+    for (ttl, good) in [
+        (0, false),
+        (63, false),
+        (64, true),
+        (254, true),
+        (255, false),
+    ] {
+        let found = verdict(&from(ttl).frame(), &filter).map(|_| ());
+        let expected = if good { Ok(()) } else { Err(Outcome::PeerTtl) };
+        assert_eq!(found, expected, "{ttl}");
+    }
+    // The limits of another peer are not its own.
+    filter.min_ttl[0] = 0;
+    assert!(verdict(&from(1).frame(), &filter).is_ok());
+}
+
+#[test]
+fn k06_the_old_checksum_of_unicast() {
+    let mut filter = unicast_filter();
+    let old = Packet::unicast_v4(G3).frame();
+    assert_eq!(verdict(&old, &filter), Err(Outcome::Checksum));
+    filter.flags |= filter_flags::OLD_CHECKSUM;
+    let flags = verdict(&old, &filter).unwrap().flags;
+    assert_eq!(
+        flags,
+        advert_flags::OLD_CHECKSUM | advert_flags::PSEUDO_HEADER
+    );
+    // The proper one is not taken for it.
+    let proper = verdict(&Packet::unicast_v4(G4).frame(), &filter).unwrap();
+    assert_eq!(proper.flags, advert_flags::PSEUDO_HEADER);
+    let mut wrong = hex(G3);
+    wrong[15] ^= 1;
+    let mut packet = Packet::unicast_v4(G3);
+    packet.message = wrong;
+    assert_eq!(verdict(&packet.frame(), &filter), Err(Outcome::Checksum));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::usage_error::UsageError;
 use super::{InstanceArgs, Plan, warning};
 use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
 use crate::config::{
-    Code, Config, Diagnostic, IfName, Instance, MAX_PEERS, cut_password, family_of, parse_host,
+    Code, Config, Diagnostic, Files, IfName, Instance, MAX_PEERS, cut_password, family_of,
+    parse_host,
 };
 
 /// # Errors
@@ -28,10 +29,11 @@ pub fn plan(args: &InstanceArgs) -> Result<(Plan, Vec<Diagnostic>), Vec<UsageErr
     match instance {
         Some(instance) if check.errors.is_empty() => {
             let config = Config {
+                files: Files::default(),
                 instances: vec![instance],
                 ..Config::default()
             };
-            Ok((Plan::Run(config), check.warnings))
+            Ok((Plan::Run(Box::new(config)), check.warnings))
         }
         Some(_) | None => Err(check.errors),
     }
@@ -99,10 +101,16 @@ impl Check {
             password,
             v3_checksum: V3Checksum::PseudoHeader,
             announce: AnnouncePolicy::default(),
+            packets: Default::default(),
+            paces: Vec::new(),
             vips,
+            accept: true,
+            promote_secondaries: false,
+            tracked_addresses: Vec::new(),
             track_interfaces: Vec::new(),
             tracks: Vec::new(),
             group: None,
+            track_primary: true,
         })
     }
 

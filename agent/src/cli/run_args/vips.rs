@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use super::check::Check;
 use super::usage_error::UsageError;
 use super::warning;
-use crate::config::{Code, MAX_ADVERTISED, Vip, family_of, parse_vip_address};
+use crate::config::{
+    AddressOptions, Code, MAX_ADVERTISED, Vip, family_of, parse_vip_address, useless,
+};
 
 impl Check {
     pub fn vips(&mut self, given: &[String]) -> Vec<Vip> {
@@ -23,6 +25,11 @@ impl Check {
                 }
             };
             self.vip_fits(address, &vips);
+            if let Some(why) = useless(address, prefix) {
+                let message =
+                    format!("--vip {text} {why}: give an address that other machines can reach");
+                self.warnings.push(warning(Code::BadAddress, message));
+            }
             if vips.iter().any(|vip| vip.address == address) {
                 let message = format!("--vip {address} is given twice; the first one counts");
                 self.warnings.push(warning(Code::Duplicate, message));
@@ -35,6 +42,7 @@ impl Check {
                 broadcast: None,
                 label: None,
                 scope: 0,
+                options: AddressOptions::default(),
                 advertised: true,
             });
         }

@@ -9,12 +9,22 @@ pub enum Key {
     Auth(AuthKey),
     /// Health and sync groups: taken by name, see `lower::track`.
     Track(&'static str),
+    GarpGroup(GarpGroupKey),
+    /// `group` of a track_group.
+    TrackGroup,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RootKey {
     GlobalDefs,
     VrrpInstance,
+    GarpGroup,
+    UpDownDelays,
+    StaticIpaddress,
+    TrackGroup,
+    Instance,
+    NetNamespace,
+    UsePidDir,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -31,6 +41,45 @@ pub enum GlobalKey {
     ScriptUser,
     /// What it asks for is always so.
     ScriptSecurity,
+    GarpInterval,
+    GnaInterval,
+    MinGarp,
+    McastGroup4,
+    McastGroup6,
+    DisableLocalIgmp,
+    SkipCheckAdvAddr,
+    Strict,
+    StartupDelay,
+    DelayAfterBoot,
+    LogUnknownVrids,
+    DynamicInterfaces,
+    Process(ProcessKey),
+    Nftables,
+    NftablesPriority,
+    NftablesIfindex,
+    NftablesCounters,
+    Files(FilesKey),
+}
+
+/// How the agent itself is to run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProcessKey {
+    Priority,
+    RtPriority,
+    Affinity,
+    RtTime,
+    Umask,
+}
+
+/// The files that the agent writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FilesKey {
+    StateDump,
+    StatsDump,
+    JsonDump,
+    JsonVersion,
+    DataUseInstance,
+    ReloadFile,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -49,6 +98,7 @@ pub enum InstanceKey {
     CheckUnicastSrc,
     VirtualIpaddress,
     VirtualIpaddressExcluded,
+    DontTrackPrimary,
     Preempt,
     Nopreempt,
     PreemptDelay,
@@ -58,6 +108,16 @@ pub enum InstanceKey {
     HigherPrioSendAdvert,
     V3ChecksumAsV2,
     OwnerIgnoreAdverts,
+    McastDstIp,
+    UnicastTtl,
+    UnicastFaultNoPeer,
+    OldUnicastChecksum,
+    SkipCheckAdvAddr,
+    StrictMode,
+    Accept,
+    NoAccept,
+    PromoteSecondaries,
+    NoVirtualIpaddress,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.
@@ -69,6 +129,16 @@ pub enum GarpKey {
     RefreshRepeat,
     LowerPrioDelay,
     LowerPrioRepeat,
+    ExtraIf,
+}
+
+/// Of a `garp_group`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum GarpGroupKey {
+    GarpInterval,
+    GnaInterval,
+    Interface,
+    Interfaces,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -6,6 +6,8 @@ mod instance;
 mod root;
 mod server;
 mod special;
+
+pub use special::extra_garp;
 mod tracking;
 
 use super::{Keyword, Shape, Status};
@@ -64,7 +66,6 @@ mod reason {
     pub const MAIL: Status = NotYet("e-mail notification");
     pub const NOTIFY: Status = NotYet("notify scripts and FIFOs");
     pub const SCRIPTS: Status = NotYet("scripts");
-    pub const TRACKING: Status = NotYet("tracking");
     pub const fn track(keyword: &'static str) -> Status {
         Status::Supported(super::super::Key::Track(keyword))
     }
@@ -72,25 +73,18 @@ mod reason {
     pub const LVS: Status = NotYet("virtual servers (IPVS)");
     pub const BFD: Status = NotYet("BFD");
     pub const VMAC: Status = NotYet("virtual MAC addresses");
-    pub const ROUTES: Status = NotYet("static and virtual addresses, routes and rules");
-    pub const FIREWALL: Status = NotYet("firewall rules for VIPs");
+    pub const ROUTES: Status = NotYet("static and virtual routes and rules");
+    pub const FIREWALL: Status = WithoutEffect(
+        "failoverd drops traffic by nftables rules in a table of its own, whatever is named here",
+    );
     pub const SNMP: Status = NotYet("SNMP");
     pub const DBUS: Status = NotYet("D-Bus");
     pub const PROCESS: Status = NotYet("process and scheduling settings");
-    pub const FILES: Status = NotYet("keepalived's reload and state files");
-    pub const MULTICAST: Status = NotYet("other multicast groups");
-    pub const START: Status = NotYet("delays at start");
-    pub const STRICT: Status = NotYet("strict mode");
-    pub const ANNOUNCE: Status = NotYet("further announcement settings");
-    pub const UNICAST: Status = NotYet("further unicast settings");
     pub const ONE_PROCESS: Status = WithoutEffect("failoverd has no such process");
     pub const BUFFERS: Status =
         WithoutEffect("failoverd sizes its buffers itself and recovers from their overrun");
     pub const LINKBEAT: Status =
         WithoutEffect("failoverd is told of link changes by the kernel and never polls");
-    pub const LIST_CHECK: Status = WithoutEffect(
-        "failoverd logs adverts with other addresses and never drops them, so there is no check to skip",
-    );
 }
 
 /// Shapes that several blocks share.

@@ -45,6 +45,8 @@ fn supported_keywords_stand_in_the_block_of_their_key() {
             Key::Global(_) => Block::GlobalDefs,
             Key::Instance(_) => Block::VrrpInstance,
             Key::Auth(_) => Block::Authentication,
+            Key::GarpGroup(_) => Block::GarpGroup,
+            Key::TrackGroup => Block::TrackGroup,
             // In many blocks, and by its own name.
             Key::Track(name) => {
                 assert_eq!(

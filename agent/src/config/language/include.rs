@@ -33,7 +33,7 @@ pub struct Check {
 }
 
 impl Check {
-    const ALL: Self = Self {
+    pub const ALL: Self = Self {
         readable: true,
         matches: true,
         wildcard: true,

@@ -11,6 +11,7 @@ fn read_as(text: &str, id: &str) -> (Vec<Word>, Vec<Diagnostic>) {
     let mut sink = Sink::new("t");
     sink.set_main(text.into());
     let surroundings = Surroundings {
+        all_files: false,
         config_id: Some(id.into()),
         files: false,
     };
@@ -250,6 +251,7 @@ impl Directory {
         let mut sink = Sink::new("main.conf");
         sink.set_main(main.into());
         let surroundings = Surroundings {
+            all_files: false,
             config_id: Some("x".into()),
             files: true,
         };

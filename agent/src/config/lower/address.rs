@@ -4,15 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::Family;
 
-use super::statement::extra_word;
+use super::address_options::Options;
 use crate::config::diagnostic::Code;
 use crate::config::lexer::{Span, Word};
-use crate::config::model::{IfName, Vip};
+use crate::config::model::{AddressOptions, IfName, StaticAddress, Vip};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
-
-/// Bytes of an interface label: IFNAMSIZ without the NUL.
-const MAX_LABEL: usize = 15;
 
 pub const fn family(address: IpAddr) -> Family {
     match address {
@@ -38,8 +35,17 @@ const fn host_prefix(address: IpAddr) -> u8 {
 
 /// An address that a machine can have; the error says why not.
 pub fn parse_host(text: &str) -> Result<IpAddr, &'static str> {
+    let address = parse_any(text)?;
+    if address.is_multicast() {
+        return Err("is not the address of a machine");
+    }
+    Ok(address)
+}
+
+/// The same, or that of a multicast group.
+fn parse_any(text: &str) -> Result<IpAddr, &'static str> {
     let address: IpAddr = text.parse().map_err(|_| "is not an IP address")?;
-    if address.is_unspecified() || address.is_multicast() {
+    if address.is_unspecified() {
         return Err("is not the address of a machine");
     }
     if address == IpAddr::V4(Ipv4Addr::BROADCAST) {
@@ -51,11 +57,18 @@ pub fn parse_host(text: &str) -> Result<IpAddr, &'static str> {
 /// `ADDR` or `ADDR/LEN`. Without a length it is a host address. The length is
 /// `Err` with the longest one where it cannot be used.
 pub fn parse_vip_address(text: &str) -> Result<(IpAddr, Result<u8, u8>), &'static str> {
+    parse_with_prefix(text, parse_host)
+}
+
+fn parse_with_prefix(
+    text: &str,
+    parse: fn(&str) -> Result<IpAddr, &'static str>,
+) -> Result<(IpAddr, Result<u8, u8>), &'static str> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let address = parse_host(address)?;
+    let address = parse(address)?;
     let most = host_prefix(address);
     let prefix = match length {
         None => Ok(most),
@@ -72,14 +85,45 @@ pub fn parse_vip_address(text: &str) -> Result<(IpAddr, Result<u8, u8>), &'stati
 /// A VIP and where its address stands. `None` where the line cannot be used,
 /// which is reported.
 pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(Vip, Span)> {
+    entry(statement, advertised, false, sink).map(|(vip, _, span)| (vip, span))
+}
+
+/// What keepalived takes for `dev` where a static address has none.
+const DEFAULT_INTERFACE: &str = "eth0";
+
+/// A line of `static_ipaddress`, and the `track_group` that it names.
+pub fn static_address(
+    statement: &Statement,
+    sink: &mut Sink,
+) -> Option<(StaticAddress, Option<Word>, Span)> {
+    let (mut address, group, span) = entry(statement, false, true, sink)?;
+    if address.device.is_none() {
+        let message = format!(
+            "static address {} has no dev; {DEFAULT_INTERFACE} is used",
+            address.address
+        );
+        sink.trap(Code::Incomplete, span, message)
+            .help("write ADDRESS/LENGTH dev INTERFACE");
+        address.device = IfName::new(DEFAULT_INTERFACE);
+    }
+    Some((StaticAddress(address), group, span))
+}
+
+fn entry(
+    statement: &Statement,
+    advertised: bool,
+    fixed: bool,
+    sink: &mut Sink,
+) -> Option<(Vip, Option<Word>, Span)> {
     let word = statement.words.first()?;
-    let (address, prefix) = match parse_vip_address(&word.text) {
+    let what = if fixed { "address" } else { "VIP" };
+    let (address, prefix) = match parse_with_prefix(&word.text, parse_any) {
         Ok(parsed) => parsed,
         Err(why) => {
             sink.error(
                 Code::BadAddress,
                 word.span,
-                format!("VIP '{}' {why}", word.text),
+                format!("{what} '{}' {why}", word.text),
             )
             .help("write one ADDRESS or ADDRESS/LENGTH a line");
             return None;
@@ -87,7 +131,7 @@ pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(
     };
     let prefix = prefix.unwrap_or_else(|most| {
         let message = format!(
-            "Invalid prefix length of VIP '{}'; /{most} is used",
+            "Invalid prefix length of {what} '{}'; /{most} is used",
             word.text
         );
         sink.warn(Code::OutOfRange, word.span, message);
@@ -100,10 +144,14 @@ pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions::default(),
         advertised,
     };
     let mut options = Options {
         vip,
+        has_prefix: word.text.contains('/'),
+        fixed,
+        group: None,
         broadcast: None,
         usable: true,
         sink,
@@ -112,154 +160,8 @@ pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(
     while let Some(option) = rest.next() {
         options.option(option, &mut rest);
     }
-    options.finish().map(|vip| (vip, word.span))
-}
-
-struct Options<'a> {
-    vip: Vip,
-    /// Computed at the end, when the prefix cannot change any more.
-    broadcast: Option<(String, Span)>,
-    usable: bool,
-    sink: &'a mut Sink,
-}
-
-impl Options<'_> {
-    fn option<'w>(&mut self, option: &Word, rest: &mut impl Iterator<Item = &'w Word>) {
-        let mut value = || rest.next();
-        match option.text.as_str() {
-            "dev" => self.with_value(option, value(), Self::device),
-            "brd" | "broadcast" => self.with_value(option, value(), |options, word| {
-                options.broadcast = Some((word.text.clone(), word.span));
-            }),
-            "label" => self.with_value(option, value(), Self::label),
-            "scope" => self.with_value(option, value(), Self::scope),
-            "peer" | "preferred_lft" => {
-                self.not_yet(option);
-                self.with_value(option, value(), |options, word| options.later(option, word));
-            }
-            "home" | "-nodad" | "nodad" | "mngtmpaddr" | "noprefixroute" | "autojoin"
-            | "no_track" | "use_vmac" => self.not_yet(option),
-            _ => extra_word("the VIP", option, false, true, self.sink),
-        }
-    }
-
-    fn with_value(
-        &mut self,
-        option: &Word,
-        value: Option<&Word>,
-        set: impl FnOnce(&mut Self, &Word),
-    ) {
-        match value {
-            Some(value) => set(self, value),
-            None => {
-                let message = format!("{} is missing its value", option.text);
-                self.sink.error(Code::MissingValue, option.span, message);
-                self.usable = false;
-            }
-        }
-    }
-
-    fn not_yet(&mut self, option: &Word) {
-        self.sink
-            .not_yet("further address options", &option.text, option.span);
-    }
-
-    /// The value of an option that nothing acts on yet.
-    fn later(&mut self, option: &Word, word: &Word) {
-        let good = match option.text.as_str() {
-            "peer" => parse_vip_address(&word.text).is_ok(),
-            _ => word.text == "forever" || word.text.parse::<u32>().is_ok(),
-        };
-        if !good {
-            let message = format!("Invalid {} '{}'; it is ignored", option.text, word.text);
-            self.sink.warn(Code::BadValue, word.span, message);
-        }
-    }
-
-    fn device(&mut self, word: &Word) {
-        self.vip.device = IfName::new(&word.text);
-        if self.vip.device.is_none() {
-            bad_interface(word, self.sink);
-            self.usable = false;
-        }
-    }
-
-    fn label(&mut self, word: &Word) {
-        if word.text.len() > MAX_LABEL {
-            let message = format!(
-                "label '{}' is longer than {MAX_LABEL} characters",
-                word.text
-            );
-            self.sink
-                .error(Code::BadInterface, word.span, message)
-                .help("shorten it");
-            self.usable = false;
-        } else if self.vip.address.is_ipv6() {
-            let message = "a label is for IPv4 addresses only; it is ignored";
-            self.sink.warn(Code::WrongFamily, word.span, message);
-        } else {
-            self.vip.label = Some(word.text.clone());
-        }
-    }
-
-    fn scope(&mut self, word: &Word) {
-        let scope = match word.text.as_str() {
-            "global" | "universe" => Some(0),
-            "site" => Some(200),
-            "link" => Some(253),
-            "host" => Some(254),
-            "nowhere" => Some(255),
-            number => number.parse().ok(),
-        };
-        match scope {
-            Some(scope) => self.vip.scope = scope,
-            None => {
-                let message = format!("Invalid scope '{}'; it is ignored", word.text);
-                self.sink
-                    .warn(Code::BadValue, word.span, message)
-                    .help("use global, site, link, host or a number of 0 to 255");
-            }
-        }
-    }
-
-    fn finish(mut self) -> Option<Vip> {
-        if let Some((text, span)) = self.broadcast.take() {
-            self.vip.broadcast = self.broadcast(&text, span);
-        }
-        self.usable.then_some(self.vip)
-    }
-
-    fn broadcast(&mut self, text: &str, span: Span) -> Option<Ipv4Addr> {
-        let IpAddr::V4(address) = self.vip.address else {
-            let message = "IPv6 has no broadcast; brd is ignored";
-            self.sink.warn(Code::WrongFamily, span, message);
-            return None;
-        };
-        if text == "+" || text == "-" {
-            let hosts = u32::MAX
-                .checked_shr(u32::from(self.vip.prefix))
-                .unwrap_or(0);
-            if self.vip.prefix > 30 {
-                let message = format!("a /{} has no broadcast; brd is ignored", self.vip.prefix);
-                self.sink.warn(Code::OutOfRange, span, message);
-                return None;
-            }
-            let bits = address.to_bits();
-            return Some(Ipv4Addr::from_bits(if text == "+" {
-                bits | hosts
-            } else {
-                bits & !hosts
-            }));
-        }
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            let message = format!("brd '{text}' is not an IPv4 address; it is ignored");
-            self.sink
-                .warn(Code::BadValue, span, message)
-                .help("use an address, + or -");
-        }
-        parsed
-    }
+    let group = options.group.take();
+    options.finish(word.span).map(|vip| (vip, group, word.span))
 }
 
 pub fn bad_interface(word: &Word, sink: &mut Sink) {

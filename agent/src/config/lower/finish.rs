@@ -1,6 +1,6 @@
 //! A [`Draft`] to an [`Instance`]: what must be given, and what fits together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,12 +8,14 @@ use agent_common::{Family, Priority, Version, Vrid};
 
 use super::address::{family, family_name};
 use super::advert::{interval, password};
+use super::firewall;
 use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
-use super::{track, traps};
+use super::useless::useless;
+use super::{strict, track, traps};
 use crate::config::diagnostic::Code;
-use crate::config::model::{IfName, Instance, V3Checksum, Vip};
+use crate::config::model::{IfName, Instance, Pace, Pacing, V3Checksum, Vip};
 use crate::config::sink::Sink;
 
 /// Addresses that the count field of an advert can stand for.
@@ -22,6 +24,7 @@ pub const MAX_ADVERTISED: usize = u8::MAX as usize;
 /// `None` where the instance cannot be used; the reason is reported.
 pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
+    strict::enforce(&mut draft, globals, sink);
     let interface = required_interface(&draft, sink);
     let vrid = required_vrid(&draft, sink);
     let family = required_family(&draft, sink)?;
@@ -34,6 +37,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let (preempt, preempt_delay) = preempt(&draft, priority, sink);
     let interval = interval(&draft, version, sink);
     let password = password(&draft, version, sink);
+    let packets = draft.packets.policy(&draft, family, globals, sink);
     let interface = interface?;
     let v3_checksum = if draft
         .v3_checksum_as_v2
@@ -51,11 +55,12 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let higher_send = draft
         .higher_prio_send_advert
         .or(globals.higher_prio_send_advert);
-    let mut instance = Instance {
+    let instance = Instance {
         name,
         track_interfaces: Vec::new(),
         tracks: Vec::new(),
         group: None,
+        track_primary: !draft.dont_track_primary,
         interface,
         vrid: vrid?,
         version,
@@ -75,11 +80,31 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         password,
         v3_checksum,
         announce: draft.garp.policy(&globals.garp),
+        packets,
+        paces: Vec::new(),
         vips: vips?,
+        accept: firewall::accept(&draft, priority == u8::MAX, sink),
+        promote_secondaries: draft.promote_secondaries,
+        tracked_addresses: Vec::new(),
+    };
+    let mut instance = Instance {
+        paces: paces(&instance, &globals.pacing),
+        ..instance
     };
     track::own(&draft, &mut instance, sink);
     traps::instance(&draft, &instance, globals, sink);
-    Some(instance)
+    let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
+    good.then_some(instance)
+}
+
+/// Of the interfaces that its VIPs are on.
+fn paces(instance: &Instance, pacing: &Pacing) -> Vec<Pace> {
+    let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+    let names: BTreeSet<&IfName> = homes.chain([&instance.interface]).collect();
+    names
+        .into_iter()
+        .filter_map(|name| pacing.of(name))
+        .collect()
 }
 
 fn required_interface(draft: &Draft, sink: &mut Sink) -> Option<IfName> {
@@ -107,6 +132,9 @@ fn required_family(draft: &Draft, sink: &mut Sink) -> Option<Family> {
     }
     let advertised = draft.vips.iter().find(|(vip, _)| vip.advertised);
     let first = advertised.or(draft.vips.first());
+    if first.is_none() && draft.no_vips {
+        return Some(Family::V4);
+    }
     if first.is_none() {
         no_vip(draft, sink);
     }
@@ -163,6 +191,11 @@ fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -
             sink.trap(Code::Duplicate, span, message);
             continue;
         }
+        if let Some(why) = useless(vip.address, vip.prefix) {
+            let message = format!("{title} VIP {}/{} {why}", vip.address, vip.prefix);
+            sink.trap(Code::BadAddress, span, message)
+                .help("use an address that other machines of the network can have");
+        }
         if vip.advertised {
             advertised = advertised.saturating_add(1);
             if advertised == MAX_ADVERTISED + 1 {
@@ -184,7 +217,8 @@ fn vips(draft: &mut Draft, family_: Family, version: Version, sink: &mut Sink) -
         vips.push(vip);
     }
     // A v2 advert may carry no address at all; a v3 advert may not (F-17).
-    if usable && advertised == 0 && (version == Version::V3 || vips.is_empty()) {
+    let none = vips.is_empty() && !draft.no_vips;
+    if usable && advertised == 0 && (version == Version::V3 || none) {
         no_vip(draft, sink);
         return None;
     }

@@ -4,13 +4,18 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use agent_common::Version;
+use agent_common::{Family, Version};
 
+use super::packets::group_of;
 use super::statement::Reader;
-use super::value::{count, first, number, switch, whole_seconds};
-use crate::config::keywords::{Block, GarpKey, GlobalKey, Key};
-use crate::config::model::{AnnouncePolicy, RunAs};
+use super::value::{count, first, number, switch, timer, whole_seconds};
+use super::{files, process};
+use crate::config::files::Files;
+use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
+use crate::config::machine::Process;
+use crate::config::model::{AnnouncePolicy, Firewall, Pacing, RunAs, StartDelay};
 use crate::config::sink::Sink;
+use crate::config::survey::word;
 use crate::config::tree::Statement;
 
 /// What was given; `None` leaves keepalived's default.
@@ -25,8 +30,20 @@ pub struct Globals {
     pub v3_checksum_as_v2: Option<bool>,
     pub check_unicast_src: Option<bool>,
     pub owner_ignores: Option<bool>,
+    pub dynamic_interfaces: bool,
+    pub process: Process,
+    pub files: Files,
     /// `vrrp_strict`.
     pub strict: Option<bool>,
+    pub pacing: Pacing,
+    pub group_v4: Option<IpAddr>,
+    pub group_v6: Option<IpAddr>,
+    pub skip_address_check: Option<bool>,
+    pub start_delay: StartDelay,
+    pub log_unknown_vrids: bool,
+    pub disable_local_igmp: bool,
+    /// What `nftables` and those with it say.
+    pub firewall: Firewall,
     /// Whom scripts run as that name no user.
     pub script_user: Option<RunAs>,
     /// Of `static_ipaddress`.
@@ -42,6 +59,9 @@ pub struct Garp {
     refresh_repeat: Option<u8>,
     lower_prio_delay: Option<Duration>,
     lower_prio_repeat: Option<u8>,
+    extra: Option<Duration>,
+    /// `vrrp_min_garp`; of the globals only.
+    pub least: bool,
 }
 
 impl Garp {
@@ -57,7 +77,51 @@ impl Garp {
             GarpKey::LowerPrioRepeat => {
                 keep(&mut self.lower_prio_repeat, count(statement, 0, sink))
             }
+            GarpKey::ExtraIf => self.set_extra(statement, sink),
         }
+    }
+
+    /// `[all] SECONDS`: without `all` of virtual MAC interfaces only.
+    fn set_extra(&mut self, statement: &Statement, sink: &mut Sink) {
+        if let Some((keyword, rest)) = statement.words.split_first() {
+            extra_garp(keyword, rest, sink);
+        }
+        let words: Vec<&str> = statement
+            .arguments()
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect();
+        let seconds = |text: &str| {
+            text.parse::<u32>()
+                .ok()
+                .filter(|seconds| *seconds <= 86_400)
+        };
+        match words.as_slice() {
+            ["all", number, ..] => {
+                keep(
+                    &mut self.extra,
+                    seconds(number).map(|n| Duration::from_secs(n.into())),
+                );
+            }
+            [_, ..] => sink.not_yet(
+                "virtual MAC addresses",
+                statement.keyword(),
+                statement.span(),
+            ),
+            [] => {}
+        }
+    }
+
+    /// Adverts of lower priority are answered with announcements because of
+    /// what was written.
+    pub fn answers_lower(&self, globals: &Self) -> bool {
+        let repeat = self.lower_prio_repeat.or(globals.lower_prio_repeat);
+        repeat.is_some_and(|repeat| repeat > 0)
+    }
+
+    /// RFC 9568 6.4.3 as published: they are not.
+    pub fn never_answer_lower(&mut self) {
+        self.lower_prio_repeat = Some(0);
     }
 
     /// As observed with keepalived: the global lower_prio settings follow the
@@ -65,6 +129,14 @@ impl Garp {
     /// and not its own.
     pub fn policy(&self, globals: &Self) -> AnnouncePolicy {
         let default = AnnouncePolicy::default();
+        let default = match globals.least {
+            true => AnnouncePolicy {
+                repeat: 1,
+                delay: Duration::ZERO,
+                ..default
+            },
+            false => default,
+        };
         let delay = globals.delay.unwrap_or(default.delay);
         let repeat = globals.repeat.unwrap_or(default.repeat);
         let refresh = self
@@ -81,6 +153,10 @@ impl Garp {
             refresh_repeat: refresh_repeat.unwrap_or(default.refresh_repeat),
             lower_prio_repeat: lower_prio_repeat.unwrap_or(repeat),
             lower_prio_delay: lower_prio_delay.unwrap_or(delay),
+            extra: self
+                .extra
+                .or(globals.extra)
+                .filter(|extra| !extra.is_zero()),
         }
     }
 }
@@ -95,12 +171,17 @@ pub fn keep<T>(slot: &mut Option<T>, value: Option<T>) {
 pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
     let mut reader = Reader::new(Block::GlobalDefs);
     for statement in block.block.iter().flatten() {
-        if statement.keyword() == "vrrp_strict" {
-            globals.strict = Some(true);
-        }
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
-            Some(Key::Root(_) | Key::Instance(_) | Key::Auth(_) | Key::Track(_)) | None => {}
+            Some(
+                Key::Root(_)
+                | Key::Instance(_)
+                | Key::Auth(_)
+                | Key::Track(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
 }
@@ -122,9 +203,103 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         }
         GlobalKey::V3ChecksumAsV2 => keep(&mut globals.v3_checksum_as_v2, switch(statement, sink)),
         GlobalKey::CheckUnicastSrc => keep(&mut globals.check_unicast_src, switch(statement, sink)),
+        GlobalKey::DynamicInterfaces => {
+            if let Some(word) = first(statement) {
+                let kind = Kind::Choice(&["allow_if_changes"]);
+                word::check("dynamic_interfaces", word, kind, sink);
+            }
+            globals.dynamic_interfaces = true;
+        }
+        GlobalKey::Process(key) => process::set(key, statement, globals, sink),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
         GlobalKey::ScriptUser => keep(&mut globals.script_user, run_as(statement)),
         GlobalKey::ScriptSecurity => {}
+        GlobalKey::SkipCheckAdvAddr => {
+            keep(&mut globals.skip_address_check, switch(statement, sink));
+        }
+        GlobalKey::Nftables => {
+            if let Some(name) = super::firewall::table(statement, sink) {
+                globals.firewall.table = name;
+            }
+        }
+        GlobalKey::NftablesPriority => {
+            if let Some(priority) = super::firewall::priority(statement, sink) {
+                globals.firewall.priority = priority;
+            }
+        }
+        GlobalKey::NftablesIfindex => globals.firewall.by_index = true,
+        GlobalKey::NftablesCounters => globals.firewall.counters = true,
+        GlobalKey::Files(key) => files::set(key, statement, &mut globals.files, sink),
+        GlobalKey::Strict => globals.strict = Some(true),
+        GlobalKey::GarpInterval
+        | GlobalKey::GnaInterval
+        | GlobalKey::MinGarp
+        | GlobalKey::McastGroup4
+        | GlobalKey::McastGroup6
+        | GlobalKey::DisableLocalIgmp
+        | GlobalKey::StartupDelay
+        | GlobalKey::DelayAfterBoot
+        | GlobalKey::LogUnknownVrids => set_agent(key, statement, globals, sink),
+    }
+}
+
+/// What is no default of an instance.
+fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut Sink) {
+    let mut span_of = |least| {
+        let given = timer(
+            statement,
+            least..=u64::from(u32::MAX),
+            "it is ignored",
+            sink,
+        );
+        given.map(|(micros, _)| Duration::from_micros(micros))
+    };
+    match key {
+        GlobalKey::GarpInterval => {
+            globals.pacing.each.garp = span_of(1).unwrap_or(globals.pacing.each.garp);
+        }
+        GlobalKey::GnaInterval => {
+            globals.pacing.each.na = span_of(1).unwrap_or(globals.pacing.each.na);
+        }
+        GlobalKey::StartupDelay => {
+            let delay = &mut globals.start_delay;
+            delay.after_start = span_of(1000).unwrap_or(delay.after_start);
+        }
+        GlobalKey::DelayAfterBoot => {
+            let delay = &mut globals.start_delay;
+            delay.after_boot = span_of(1000).unwrap_or(delay.after_boot);
+        }
+        GlobalKey::MinGarp => {
+            globals.garp.least = switch(statement, sink).unwrap_or(globals.garp.least);
+        }
+        GlobalKey::McastGroup4 => {
+            keep(&mut globals.group_v4, group_of(Family::V4, statement, sink));
+        }
+        GlobalKey::McastGroup6 => {
+            keep(&mut globals.group_v6, group_of(Family::V6, statement, sink));
+        }
+        GlobalKey::DisableLocalIgmp => globals.disable_local_igmp = true,
+        GlobalKey::LogUnknownVrids => globals.log_unknown_vrids = true,
+        GlobalKey::RouterId
+        | GlobalKey::Version
+        | GlobalKey::Garp(_)
+        | GlobalKey::DownTimerAdverts
+        | GlobalKey::LowerPrioNoAdvert
+        | GlobalKey::HigherPrioSendAdvert
+        | GlobalKey::V3ChecksumAsV2
+        | GlobalKey::CheckUnicastSrc
+        | GlobalKey::OwnerIgnoreAdverts
+        | GlobalKey::ScriptUser
+        | GlobalKey::ScriptSecurity
+        | GlobalKey::SkipCheckAdvAddr
+        | GlobalKey::DynamicInterfaces
+        | GlobalKey::Process(_)
+        | GlobalKey::Nftables
+        | GlobalKey::NftablesPriority
+        | GlobalKey::NftablesIfindex
+        | GlobalKey::NftablesCounters
+        | GlobalKey::Files(_)
+        | GlobalKey::Strict => {}
     }
 }
 

@@ -7,9 +7,10 @@ use agent_common::{Version, Vrid};
 
 use super::address::{bad_interface, vip};
 use super::global::{Garp, down_factor, keep, version};
+use super::packets::Packets;
 use super::statement::Reader;
 use super::transport::{self, Unicast};
-use super::value::{MICROS, first, number, switch, switch_quietly, timer};
+use super::value::{MICROS, first, number, switch, timer};
 use super::{track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
@@ -46,6 +47,7 @@ pub struct Draft {
     pub unicast: Unicast,
     pub vips: Vec<(Vip, Span)>,
     pub tracks: Vec<(Track, Span)>,
+    pub dont_track_primary: bool,
     /// `Some(place)` for nopreempt.
     pub nopreempt: Option<Span>,
     pub preempt_delay: Option<(Duration, Span)>,
@@ -55,6 +57,12 @@ pub struct Draft {
     pub higher_prio_send_advert: Option<bool>,
     pub v3_checksum_as_v2: Option<bool>,
     pub owner_ignores: Option<bool>,
+    pub packets: Packets,
+    /// The last of `accept` and `no_accept`, with its place.
+    pub accept: Option<(bool, Span)>,
+    pub promote_secondaries: bool,
+    /// `no_virtual_ipaddress`.
+    pub no_vips: bool,
 }
 
 #[derive(Debug, Default)]
@@ -95,9 +103,6 @@ pub fn lower(
     };
     let mut reader = Reader::new(Block::VrrpInstance);
     for statement in block.block.iter().flatten() {
-        if statement.keyword() == "strict_mode" {
-            draft.strict = switch_quietly(statement);
-        }
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
             Some(Key::Track(keyword)) => {
@@ -108,7 +113,10 @@ pub fn lower(
                         .extend(track::tracked(statement, *kind, at, definitions));
                 }
             }
-            Some(Key::Root(_) | Key::Global(_) | Key::Auth(_)) | None => {}
+            Some(
+                Key::Root(_) | Key::Global(_) | Key::Auth(_) | Key::GarpGroup(_) | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
     traps::alone(block, sink);
@@ -140,11 +148,23 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::NativeIpv6 => draft.native_ipv6 = true,
         K::Authentication => authentication(statement, draft, sink),
         K::UnicastSrcIp => draft.unicast.source = transport::source(statement, sink),
-        K::UnicastPeer => transport::peers(statement, &mut draft.unicast, sink),
+        K::UnicastPeer => transport::peers(statement, draft, sink),
+        K::McastDstIp => draft.packets.set_group(statement, sink),
+        K::UnicastTtl => draft.packets.set_ttl(statement, sink),
+        K::UnicastFaultNoPeer => draft.packets.fault_without_peers = true,
+        K::OldUnicastChecksum => draft.packets.set_old_checksum(statement, sink),
+        K::SkipCheckAdvAddr => {
+            keep(
+                &mut draft.packets.skip_address_check,
+                switch(statement, sink),
+            );
+        }
+        K::StrictMode => keep(&mut draft.strict, switch(statement, sink)),
         K::McastSrcIp => draft.unicast.mcast_source = transport::source(statement, sink),
         K::CheckUnicastSrc => keep(&mut draft.unicast.check_source, switch(statement, sink)),
         K::VirtualIpaddress => vips(statement, true, draft, sink),
         K::VirtualIpaddressExcluded => vips(statement, false, draft, sink),
+        K::DontTrackPrimary => draft.dont_track_primary = true,
         K::Preempt => draft.nopreempt = None,
         K::Nopreempt => draft.nopreempt = Some(statement.span()),
         K::PreemptDelay => {
@@ -160,6 +180,10 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         }
         K::V3ChecksumAsV2 => keep(&mut draft.v3_checksum_as_v2, switch(statement, sink)),
         K::OwnerIgnoreAdverts => keep(&mut draft.owner_ignores, switch(statement, sink)),
+        K::Accept => draft.accept = Some((true, statement.span())),
+        K::NoAccept => draft.accept = Some((false, statement.span())),
+        K::PromoteSecondaries => draft.promote_secondaries = true,
+        K::NoVirtualIpaddress => draft.no_vips = true,
     }
 }
 
@@ -205,7 +229,15 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
         match reader.read(statement, sink) {
             Some(Key::Auth(AuthKey::Type)) => auth_type(statement, &mut given, sink),
             Some(Key::Auth(AuthKey::Pass)) => given.password = first(statement).cloned(),
-            Some(Key::Root(_) | Key::Global(_) | Key::Instance(_) | Key::Track(_)) | None => {}
+            Some(
+                Key::Root(_)
+                | Key::Global(_)
+                | Key::Instance(_)
+                | Key::Track(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
+            )
+            | None => {}
         }
     }
     draft.authentication = Some(given);

@@ -6,14 +6,12 @@ use agent_common::Family;
 
 use super::address::{family, family_name, parse_host};
 use super::instance::{Draft, entries};
-use super::statement::extra_word;
+use super::packets::ttl_limits;
 use super::value::first;
 use crate::config::diagnostic::Code;
-use crate::config::keywords::Kind;
 use crate::config::lexer::{Span, Word};
-use crate::config::model::Transport;
+use crate::config::model::{PeerTtl, Transport};
 use crate::config::sink::Sink;
-use crate::config::survey::word;
 use crate::config::tree::Statement;
 
 /// Unicast peers of an instance: the kernel side keeps them in a fixed record.
@@ -51,34 +49,25 @@ fn address(word: &Word, what: &str, sink: &mut Sink) -> Option<(IpAddr, Span)> {
     }
 }
 
-pub fn peers(block: &Statement, unicast: &mut Unicast, sink: &mut Sink) {
+pub fn peers(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
+    let unicast = &mut draft.unicast;
     unicast.block = Some(block.span());
     for entry in entries(block, sink) {
         let Some(word) = entry.words.first() else {
             continue;
         };
-        ttl_limits(entry, sink);
+        let limits = ttl_limits(entry, sink);
         match address(word, "unicast peer", sink) {
-            Some(peer) => unicast.peers.push(peer),
-            None => unicast.bad_peer = true,
-        }
-    }
-}
-
-fn ttl_limits(entry: &Statement, sink: &mut Sink) {
-    let mut words = entry.arguments().iter();
-    while let Some(option) = words.next() {
-        if !matches!(option.text.as_str(), "min_ttl" | "max_ttl") {
-            extra_word("the peer", option, false, true, sink);
-            return;
-        }
-        sink.not_yet("further unicast settings", &option.text, option.span);
-        match words.next() {
-            Some(value) => word::check(&option.text, value, Kind::Number(0, 255), sink),
-            None => {
-                let message = format!("{} is missing its value", option.text);
-                sink.warn(Code::MissingValue, option.span, message);
+            Some(peer) => {
+                // Of a peer that is listed twice the first line counts.
+                let known = unicast.peers.iter().any(|(known, _)| *known == peer.0);
+                if let Some((min, max)) = limits.filter(|_| !known) {
+                    let peer = peer.0;
+                    draft.packets.peer_ttl.push(PeerTtl { peer, min, max });
+                }
+                unicast.peers.push(peer);
             }
+            None => unicast.bad_peer = true,
         }
     }
 }
@@ -127,8 +116,21 @@ pub fn transport(
     }
     let source = unicast.source.map(|(address, _)| address);
     let mcast_source = unicast.mcast_source.map(|(address, _)| address);
+    let asked = unicast.block.or(unicast.source.map(|(_, span)| span));
+    if unicast.peers.is_empty() && draft.packets.fault_without_peers && asked.is_some() {
+        let place = asked.unwrap_or(draft.place());
+        let message =
+            format!("{title} no unicast peers: it stays in a fault, as unicast_fault_no_peer asks");
+        sink.trap(Code::NoPeers, place, message)
+            .help("list the other routers in unicast_peer");
+        return Some(Transport::Unicast {
+            source: source.or(mcast_source),
+            peers: Vec::new(),
+            check_source: true,
+        });
+    }
     if unicast.peers.is_empty() {
-        if let Some(span) = unicast.block.or(unicast.source.map(|(_, span)| span)) {
+        if let Some(span) = asked {
             let message = format!("{title} no unicast peers, so adverts are sent by multicast");
             sink.warn(Code::NoPeers, span, message)
                 .help("list the other routers in unicast_peer, or remove the unicast keywords");
@@ -142,7 +144,18 @@ pub fn transport(
     // TTL 255 proves nothing across a router, so anybody who can reach this
     // host could end its Active role with one packet: here the check is on
     // (FAILURES 7.1), and `check_unicast_src off` gives keepalived's way.
-    let check_source = unicast.check_source.or(check_by_default).unwrap_or(true);
+    let limited = !draft.packets.peer_ttl.is_empty();
+    let wanted = unicast.check_source.or(check_by_default).unwrap_or(true);
+    if limited && unicast.check_source == Some(false) {
+        let message = format!("{title} min_ttl and max_ttl turn the check of the source on");
+        sink.trap(
+            Code::Conflict,
+            unicast.block.unwrap_or(draft.place()),
+            message,
+        )
+        .help("remove them, or check_unicast_src off");
+    }
+    let check_source = wanted || limited;
     let peers = distinct(&title, &unicast.peers, source, sink);
     Some(Transport::Unicast {
         source,

@@ -3,14 +3,11 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use agent_common::Version;
-
 use super::global::Globals;
 use super::instance::Draft;
 use crate::config::diagnostic::Code;
 use crate::config::model::{Instance, Transport};
 use crate::config::sink::Sink;
-use crate::config::text::Span;
 use crate::config::tree::Statement;
 
 /// Keywords of global_defs that an instance copies when its line is read.
@@ -68,9 +65,6 @@ pub fn own_addresses(tree: &[Statement]) -> HashSet<IpAddr> {
 pub fn instance(draft: &Draft, instance: &Instance, globals: &Globals, sink: &mut Sink) {
     prefixes(draft, sink);
     owner(draft, instance, globals, sink);
-    if draft.strict.or(globals.strict).unwrap_or(false) {
-        strict(draft, instance, sink);
-    }
 }
 
 fn prefixes(draft: &Draft, sink: &mut Sink) {
@@ -109,56 +103,6 @@ fn owner(draft: &Draft, instance: &Instance, globals: &Globals, sink: &mut Sink)
         sink.trap(Code::NotOwner, place, message)
             .help("use at most 254: the owner never backs down, not even beside another one");
     }
-}
-
-/// What RFC compliance forbids. keepalived changes it, or gives up.
-fn strict(draft: &Draft, instance: &Instance, sink: &mut Sink) {
-    let title = draft.title();
-    let mut forbid = |place: Option<Span>, what: &str, remedy: &str| {
-        if let Some(place) = place {
-            let message = format!("{title} {what} in strict mode");
-            sink.warn(Code::Strict, place, message).help(remedy);
-        }
-    };
-    let unicast = matches!(instance.transport, Transport::Unicast { .. });
-    forbid(
-        draft.unicast.block.filter(|_| unicast),
-        "unicast peers are not allowed",
-        "remove vrrp_strict: keepalived ends itself over this",
-    );
-    forbid(
-        draft.authentication.as_ref().map(|given| given.span),
-        "authentication is not allowed",
-        "remove the authentication block on all routers, or vrrp_strict",
-    );
-    let delay = draft.preempt_delay.filter(|(delay, _)| !delay.is_zero());
-    forbid(
-        delay.map(|(_, span)| span),
-        "preempt_delay is not allowed",
-        "remove it, or vrrp_strict",
-    );
-    let master = draft.master != (instance.priority.get() == u8::MAX);
-    forbid(
-        draft.state_span.filter(|_| master),
-        "state MASTER goes with priority 255, and with no other,",
-        "use state BACKUP: the priority decides all the same",
-    );
-    forbid(
-        (draft.higher_prio_send_advert == Some(true)).then(|| draft.place()),
-        "higher_prio_send_advert is not allowed",
-        "remove it, or vrrp_strict",
-    );
-    forbid(
-        (draft.lower_prio_no_advert == Some(false)).then(|| draft.place()),
-        "lower_prio_no_advert cannot be off",
-        "remove it, or vrrp_strict",
-    );
-    let no_vips = instance.version == Version::V2 && instance.advertised().next().is_none();
-    forbid(
-        no_vips.then(|| draft.place()),
-        "an instance without a VIP is not allowed",
-        "list its addresses in virtual_ipaddress",
-    );
 }
 
 /// Keywords that mean something beside another one only.

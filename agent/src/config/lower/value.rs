@@ -178,15 +178,6 @@ pub fn switch(statement: &Statement, sink: &mut Sink) -> Option<bool> {
     }
 }
 
-/// As [`switch`], of a statement that is checked elsewhere.
-pub fn switch_quietly(statement: &Statement) -> Option<bool> {
-    match first(statement).map(|word| word.text.as_str()) {
-        None | Some("on" | "true" | "yes") => Some(true),
-        Some("off" | "false" | "no") => Some(false),
-        Some(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,9 @@ use agent_common::AdvertInterval;
 use super::writer::Writer;
 use super::{Secrets, tracked, vip};
 use crate::config::lower::seconds;
-use crate::config::model::{AnnouncePolicy, Instance, Password, Transport, V3Checksum};
+use crate::config::model::{
+    AnnouncePolicy, Instance, PacketPolicy, Password, Transport, V3Checksum,
+};
 
 pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
     // All of it by name: a field that is added must not be forgotten here.
@@ -30,11 +32,19 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         password,
         v3_checksum,
         announce,
+        packets,
+        // What `garp_group` and `global_defs` say of its interfaces.
+        paces: _,
         vips,
+        accept,
+        promote_secondaries,
+        // In the track_groups of the whole.
+        tracked_addresses: _,
         track_interfaces,
         tracks,
         // Of all members together.
         group: _,
+        track_primary,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -55,10 +65,15 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         };
         writer.switch("v3_checksum_as_v2", as_v2, false);
         self::announce(announce, writer);
-        self::transport(transport, writer);
+        self::transport(transport, packets, writer);
+        super::packets::policy(packets, writer);
         if let Some(password) = password {
             authentication(password, secrets, writer);
         }
+        writer.flag("dont_track_primary", !track_primary);
+        writer.flag("no_accept", !accept);
+        writer.flag("promote_secondaries", *promote_secondaries);
+        writer.flag("no_virtual_ipaddress", vips.is_empty());
         tracked::lists(track_interfaces, tracks, writer);
         vip::print(vips, writer);
     });
@@ -72,6 +87,7 @@ fn announce(policy: &AnnouncePolicy, writer: &mut Writer) {
         refresh_repeat,
         lower_prio_repeat,
         lower_prio_delay,
+        extra,
     } = policy;
     writer.set("garp_master_delay", delay.as_secs());
     writer.set("garp_master_repeat", repeat);
@@ -80,9 +96,12 @@ fn announce(policy: &AnnouncePolicy, writer: &mut Writer) {
     writer.set("garp_master_refresh_repeat", refresh_repeat);
     writer.set("garp_lower_prio_delay", lower_prio_delay.as_secs());
     writer.set("garp_lower_prio_repeat", lower_prio_repeat);
+    if let Some(period) = extra {
+        writer.line(&format!("garp_extra_if all {}", period.as_secs()));
+    }
 }
 
-fn transport(transport: &Transport, writer: &mut Writer) {
+fn transport(transport: &Transport, packets: &PacketPolicy, writer: &mut Writer) {
     match transport {
         Transport::Multicast { source } => writer.maybe("mcast_src_ip", source.as_ref()),
         Transport::Unicast {
@@ -91,7 +110,8 @@ fn transport(transport: &Transport, writer: &mut Writer) {
             check_source,
         } => {
             writer.maybe("unicast_src_ip", source.as_ref());
-            writer.list("unicast_peer", peers);
+            let lines = peers.iter().map(|peer| super::packets::peer(peer, packets));
+            writer.lines("unicast_peer", lines);
             // Said either way: keepalived's default is the other one.
             let check = if *check_source { "on" } else { "off" };
             writer.set("check_unicast_src", check);

@@ -21,7 +21,7 @@ pub fn print(vips: &[Vip], writer: &mut Writer) {
 }
 
 /// `ADDRESS/LENGTH` and what goes with it.
-fn line(vip: &Vip) -> String {
+pub fn line(vip: &Vip) -> String {
     let Vip {
         address,
         prefix,
@@ -29,10 +29,11 @@ fn line(vip: &Vip) -> String {
         broadcast,
         label,
         scope,
+        options,
         // It is in the keyword of the block.
         advertised: _,
     } = vip;
-    let mut line = format!("{address}/{prefix}");
+    let mut line = options.beginning(*address, *prefix);
     let mut option = |keyword: &str, value: Option<String>| {
         if let Some(value) = value {
             line.push(' ');
@@ -45,7 +46,7 @@ fn line(vip: &Vip) -> String {
     option("dev", device.as_ref().map(ToString::to_string));
     option("scope", (*scope != 0).then(|| scope_name(*scope)));
     option("label", label.clone());
-    line
+    line + &options.words()
 }
 
 fn scope_name(scope: u8) -> String {

@@ -56,6 +56,21 @@ impl Writer {
         self.open(keyword, body);
     }
 
+    /// As [`Self::block`], but nothing at all where `body` writes nothing.
+    pub fn block_if_any(&mut self, keyword: &str, body: impl FnOnce(&mut Self)) {
+        let before = (self.text.len(), self.has_dollar);
+        let mut written = 0;
+        self.open(keyword, |writer| {
+            let begin = writer.text.len();
+            body(writer);
+            written = writer.text.len() - begin;
+        });
+        if written == 0 {
+            self.text.truncate(before.0);
+            self.has_dollar = before.1;
+        }
+    }
+
     /// `KEYWORD NAME {`, then what `body` writes, then `}`.
     pub fn named_block(&mut self, keyword: &str, name: &str, body: impl FnOnce(&mut Self)) {
         self.open(&format!("{keyword} {}", word(name)), body);
@@ -100,7 +115,7 @@ impl Writer {
         self.line(&format!("# {text}"));
     }
 
-    fn line(&mut self, line: &str) {
+    pub fn line(&mut self, line: &str) {
         self.has_dollar |= line.contains(DOLLAR);
         // White space before a line does not count for its length.
         self.text.extend(std::iter::repeat_n(INDENT, self.depth));

@@ -91,12 +91,8 @@ fn of_keyword() -> Vec<Case> {
         warning(C::UnknownKeyword, with("no_such_thing 1")),
         warning(C::UnknownKeyword, with("no_such_block {\npriority 0\n}")),
         warning(C::Misplaced, with("router_id x")),
-        warning(C::NotYet, with("dont_track_primary")),
-        warning(
-            C::NotYet,
-            with("unicast_peer {\n192.0.2.2 min_ttl 3 max_ttl 4\n}"),
-        ),
-        warning(C::NotYet, vip("192.0.2.9 peer 192.0.2.8")),
+        warning(C::NotYet, with("smtp_alert")),
+        warning(C::NotYet, vip("192.0.2.9 use_vmac")),
         warning(
             C::NotYet,
             format!(
@@ -106,14 +102,9 @@ fn of_keyword() -> Vec<Case> {
             ),
         ),
         note(C::WithoutEffect, with("debug 3")),
-        note(
-            C::WithoutEffect,
-            with_globals("vrrp_skip_check_adv_addr", ""),
-        ),
         error(C::Refused, with("auth_hmac {\nkey 1 ascii abc\n}")),
         error(C::Refused, with(&auth("auth_type AH\nauth_pass x"))),
         error(C::Refused, with(&auth("auth_type FOO\nauth_pass x"))),
-        error(C::Refused, format!("net_namespace blue\n{}", with(""))),
     ]
 }
 
@@ -224,6 +215,14 @@ fn of_traps() -> Vec<Case> {
     use Code as C;
     let globals_last = |lines: &str| format!("{}global_defs {{\n{lines}\n}}", with(""));
     vec![
+        warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
+        error(C::Strict, with("strict_mode\nunicast_peer {\n192.0.2.2\n}")),
+        warning(C::Strict, with("strict_mode on\nstate MASTER\npriority 9")),
+        warning(
+            C::OutOfRange,
+            with("unicast_peer {\n192.0.2.2 min_ttl 256\n}"),
+        ),
+        warning(C::Conflict, with("unicast_ttl 5")),
         warning(C::Order, globals_last("vrrp_garp_master_delay 7")),
         note(C::NoPrefix, with("").replace("/24", "")),
         warning(C::NotOwner, with("priority 255")),
@@ -307,16 +306,7 @@ fn of_later_parts() -> Vec<Case> {
             after("track_file f {\nfile /x\n}\ntrack_file f {\nfile /y\n}"),
         ),
         warning(C::OutOfRange, with("track_interface {\neth1 weight 254\n}")),
-        warning(
-            C::OutOfRange,
-            with("unicast_peer {\n192.0.2.2 min_ttl 256\n}"),
-        ),
-        warning(C::BadValue, vip("192.0.2.9 preferred_lft x")),
-        warning(C::Conflict, with("unicast_ttl 5")),
         warning(C::Conflict, with("vmac_xmit_base")),
-        warning(C::Strict, with_globals("vrrp_strict", "preempt_delay 5")),
-        warning(C::Strict, with("strict_mode\nunicast_peer {\n192.0.2.2\n}")),
-        warning(C::Strict, with("strict_mode on\nstate MASTER\npriority 9")),
     ]
 }
 

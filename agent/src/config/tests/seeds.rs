@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 use crate::config::model::{AnnouncePolicy, Password, Track, Transport, V3Checksum, Weight};
-use crate::config::{Code, Config, IfName, Instance, Vip, parse_str};
+use crate::config::{AddressOptions, Code, Config, IfName, Instance, Vip, parse_str};
 use crate::track::{Kind, TrackerId};
 
 macro_rules! seed {
@@ -49,6 +49,7 @@ fn vip(text: &str, prefix: u8) -> Vip {
         broadcast: None,
         label: None,
         scope: 0,
+        options: AddressOptions::default(),
         advertised: true,
     }
 }
@@ -81,10 +82,16 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         password: None,
         v3_checksum: V3Checksum::PseudoHeader,
         announce: AnnouncePolicy::default(),
+        packets: Default::default(),
+        paces: vec![],
         vips: vec![vip],
+        accept: true,
+        promote_secondaries: false,
+        tracked_addresses: vec![],
         track_interfaces: vec![],
         tracks: vec![],
         group: None,
+        track_primary: true,
     }
 }
 
@@ -109,8 +116,10 @@ fn check(
     assert_eq!(found, complaints, "{name}");
     let config = Config {
         router_id: router_id.map(Into::into),
+        files: crate::config::Files::default(),
         instances: vec![instance],
         trackers: loaded.config.clone().unwrap_or_default().trackers,
+        ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
 }

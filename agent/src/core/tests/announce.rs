@@ -205,3 +205,31 @@ fn inv14_nothing_is_announced_after_leaving_active() {
     rig.hear(advert(PEER, 200, since.after(ms(300))));
     assert_eq!(bursts(&mut rig, since.after(ms(3800))), []);
 }
+
+#[test]
+fn garp_extra_if_goes_on_for_as_long_as_the_role_does() {
+    let announce = AnnouncePolicy {
+        extra: Some(ms(7000)),
+        ..quiet()
+    };
+    let (mut rig, since) = Rig::active(InstanceConfig {
+        announce,
+        ..config(100)
+    });
+    let elsewhere = |rig: &mut Rig, to: KernelTime| {
+        let mut seen = Vec::new();
+        while rig.machine.poll_timeout().is_some_and(|due| due <= to) {
+            let (now, effects) = rig.wake();
+            let hits = effects
+                .iter()
+                .filter(|effect| **effect == Effect::AnnounceElsewhere { id: ID });
+            seen.extend(hits.map(|_| now));
+        }
+        seen
+    };
+    let beats = [since.after(ms(7000)), since.after(ms(14_000))];
+    assert_eq!(elsewhere(&mut rig, since.after(ms(15_000))), beats);
+    rig.hear(advert(PEER, 200, since.after(ms(15_001))));
+    rig.hear(advert(PEER, 200, since.after(ms(18_000))));
+    assert_eq!(elsewhere(&mut rig, since.after(ms(18_500))), []);
+}

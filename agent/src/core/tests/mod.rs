@@ -72,6 +72,7 @@ fn config(priority: u8) -> InstanceConfig {
         vips_digest: 7,
         address_count: 1,
         addresses_digest: 7,
+        check_addresses: true,
     }
 }
 

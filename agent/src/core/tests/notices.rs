@@ -46,3 +46,19 @@ fn a_healthy_pair_is_silent() {
     }
     assert_eq!(effects, [watch(Some(ip(1)))]);
 }
+
+#[test]
+fn r15_other_addresses_are_no_news_where_the_check_is_off() {
+    let odd = Advert {
+        address_count: 9,
+        ..advert(ip(1), 150, at(1))
+    };
+    let heard = |check_addresses| {
+        let mut rig = Rig::up(InstanceConfig {
+            check_addresses,
+            ..config(100)
+        });
+        notices(&rig.hear(odd)).len()
+    };
+    assert_eq!((heard(true), heard(false)), (1, 0));
+}

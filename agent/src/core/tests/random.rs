@@ -38,6 +38,7 @@ fn random_config(dice: &mut Dice) -> InstanceConfig {
             delay: ms(dice.pick(&millis)),
             refresh: dice.pick(&[None, Some(ms(1700))]),
             lower_prio_delay: ms(dice.pick(&millis)),
+            extra: dice.pick(&[None, None, Some(ms(2300))]),
             ..AnnouncePolicy::default()
         },
         vip_count: 3,
@@ -134,6 +135,7 @@ impl Books {
                     (self.vips, active) = (false, false);
                 }
                 Effect::Announce { .. }
+                | Effect::AnnounceElsewhere { .. }
                 | Effect::RestoreAddress { .. }
                 | Effect::ChangeAddresses { .. } => {
                     assert!(

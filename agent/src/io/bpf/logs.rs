@@ -3,20 +3,27 @@
 use agent_common::Outcome;
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::mpsc,
+};
 
 use super::{BpfError, Kernel};
-use crate::io::receive::refusal::explain;
+use crate::io::receive::refusal::{Refusal, Sender, explain};
 
 impl Kernel {
     /// Delivers what the kernel half logs to the `log` crate for as long as
     /// the future is polled: spawn it on the slow lane. Only the first call
-    /// gets the lines.
+    /// gets the lines. Refusals go to `tell` instead, if there is one, unless
+    /// it is full.
     ///
     /// # Errors
     ///
     /// [`BpfError`] when the lines were taken before, or outside a runtime.
-    pub fn log_task(&mut self) -> Result<impl Future<Output = ()> + Send + 'static, BpfError> {
+    pub fn log_task(
+        &mut self,
+        tell: Option<mpsc::Sender<Refusal>>,
+    ) -> Result<impl Future<Output = ()> + Send + 'static, BpfError> {
         let failed = |source| BpfError::System {
             what: "cannot poll the log",
             source,
@@ -24,7 +31,7 @@ impl Kernel {
         // Registering without a runtime would panic.
         tokio::runtime::Handle::try_current()
             .map_err(|outside| failed(std::io::Error::other(outside)))?;
-        let logger = EbpfLogger::init_with_logger(&mut self.object, Named)
+        let logger = EbpfLogger::init_with_logger(&mut self.object, Named(tell))
             .map_err(|error| BpfError::from_loader(&error))?;
         // SAFETY: the descriptor is that of the ring, which the logger owns and
         // never closes or exchanges while it lives.
@@ -40,7 +47,7 @@ impl Kernel {
 }
 
 /// Puts the name of an outcome where the kernel half can only say its number.
-struct Named;
+struct Named(Option<mpsc::Sender<Refusal>>);
 
 const NUMBER: &str = "outcome ";
 
@@ -50,7 +57,13 @@ impl Log for Named {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let text = named(&record.args().to_string());
+        let text = record.args().to_string();
+        if let (Some(tell), Some(refusal)) = (&self.0, refusal(&text))
+            && tell.try_send(refusal).is_ok()
+        {
+            return;
+        }
+        let text = named(&text);
         log::logger().log(
             &Record::builder()
                 .metadata(record.metadata().clone())
@@ -65,6 +78,25 @@ impl Log for Named {
     fn flush(&self) {
         log::logger().flush();
     }
+}
+
+/// What a line of the kernel half says of a refusal; `None` for another line.
+fn refusal(text: &str) -> Option<Refusal> {
+    let mut words = text.strip_prefix("advert refused: ")?.split(' ');
+    let mut value = |name| {
+        let known = words.next() == Some(name);
+        words.next().filter(|_| known)
+    };
+    let outcome = Outcome::from_index(value("outcome")?.parse().ok()?)?;
+    let sender = match value("from") {
+        Some(source) => Some(Sender {
+            source: source.parse().ok()?,
+            vrid: value("vrid")?.parse().ok()?,
+            ifindex: value("ifindex")?.parse().ok()?,
+        }),
+        None => None,
+    };
+    Some(Refusal { outcome, sender })
 }
 
 fn named(text: &str) -> String {
@@ -97,5 +129,25 @@ mod tests {
         );
         assert_eq!(named("outcome 4000 from"), "outcome 4000 from");
         assert_eq!(named("else"), "else");
+    }
+
+    #[test]
+    fn a_refusal_is_read_from_its_line() {
+        let number = Outcome::Checksum.index();
+        let line = format!("advert refused: outcome {number} from fe80::1 vrid 3 ifindex 9");
+        let sender = Sender {
+            source: "fe80::1".parse().unwrap(),
+            vrid: 3,
+            ifindex: 9,
+        };
+        let read = |sender| Refusal {
+            outcome: Outcome::Checksum,
+            sender,
+        };
+        assert_eq!(refusal(&line), Some(read(Some(sender))));
+        let unread = format!("advert refused: outcome {number} ifindex 9");
+        assert_eq!(refusal(&unread), Some(read(None)));
+        assert_eq!(refusal("advert refused: outcome x ifindex 9"), None);
+        assert_eq!(refusal("else"), None);
     }
 }

@@ -7,7 +7,7 @@ use agent_common::{Priority, record::WatchSlot, wire::frame::wire_address};
 use super::Driver;
 use crate::{
     core::{Effect, InstanceId, State},
-    io::{lane::Report, netlink::batch::BatchResult, plan::Port},
+    io::{announce::Which, lane::Report, netlink::batch::BatchResult, plan::Port},
 };
 
 /// Announcements of a single VIP that was put back.
@@ -28,6 +28,8 @@ impl Driver {
                 let Some(port) = self.ports.port(id) else {
                     return;
                 };
+                // Whatever waits must not be announced by a Backup.
+                port.announce.cancel();
                 let result = self.sockets.command.remove_all(&mut port.addresses);
                 self.addresses_changed(id, result);
             }
@@ -38,9 +40,14 @@ impl Driver {
                 };
                 let result = self.sockets.command.add_one(&mut port.addresses, vip);
                 self.addresses_changed(id, result);
-                self.announce(id, Some(vip), RESTORED_REPEAT);
+                self.announce(id, Which::One(vip), RESTORED_REPEAT);
             }
-            Effect::Announce { id, repeat } => self.announce(id, None, repeat),
+            Effect::Announce { id, repeat } => self.announce(id, Which::All, repeat),
+            Effect::AnnounceElsewhere { id } => {
+                if let Some(ifindex) = self.ports.port(id).map(|port| port.ifindex) {
+                    self.announce(id, Which::Elsewhere(ifindex), 1);
+                }
+            }
             Effect::Watch { id, active } => self.watch(id, active),
             Effect::Transition {
                 id,
@@ -98,22 +105,29 @@ impl Driver {
         }
     }
 
-    fn announce(&mut self, id: InstanceId, vip: Option<u16>, repeat: u8) {
-        let Some(port) = self.ports.seat(id).and_then(|seat| seat.port.take()) else {
+    fn announce(&mut self, id: InstanceId, which: Which, repeat: u8) {
+        let Some(mut port) = self.ports.seat(id).and_then(|seat| seat.port.take()) else {
             return;
         };
-        self.announce_on(&port, vip, repeat);
+        let pacer = &mut self.pacer;
+        port.announce.queue(which, repeat, |key| pacer.admit(key));
+        self.announce_on(&port, which, repeat);
         if let Some(seat) = self.ports.seat(id) {
             seat.port = Some(port);
         }
     }
 
-    pub(super) fn announce_on(&mut self, port: &Port, vip: Option<u16>, repeat: u8) {
-        if let Err(error) = port.announce.send(&self.sockets.announcer, vip, repeat) {
+    /// Of what no limit holds back.
+    pub(super) fn announce_on(&mut self, port: &Port, which: Which, repeat: u8) {
+        let result = port.announce.send(&self.sockets.announcer, which, repeat);
+        self.announced(port.id, result);
+    }
+
+    pub(super) fn announced(&mut self, id: InstanceId, result: io::Result<()>) {
+        if let Err(error) = result {
             self.counters.announce_failed += 1;
             let errno = error.raw_os_error().unwrap_or(0);
-            self.lane
-                .report(Report::AnnounceFailed { id: port.id, errno });
+            self.lane.report(Report::AnnounceFailed { id, errno });
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     core::{Effect, Fault, Input, InstanceConfig, InstanceId, State},
     io::{
         advert::FamilySockets,
+        announce::Which,
         lane::Returned,
         netlink::batch::{AddressPlan, Comparison, Difference},
         plan::Port,
@@ -33,6 +34,17 @@ impl Driver {
         seat.down = false;
         let mac = port.filter.mac;
         seat.former = seat.port.replace(port);
+        // What was still to be announced; once too often does no harm.
+        let left = seat.former.as_ref();
+        let left = left.map_or(0, |former| former.announce.most_left());
+        if let Some(port) = seat.port.as_mut().filter(|_| left > 0) {
+            let pacer = &mut self.pacer;
+            port.announce
+                .queue(Which::All, left, |key| pacer.admit(key));
+        }
+        let Some(seat) = self.ports.seat(id) else {
+            return;
+        };
         let new_mac = seat
             .former
             .as_ref()
@@ -108,10 +120,15 @@ impl Driver {
         let Some(port) = self.ports.seat(id).and_then(|seat| seat.port.take()) else {
             return;
         };
-        let (former, port) = self.swap_addresses(id, former, port);
+        let (former, mut port) = self.swap_addresses(id, former, port);
+        let pacer = &mut self.pacer;
+        for vip in news(&former.addresses, &port.addresses) {
+            port.announce
+                .queue(Which::One(vip), repeat, |key| pacer.admit(key));
+        }
         for _ in 0..repeat {
             for vip in news(&former.addresses, &port.addresses) {
-                self.announce_on(&port, Some(vip), 1);
+                self.announce_on(&port, Which::One(vip), 1);
             }
         }
         if let Some(seat) = self.ports.seat(id) {

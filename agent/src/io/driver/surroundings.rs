@@ -138,11 +138,8 @@ impl Driver {
     fn address_gone(&mut self, ifindex: u32, address: IpAddr, now: KernelTime) {
         for index in 1..=self.ports.0.len() {
             let id = InstanceId(index as u16);
-            let vip = self
-                .ports
-                .port(id)
-                .and_then(|port| port.vips.iter().position(|vip| *vip == (ifindex, address)));
-            if let Some(vip) = vip.and_then(|vip| u16::try_from(vip).ok()) {
+            let port = self.ports.port(id);
+            if let Some(vip) = port.and_then(|port| port.tracked((ifindex, address))) {
                 self.feed(Input::AddressLost { id, vip }, now);
             }
         }

@@ -18,9 +18,15 @@ use rtnetlink::{
     sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE},
 };
 
-use crate::{config::Vip, io::sys};
+use crate::{
+    config::{Vip, address::FOREVER},
+    io::sys,
+};
 
-const INFINITE: u32 = u32::MAX;
+/// Who set an address, for those who ask (Linux 5.18; older kernels skip it):
+/// the number that iproute2 and others know as keepalived's, so that what
+/// leaves its addresses alone leaves ours alone.
+pub const PROTOCOL: u8 = 18;
 
 /// Offset of the flags and of the sequence number in a netlink header.
 const FLAGS_AT: usize = 6;
@@ -158,8 +164,12 @@ fn message(vip: &Vip, ifindex: u32) -> AddressMessage {
     message.header.prefix_len = vip.prefix;
     message.header.scope = AddressScope::from(vip.scope);
     let attributes = &mut message.attributes;
-    attributes.push(AddressAttribute::Address(vip.address));
+    let options = &vip.options;
+    attributes.push(AddressAttribute::Address(
+        options.peer.unwrap_or(vip.address),
+    ));
     attributes.push(AddressAttribute::Local(vip.address));
+    attributes.push(AddressAttribute::Protocol(PROTOCOL.into()));
     match vip.address {
         IpAddr::V4(_) => {
             message.header.family = AddressFamily::Inet;
@@ -172,21 +182,39 @@ fn message(vip: &Vip, ifindex: u32) -> AddressMessage {
         }
         IpAddr::V6(_) => {
             message.header.family = AddressFamily::Inet6;
-            // The Backup may still answer while we take over: a VIP never
-            // waits for duplicate address detection (RFC 9568 8.2.2).
-            message.header.flags = AddressHeaderFlags::Nodad;
-            attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-            if vip.prefix == 128 {
-                // Deprecated, as keepalived does: the host must not choose
-                // the VIP as source of connections of its own.
+            // Deprecated, as keepalived does: the host must not choose the
+            // VIP as source of connections of its own.
+            let deprecated = (vip.prefix == 128).then_some(0);
+            if let Some(preferred) = options.preferred_lifetime.or(deprecated) {
                 let mut lifetime = CacheInfo::default();
-                lifetime.ifa_preferred = 0;
-                lifetime.ifa_valid = INFINITE;
+                lifetime.ifa_preferred = preferred;
+                lifetime.ifa_valid = FOREVER;
                 attributes.push(AddressAttribute::CacheInfo(lifetime));
             }
         }
     }
+    let flags = flags(vip);
+    if !flags.is_empty() {
+        // The first eight have a place in the header as well.
+        let [low, ..] = flags.bits().to_le_bytes();
+        message.header.flags = AddressHeaderFlags::from_bits_retain(low);
+        message.attributes.push(AddressAttribute::Flags(flags));
+    }
     message
+}
+
+fn flags(vip: &Vip) -> AddressFlags {
+    let options = &vip.options;
+    let v6 = vip.address.is_ipv6();
+    let mut flags = AddressFlags::empty();
+    // The Backup may still answer while we take over: a VIP does not wait for
+    // duplicate address detection (RFC 9568 8.2.2).
+    flags.set(AddressFlags::Nodad, v6 && !options.detect_duplicates);
+    flags.set(AddressFlags::Homeaddress, options.home);
+    flags.set(AddressFlags::Managetempaddr, options.manage_temporary);
+    flags.set(AddressFlags::Noprefixroute, options.no_prefix_route);
+    flags.set(AddressFlags::Mcautojoin, options.autojoin);
+    flags
 }
 
 /// What became of a batch.
@@ -301,96 +329,4 @@ impl CommandSocket {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::IfName;
-
-    fn vip(address: &str, prefix: u8) -> Vip {
-        Vip {
-            address: address.parse().unwrap(),
-            prefix,
-            device: None,
-            broadcast: None,
-            label: None,
-            scope: 0,
-            advertised: true,
-        }
-    }
-
-    fn plan(vips: &[(Vip, u32)]) -> AddressPlan {
-        AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)))
-    }
-
-    /// Numbers in the old plan that are gone, and in the new that are new.
-    fn compare(old: &AddressPlan, new: &AddressPlan) -> (Vec<u16>, Vec<u16>) {
-        let (mut gone, mut added) = (Vec::new(), Vec::new());
-        let mut comparison = Comparison::default();
-        while let Some(difference) = comparison.next(old, new) {
-            match difference {
-                Difference::Gone(vip) => gone.push(vip),
-                Difference::New(vip) => added.push(vip),
-            }
-        }
-        gone.sort_unstable();
-        added.sort_unstable();
-        (gone, added)
-    }
-
-    #[test]
-    fn only_what_differs_is_found_whatever_the_order() {
-        let [a, b, c] = ["10.0.0.1", "10.0.0.2", "fe80::3"].map(|address| (vip(address, 32), 7));
-        let old = plan(&[a.clone(), b.clone(), c.clone()]);
-        assert_eq!(compare(&old, &old), (vec![], vec![]));
-        assert_eq!(
-            compare(&old, &plan(&[c.clone(), a.clone(), b.clone()])),
-            (vec![], vec![])
-        );
-        assert_eq!(compare(&old, &plan(&[c, a])), (vec![1], vec![]));
-        assert_eq!(compare(&plan(&[b]), &old), (vec![], vec![0, 2]));
-        assert_eq!(compare(&old, &plan(&[])), (vec![0, 1, 2], vec![]));
-    }
-
-    /// A message that was used has another sequence number.
-    #[test]
-    fn use_does_not_make_a_difference_and_options_do() {
-        let a = vip("10.0.0.1", 24);
-        let old = plan(&[(a.clone(), 7)]);
-        let mut used = plan(&[(a.clone(), 7)]);
-        used.singles[0].set_sequence(99);
-        assert_eq!(compare(&old, &used), (vec![], vec![]));
-        let label = Some("eth0:1".to_owned());
-        for other in [
-            (
-                Vip {
-                    prefix: 25,
-                    ..a.clone()
-                },
-                7,
-            ),
-            (Vip { label, ..a.clone() }, 7),
-            (
-                Vip {
-                    scope: 253,
-                    ..a.clone()
-                },
-                7,
-            ),
-            (
-                Vip {
-                    broadcast: Some([10, 0, 0, 255].into()),
-                    ..a.clone()
-                },
-                7,
-            ),
-            (a.clone(), 8),
-        ] {
-            assert_eq!(compare(&old, &plan(&[other])), (vec![0], vec![0]));
-        }
-        // Where it goes counts, not how that is written.
-        let named = Vip {
-            device: IfName::new("eth0"),
-            ..a
-        };
-        assert_eq!(compare(&old, &plan(&[(named, 7)])), (vec![], vec![]));
-    }
-}
+mod tests;

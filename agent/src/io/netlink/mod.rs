@@ -5,5 +5,9 @@
 //! asks for everything there is, in the slow lane, through the rtnetlink crate.
 
 pub mod batch;
+mod build;
+pub mod devconf;
 pub mod monitor;
+pub mod nft;
+mod request;
 pub mod survey;

@@ -9,7 +9,7 @@ use rtnetlink::{
     packet_route::{
         RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-        link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+        link::{AfSpecInet, AfSpecUnspec, InfoKind, LinkAttribute, LinkInfo, LinkMessage},
     },
 };
 
@@ -25,11 +25,16 @@ pub struct Link {
     pub name: String,
     /// Up and with a carrier.
     pub usable: bool,
+    /// It may be down for a while before that counts: whoever needs it must
+    /// not give up at the first sign.
+    pub patient: bool,
     /// All zero where the link has no Ethernet address.
     pub mac: [u8; 6],
     pub mtu: u32,
     /// For a VLAN device: the link it is on.
     pub vlan_of: Option<u32>,
+    /// IPv4: the removal of an address leaves the others of its subnet.
+    pub promotes: bool,
 }
 
 /// One address as the kernel has it.
@@ -38,6 +43,10 @@ pub struct Address {
     pub ifindex: u32,
     pub address: IpAddr,
     pub prefix: u8,
+    /// The other end, where the address is one of two of a link.
+    pub peer: Option<IpAddr>,
+    /// Who set it (Linux 5.18), 0 where nobody says.
+    pub protocol: u8,
     pub secondary: bool,
     /// Not usable as a source yet, or never: tentative or failed detection.
     pub tentative: bool,
@@ -122,9 +131,11 @@ fn link(message: LinkMessage) -> Link {
         ifindex: message.header.index,
         name: String::new(),
         usable: monitor::usable(message.header.flags.bits()),
+        patient: false,
         mac: [0; 6],
         mtu: 0,
         vlan_of: None,
+        promotes: false,
     };
     let (mut below, mut is_vlan) = (None, false);
     for attribute in message.attributes {
@@ -132,6 +143,7 @@ fn link(message: LinkMessage) -> Link {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::AfSpecUnspec(specs) => link.promotes = promotes(&specs),
             LinkAttribute::Link(ifindex) => below = Some(ifindex),
             LinkAttribute::LinkInfo(infos) => {
                 is_vlan = infos
@@ -145,14 +157,25 @@ fn link(message: LinkMessage) -> Link {
     link
 }
 
+fn promotes(specs: &[AfSpecUnspec]) -> bool {
+    let inet = specs.iter().find_map(|spec| match spec {
+        AfSpecUnspec::Inet(inet) => Some(inet),
+        _ => None,
+    });
+    inet.into_iter()
+        .flatten()
+        .any(|conf| matches!(conf, AfSpecInet::DevConf(conf) if conf.promote_secondaries != 0))
+}
+
 fn address(message: AddressMessage) -> Option<Address> {
     let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
-    let (mut local, mut other) = (None, None);
+    let (mut local, mut other, mut protocol) = (None, None, 0);
     for attribute in message.attributes {
         match attribute {
             AddressAttribute::Local(address) => local = Some(address),
             AddressAttribute::Address(address) => other = Some(address),
             AddressAttribute::Flags(all) => flags = all,
+            AddressAttribute::Protocol(by) => protocol = by.into(),
             _ => {}
         }
     }
@@ -160,6 +183,8 @@ fn address(message: AddressMessage) -> Option<Address> {
         ifindex: message.header.index,
         address: local.or(other)?,
         prefix: message.header.prefix_len,
+        peer: other.filter(|other| local.is_some_and(|local| local != *other)),
+        protocol,
         secondary: message.header.flags.contains(AddressHeaderFlags::Secondary),
         tentative: flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed),
     })

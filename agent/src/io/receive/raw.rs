@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
 };
 
 use agent_common::{
@@ -128,6 +128,12 @@ impl RawReceiver {
             });
         }
         Ok(true)
+    }
+}
+
+impl AsRawFd for RawReceiver {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

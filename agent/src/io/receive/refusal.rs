@@ -17,17 +17,29 @@ pub struct Sender {
     pub ifindex: u32,
 }
 
+/// An advert that was refused, as it is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub outcome: Outcome,
+    /// Where the headers could be read.
+    pub sender: Option<Sender>,
+}
+
 impl Sender {
     pub(super) fn of(located: &Located) -> Self {
-        let source = match (located.family, located.message.source) {
-            (Family::V4, [a, b, c, d, ..]) => IpAddr::from([a, b, c, d]),
-            (Family::V6, source) => IpAddr::from(source),
-        };
         Self {
-            source,
+            source: source_of(located),
             vrid: located.key.vrid,
             ifindex: located.key.ifindex,
         }
+    }
+}
+
+/// The address that a message came from.
+pub fn source_of(located: &Located) -> IpAddr {
+    match (located.family, located.message.source) {
+        (Family::V4, [a, b, c, d, ..]) => IpAddr::from([a, b, c, d]),
+        (Family::V6, source) => IpAddr::from(source),
     }
 }
 
@@ -111,6 +123,7 @@ pub fn explain(outcome: Outcome) -> Option<&'static str> {
         Outcome::AuthType => Some("one side uses a password and the other none"),
         Outcome::AuthFailed => Some("the password differs"),
         Outcome::UnknownPeer => Some("the sender is none of the configured unicast peers"),
+        Outcome::PeerTtl => Some("it came from nearer or farther than min_ttl and max_ttl allow"),
         Outcome::OwnerIgnores => Some("we own the address and ignore others, as configured"),
     }
 }

@@ -10,13 +10,15 @@ use std::{
 use super::{Control, check};
 
 /// Sends one VRRP message from `source` out of `ifindex`; both addresses are
-/// of one family.
+/// of one family. `ttl` is the TTL or hop limit, 1..=255, where it is not the
+/// socket's.
 pub fn send_message(
     fd: BorrowedFd<'_>,
     payload: &[u8],
     source: IpAddr,
     destination: IpAddr,
     ifindex: u32,
+    ttl: Option<u8>,
 ) -> io::Result<()> {
     match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -31,7 +33,7 @@ pub fn send_message(
                 },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
-            send_with(fd, payload, &name, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+            send_with(fd, payload, &name, &V4, info, ttl)
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
             // SAFETY: plain data for which all zeroes is a value.
@@ -45,14 +47,7 @@ pub fn send_message(
                 },
                 ipi6_ifindex: ifindex,
             };
-            send_with(
-                fd,
-                payload,
-                &name,
-                libc::IPPROTO_IPV6,
-                libc::IPV6_PKTINFO,
-                info,
-            )
+            send_with(fd, payload, &name, &V6, info, ttl)
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
             Err(io::ErrorKind::InvalidInput.into())
@@ -60,13 +55,31 @@ pub fn send_message(
     }
 }
 
+/// The control messages of a family.
+struct Ancillary {
+    level: i32,
+    info: i32,
+    ttl: i32,
+}
+
+const V4: Ancillary = Ancillary {
+    level: libc::IPPROTO_IP,
+    info: libc::IP_PKTINFO,
+    ttl: libc::IP_TTL,
+};
+const V6: Ancillary = Ancillary {
+    level: libc::IPPROTO_IPV6,
+    info: libc::IPV6_PKTINFO,
+    ttl: libc::IPV6_HOPLIMIT,
+};
+
 fn send_with<N, I: Copy>(
     fd: BorrowedFd<'_>,
     payload: &[u8],
     name: &N,
-    level: i32,
-    kind: i32,
+    kinds: &Ancillary,
     info: I,
+    ttl: Option<u8>,
 ) -> io::Result<()> {
     let mut control = Control([0; 256]);
     let mut vector = libc::iovec {
@@ -80,16 +93,31 @@ fn send_with<N, I: Copy>(
     header.msg_iov = &raw mut vector;
     header.msg_iovlen = 1;
     header.msg_control = control.0.as_mut_ptr().cast();
-    // SAFETY: CMSG_SPACE only computes; both pktinfo structures fit in Control.
-    header.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<I>() as u32) } as usize;
-    // SAFETY: the control buffer is large and aligned enough for one header
-    // and `info`, so CMSG_FIRSTHDR is not null and the write stays inside.
+    // SAFETY: CMSG_SPACE only computes; both fit in Control together.
+    let (info_space, ttl_space) = unsafe {
+        let info = libc::CMSG_SPACE(size_of::<I>() as u32);
+        (
+            info as usize,
+            libc::CMSG_SPACE(size_of::<i32>() as u32) as usize,
+        )
+    };
+    header.msg_controllen = info_space + ttl.map_or(0, |_| ttl_space);
+    // SAFETY: the control buffer is zeroed, aligned, and large enough for both
+    // messages, and `msg_controllen` covers each that is written, so neither
+    // pointer is null and the writes stay inside.
     unsafe {
         let cmsg = libc::CMSG_FIRSTHDR(&raw const header);
-        (*cmsg).cmsg_level = level;
-        (*cmsg).cmsg_type = kind;
+        (*cmsg).cmsg_level = kinds.level;
+        (*cmsg).cmsg_type = kinds.info;
         (*cmsg).cmsg_len = libc::CMSG_LEN(size_of::<I>() as u32) as usize;
         std::ptr::write_unaligned(libc::CMSG_DATA(cmsg).cast::<I>(), info);
+        if let Some(ttl) = ttl {
+            let cmsg = libc::CMSG_NXTHDR(&raw const header, cmsg);
+            (*cmsg).cmsg_level = kinds.level;
+            (*cmsg).cmsg_type = kinds.ttl;
+            (*cmsg).cmsg_len = libc::CMSG_LEN(size_of::<i32>() as u32) as usize;
+            std::ptr::write_unaligned(libc::CMSG_DATA(cmsg).cast::<i32>(), i32::from(ttl));
+        }
     }
     // SAFETY: every pointer in `header` is to a local or to an argument.
     let result = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };

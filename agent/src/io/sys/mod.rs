@@ -6,6 +6,7 @@ mod interface;
 mod message;
 mod packet;
 mod process;
+pub mod realtime;
 mod receive;
 
 use std::{
@@ -22,8 +23,9 @@ pub use self::{
         send_frames,
     },
     process::{
-        block_signals, close_from, default_signals, is_open, next_signal, no_timer_slack, set_fifo,
-        set_name, set_ordinary, unblock_signals,
+        Fork, block_signals, close_from, default_signals, fifo_priority, fork, is_open, kill,
+        leave_terminal, next_signal, no_timer_slack, set_fifo, set_name, set_ordinary,
+        unblock_signals,
     },
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };

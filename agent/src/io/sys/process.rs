@@ -8,15 +8,15 @@ use std::{
 
 use super::check;
 
-/// Makes the calling thread SCHED_FIFO; children and threads it starts later
-/// begin at ordinary priority again.
-pub fn set_fifo(priority: i32) -> io::Result<()> {
+/// Makes a thread SCHED_FIFO, 0 for the calling one; children and threads it
+/// starts later begin at ordinary priority again.
+pub fn set_fifo(tid: i32, priority: i32) -> io::Result<()> {
     let parameter = libc::sched_param {
         sched_priority: priority,
     };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: 0 is the calling thread; the pointer is to a local.
-    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
+    // SAFETY: a thread that is gone is an error; the pointer is to a local.
+    let result = unsafe { libc::sched_setscheduler(tid, policy, &raw const parameter) };
     check(result as libc::ssize_t).map(|_| ())
 }
 
@@ -27,6 +27,22 @@ pub fn set_ordinary() {
     // leaves a thread that was ordinary already.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameter) };
     let _ = rustix::process::setpriority_process(None, 0);
+}
+
+/// The priority of a thread that is SCHED_FIFO.
+pub fn fifo_priority(tid: i32) -> Option<u8> {
+    let mut parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: a thread that is gone is an error; the pointer is to a local.
+    let (policy, result) = unsafe {
+        (
+            libc::sched_getscheduler(tid),
+            libc::sched_getparam(tid, &raw mut parameter),
+        )
+    };
+    let fifo = policy >= 0 && policy & !libc::SCHED_RESET_ON_FORK == libc::SCHED_FIFO;
+    (fifo && result == 0)
+        .then(|| u8::try_from(parameter.sched_priority).ok())
+        .flatten()
 }
 
 /// Asks for 1 ns of timer slack for this thread: FIFO threads have none, but
@@ -103,4 +119,48 @@ pub fn set_name(name: &std::ffi::CStr) {
 pub fn is_open(fd: i32) -> bool {
     // SAFETY: F_GETFD only asks; no pointers involved.
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// Lets go of the standard streams, and with them of the terminal or pipe that
+/// we were started from: they lead to /dev/null from here on.
+pub fn leave_terminal() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+/// Which side of a [`fork`] this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fork {
+    Parent,
+    Child,
+}
+
+/// Makes a copy of this process. To be called while it has one thread: of
+/// others, only the locks that they hold would be copied.
+///
+/// # Errors
+///
+/// When there are more threads, or no process can be had.
+pub fn fork() -> io::Result<Fork> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(io::Error::other("there are threads already"));
+    }
+    // SAFETY: with one thread no lock is held by a thread that the copy lacks.
+    match unsafe { libc::fork() } {
+        0 => Ok(Fork::Child),
+        pid => check(pid as libc::ssize_t).map(|_| Fork::Parent),
+    }
+}
+
+/// Sends a signal, a real-time one too, which the crates' types do not have.
+pub fn kill(pid: rustix::process::Pid, signal: i32) {
+    // SAFETY: no pointers involved; nothing of ours depends on the outcome.
+    unsafe { libc::kill(pid.as_raw_nonzero().get(), signal) };
 }

@@ -3,15 +3,14 @@
 use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
-use super::reason::{
-    ANNOUNCE, BUFFERS, DBUS, FILES, FIREWALL, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY,
-    ONE_PROCESS, PROCESS, SCRIPTS, SNMP, START, STRICT, VMAC,
-};
+use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP, VMAC};
 use super::{rows, special};
+use crate::config::keywords::FilesKey as F;
 use crate::config::keywords::GarpKey::{
-    Delay, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
+    Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
 use crate::config::keywords::GlobalKey as G;
+use crate::config::keywords::ProcessKey as P;
 use crate::config::keywords::Status::{NotYet, Supported, WhileReading, WithoutEffect};
 use crate::config::keywords::shape::Argument::{Maybe, One, Several};
 use crate::config::keywords::shape::{Kind, Shape, list, words};
@@ -21,11 +20,18 @@ const fn global(key: G) -> Status {
     Supported(Key::Global(key))
 }
 
+/// keepalived raises the priority of a process that is late.
+const ALWAYS_REALTIME: Status = WithoutEffect(
+    "failoverd's fast lane is real-time from its start, so there is nothing to raise",
+);
+const NAMES: Status = WithoutEffect("failoverd's processes and threads have names of their own");
+
 const NICE: Shape = words(&[One(Kind::Number(-20, 19))]);
 const REALTIME: Shape = words(&[One(Kind::Number(1, 99))]);
 const CPUS: Shape = words(&[Several(Kind::Number(0, 8191))]);
 const RTTIME: Shape = words(&[One(Kind::Number(1, i64::MAX))]);
 const FIFO: Shape = words(&[One(Kind::File), Maybe(Kind::User), Maybe(Kind::User)]);
+const START_DELAY: Shape = words(&[One(Kind::Seconds(1000, TIME))]);
 const SCRIPT_TIME: Shape = words(&[One(Kind::Number(1, 1000))]);
 
 pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
@@ -43,7 +49,7 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     global(G::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
     global(G::CheckUnicastSrc), SWITCH => "vrrp_check_unicast_src";
     global(G::OwnerIgnoreAdverts), SWITCH => "vrrp_owner_ignore_adverts";
-    LIST_CHECK, SWITCH => "vrrp_skip_check_adv_addr";
+    global(G::SkipCheckAdvAddr), SWITCH => "vrrp_skip_check_adv_addr";
     MAIL, list(List::Words) => "notification_email";
     MAIL, TEXT => "notification_email_from" "smtp_helo_name";
     MAIL, words(&[One(Kind::Host), Maybe(Kind::Port)]) => "smtp_server";
@@ -67,9 +73,11 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     LVS, words(&[Maybe(Kind::Name)]) => "nftables_ipvs";
     LVS, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_ipvs_priority";
     LVS, POSITIVE => "nftables_ipvs_start_fwmark";
-    FIREWALL, words(&[Maybe(Kind::Name)]) => "nftables";
-    FIREWALL, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_priority";
-    FIREWALL, FLAG => "nftables_ifindex" "nftables_counters";
+    global(G::Nftables), words(&[Maybe(Kind::Name)]) => "nftables";
+    global(G::NftablesPriority), words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) =>
+        "nftables_priority";
+    global(G::NftablesIfindex), FLAG => "nftables_ifindex";
+    global(G::NftablesCounters), FLAG => "nftables_counters";
     FIREWALL, words(&[Maybe(Kind::Name), Maybe(Kind::Name)]) => "vrrp_iptables";
     FIREWALL, words(&[Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name), Maybe(Kind::Name)]) =>
         "vrrp_ipsets";
@@ -82,29 +90,32 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     DBUS, TEXT => "dbus_service_name";
     VMAC, TEXT => "vmac_prefix" "vmac_addr_prefix";
     VMAC, special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
-    ANNOUNCE, special::EXTRA_GARP => "vrrp_garp_extra_if";
-    ANNOUNCE, POSITIVE_SECONDS => "vrrp_garp_interval" "vrrp_gna_interval";
-    ANNOUNCE, SWITCH => "vrrp_min_garp";
-    MULTICAST, words(&[One(Kind::Group)]) => "vrrp_mcast_group4" "vrrp_mcast_group6";
-    MULTICAST, FLAG => "disable_local_igmp";
-    START, words(&[One(Kind::Seconds(1000, TIME))]) => "vrrp_startup_delay" "vrrp_delay_after_boot";
-    STRICT, FLAG => "vrrp_strict";
+    global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_garp_extra_if";
+    global(G::GarpInterval), POSITIVE_SECONDS => "vrrp_garp_interval";
+    global(G::GnaInterval), POSITIVE_SECONDS => "vrrp_gna_interval";
+    global(G::MinGarp), SWITCH => "vrrp_min_garp";
+    global(G::McastGroup4), words(&[One(Kind::Group)]) => "vrrp_mcast_group4";
+    global(G::McastGroup6), words(&[One(Kind::Group)]) => "vrrp_mcast_group6";
+    global(G::DisableLocalIgmp), FLAG => "disable_local_igmp";
+    global(G::StartupDelay), START_DELAY => "vrrp_startup_delay";
+    global(G::DelayAfterBoot), START_DELAY => "vrrp_delay_after_boot";
+    global(G::Strict), FLAG => "vrrp_strict";
     NotYet("default_interface and dynamic_interfaces"), INTERFACE => "default_interface";
-    NotYet("default_interface and dynamic_interfaces"),
-        words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) => "dynamic_interfaces";
-    NotYet("a log line for unknown VRIDs (`failoverd monitor` shows them)"), FLAG =>
-        "log_unknown_vrids";
-    PROCESS, words(&[Maybe(Kind::Number(-1, 99))]) => "max_auto_priority";
-    PROCESS, words(&[One(Kind::Number(1, 10_000_000))]) => "min_auto_priority_delay";
-    PROCESS, NICE => "vrrp_priority";
-    PROCESS, FLAG => "vrrp_no_swap";
-    PROCESS, REALTIME => "vrrp_rt_priority";
-    PROCESS, CPUS => "vrrp_cpu_affinity";
-    PROCESS, RTTIME => "vrrp_rlimit_rttime" "vrrp_rlimit_rtime";
-    PROCESS, special::UMASK => "umask";
-    ONE_PROCESS, FLAG => "process_names";
-    ONE_PROCESS, TEXT => "process_name" "vrrp_process_name" "checker_process_name"
-        "lvs_process_name" "bfd_process_name";
+    global(G::LogUnknownVrids), FLAG => "log_unknown_vrids";
+    global(G::DynamicInterfaces), words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) =>
+        "dynamic_interfaces";
+    ALWAYS_REALTIME, words(&[Maybe(Kind::Number(-1, 99))]) => "max_auto_priority";
+    ALWAYS_REALTIME, words(&[One(Kind::Number(1, 10_000_000))]) => "min_auto_priority_delay";
+    global(G::Process(P::Priority)), NICE => "vrrp_priority";
+    WithoutEffect("failoverd locks its memory always, where the machine allows it"), FLAG =>
+        "vrrp_no_swap";
+    global(G::Process(P::RtPriority)), REALTIME => "vrrp_rt_priority";
+    global(G::Process(P::Affinity)), CPUS => "vrrp_cpu_affinity";
+    global(G::Process(P::RtTime)), RTTIME => "vrrp_rlimit_rttime" "vrrp_rlimit_rtime";
+    global(G::Process(P::Umask)), special::UMASK => "umask";
+    NAMES, FLAG => "process_names";
+    NAMES, TEXT => "process_name" "vrrp_process_name";
+    ONE_PROCESS, TEXT => "checker_process_name" "lvs_process_name" "bfd_process_name";
     ONE_PROCESS, NICE => "checker_priority" "bfd_priority";
     ONE_PROCESS, FLAG => "checker_no_swap" "bfd_no_swap";
     ONE_PROCESS, REALTIME => "checker_rt_priority" "bfd_rt_priority";
@@ -118,12 +129,19 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
         "lvs_netlink_monitor_rcv_bufs_force";
     BUFFERS, special::RX_POLICY => "vrrp_rx_bufs_policy";
     BUFFERS, POSITIVE => "vrrp_rx_bufs_multiplier";
-    FILES, words(&[Maybe(Kind::File)]) => "reload_check_config" "reload_file";
-    FILES, words(&[One(Kind::File)]) => "reload_time_file" "config_save_dir"
-        "tmp_config_directory" "state_dump_file" "stats_dump_file" "json_dump_file";
-    FILES, FLAG => "reload_repeat" "use_symlink_paths";
-    FILES, SWITCH => "data_use_instance";
-    FILES, words(&[One(Kind::Number(1, 2))]) => "json_version";
+    global(G::Files(F::StateDump)), words(&[One(Kind::File)]) => "state_dump_file";
+    global(G::Files(F::StatsDump)), words(&[One(Kind::File)]) => "stats_dump_file";
+    global(G::Files(F::JsonDump)), words(&[One(Kind::File)]) => "json_dump_file";
+    global(G::Files(F::JsonVersion)), words(&[One(Kind::Number(1, 2))]) => "json_version";
+    global(G::Files(F::DataUseInstance)), SWITCH => "data_use_instance";
+    global(G::Files(F::ReloadFile)), words(&[Maybe(Kind::File)]) => "reload_file";
+    WithoutEffect("every reload checks the file first, and a wrong one changes nothing"),
+        words(&[Maybe(Kind::File)]) => "reload_check_config";
+    WithoutEffect("failoverd writes no copy of its configuration"), words(&[One(Kind::File)]) =>
+        "config_save_dir" "tmp_config_directory";
+    NotYet("reloads at a set time"), words(&[One(Kind::File)]) => "reload_time_file";
+    NotYet("reloads at a set time"), FLAG => "reload_repeat";
+    SCRIPTS, FLAG => "use_symlink_paths";
     WhileReading, special::INCLUDE_CHECK => "include_check";
     WhileReading, COUNT => "random_seed";
     WithoutEffect("failoverd does not read iproute2's tables"), words(&[One(Kind::File)]) =>

@@ -1,18 +1,14 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
-use super::reason::track;
-use super::reason::{
-    ANNOUNCE, BFD, BUFFERS, FIREWALL, LINKBEAT, LIST_CHECK, LVS, MAIL, MULTICAST, NOTIFY, ROUTES,
-    STRICT, TRACKING, UNICAST, VMAC,
-};
+use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, VMAC, track};
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
-    Delay, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
+    Delay, ExtraIf, LowerPrioDelay, LowerPrioRepeat, Refresh, RefreshRepeat, Repeat,
 };
 use crate::config::keywords::InstanceKey as I;
-use crate::config::keywords::Status::{NotYet, Refused, Supported, WithoutEffect};
+use crate::config::keywords::Status::{Refused, Supported, WithoutEffect};
 use crate::config::keywords::shape::Argument::{Maybe, One};
 use crate::config::keywords::shape::{Kind, block, list, words};
 use crate::config::keywords::{Block, Key, Keyword, List, Status};
@@ -58,16 +54,19 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::HigherPrioSendAdvert), SWITCH => "higher_prio_send_advert";
     instance(I::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
     instance(I::OwnerIgnoreAdverts), SWITCH => "owner_ignore_adverts";
-    LIST_CHECK, SWITCH => "skip_check_adv_addr";
+    instance(I::SkipCheckAdvAddr), SWITCH => "skip_check_adv_addr";
     IGNORED_THERE, words(&[One(Kind::Number(0, 4))]) => "debug";
     LINKBEAT, FLAG => "linkbeat_use_polling";
     BUFFERS, POSITIVE => "kernel_rx_buf_size";
-    WithoutEffect("failoverd accepts traffic to its VIPs anyway"), FLAG => "accept";
-    FIREWALL, FLAG => "no_accept";
-    NotYet("an instance that outlives its interface"), FLAG => "dont_track_primary";
+    instance(I::Accept), FLAG => "accept";
+    instance(I::NoAccept), FLAG => "no_accept";
+    instance(I::PromoteSecondaries), FLAG => "promote_secondaries";
+    instance(I::NoVirtualIpaddress), FLAG => "no_virtual_ipaddress";
+    instance(I::DontTrackPrimary), FLAG => "dont_track_primary";
     track("track_file"), list(List::TrackFiles) => "track_file";
     track("track_process"), list(List::TrackProcesses) => "track_process";
-    TRACKING, FLAG => "track_src_ip";
+    WithoutEffect("failoverd always does: without its source address an instance is in fault"), FLAG =>
+        "track_src_ip";
     track("track_script"), list(List::TrackScripts) => "track_script";
     BFD, list(List::TrackBfds) => "track_bfd";
     NOTIFY, SCRIPT => "notify" "notify_master" "notify_backup" "notify_fault" "notify_stop"
@@ -83,14 +82,13 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     VMAC, INTERFACE => "vrf";
     ROUTES, list(List::Routes) => "virtual_routes";
     ROUTES, list(List::Rules) => "virtual_rules";
-    ROUTES, FLAG => "promote_secondaries" "no_virtual_ipaddress";
-    MULTICAST, words(&[One(Kind::Group)]) => "mcast_dst_ip";
-    UNICAST, words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
-    UNICAST, FLAG => "unicast_fault_no_peer";
-    UNICAST, words(&[Maybe(Kind::Choice(&["never"]))]) => "old_unicast_checksum";
-    STRICT, SWITCH => "strict_mode";
+    instance(I::McastDstIp), words(&[One(Kind::Group)]) => "mcast_dst_ip";
+    instance(I::UnicastTtl), words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
+    instance(I::UnicastFaultNoPeer), FLAG => "unicast_fault_no_peer";
+    instance(I::OldUnicastChecksum), words(&[Maybe(Kind::Choice(&["never"]))]) => "old_unicast_checksum";
+    instance(I::StrictMode), SWITCH => "strict_mode";
     LVS, INTERFACE => "lvs_sync_daemon_interface";
-    ANNOUNCE, special::EXTRA_GARP => "garp_extra_if";
+    instance(I::Garp(ExtraIf)), special::EXTRA_GARP => "garp_extra_if";
     LATE, words(&[Maybe(Kind::Number(1, 254))]) => "timer_expired_backup" "thread_timer_expired";
     HMAC, block(&[], Block::AuthHmac) => "auth_hmac";
 };

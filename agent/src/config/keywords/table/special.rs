@@ -152,7 +152,8 @@ fn tunnel(keyword: &Word, words: &[Word], sink: &mut Sink) {
     }
 }
 
-fn extra_garp(keyword: &Word, words: &[Word], sink: &mut Sink) {
+/// Checks `[all] SECONDS`.
+pub fn extra_garp(keyword: &Word, words: &[Word], sink: &mut Sink) {
     let number = match words {
         [all, number, ..] if all.text == "all" => Some(number),
         [all] if all.text == "all" => None,

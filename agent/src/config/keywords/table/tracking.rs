@@ -1,11 +1,13 @@
 //! Groups of instances, and what they may track.
 
 use super::common::{ADDRESS, FLAG, INTERFACE, REVERSE, SCRIPT as COMMAND, SWITCH};
-use super::reason::{ANNOUNCE, BFD as BFD_PART, MAIL, NOTIFY, TRACKING, track};
+use super::reason::{BFD as BFD_PART, MAIL, NOTIFY, track};
 use super::{rows, special};
+use crate::config::keywords::GarpGroupKey as P;
+use crate::config::keywords::Status::Supported;
 use crate::config::keywords::shape::Argument::{Maybe, One, Several};
 use crate::config::keywords::shape::{Kind, Shape, list, words};
-use crate::config::keywords::{Keyword, List};
+use crate::config::keywords::{Key, Keyword, List, Status};
 
 /// An hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
@@ -62,13 +64,18 @@ pub const PROCESS: &[Keyword] = rows! { TrackProcess:
 };
 
 pub const GROUP: &[Keyword] = rows! { TrackGroup:
-    TRACKING, list(List::Instances) => "group";
+    Supported(Key::TrackGroup), list(List::Instances) => "group";
 };
 
+const fn group(key: P) -> Status {
+    Supported(Key::GarpGroup(key))
+}
+
 pub const GARP_GROUP: &[Keyword] = rows! { GarpGroup:
-    ANNOUNCE, DELAY => "garp_interval" "gna_interval";
-    ANNOUNCE, INTERFACE => "interface";
-    ANNOUNCE, list(List::Interfaces) => "interfaces";
+    group(P::GarpInterval), DELAY => "garp_interval";
+    group(P::GnaInterval), DELAY => "gna_interval";
+    group(P::Interface), INTERFACE => "interface";
+    group(P::Interfaces), list(List::Interfaces) => "interfaces";
 };
 
 pub const BFD: &[Keyword] = rows! { BfdInstance:

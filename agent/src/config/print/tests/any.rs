@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
@@ -10,9 +11,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::config::MAX_PEERS;
+use crate::config::files::{Files, JsonVersion};
 use crate::config::lower::{family_of, parse_host};
 use crate::config::model::{
-    AnnouncePolicy, Config, IfName, Instance, Password, Transport, V3Checksum, Vip,
+    AddressOptions, AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Transport,
+    V3Checksum, Vip,
 };
 
 /// Any text that a word of a file can be.
@@ -70,6 +73,7 @@ fn vip(family: Family, advertised: bool) -> impl Strategy<Value = Vip> {
                 broadcast: broadcast.filter(|_| family == Family::V4),
                 label: label.filter(|label| family == Family::V4 && label.len() <= 15),
                 scope,
+                options: AddressOptions::default(),
                 advertised,
             },
         )
@@ -131,6 +135,7 @@ fn announce() -> impl Strategy<Value = AnnouncePolicy> {
                     refresh_repeat,
                     lower_prio_repeat,
                     lower_prio_delay,
+                    extra: None,
                 }
             },
         )
@@ -228,10 +233,16 @@ fn instance() -> impl Strategy<Value = Instance> {
                             false => V3Checksum::PseudoHeader,
                         },
                         announce,
+                        packets: PacketPolicy::default(),
+                        paces: Vec::new(),
+                        accept: true,
+                        promote_secondaries: false,
+                        tracked_addresses: Vec::new(),
                         track_interfaces: tracked
                             .into_iter()
                             .filter(|name| *name != interface)
                             .collect(),
+                        track_primary: vips.len() % 2 == 0,
                         vips,
                         tracks: Vec::new(),
                         group: None,
@@ -244,7 +255,8 @@ fn instance() -> impl Strategy<Value = Instance> {
 
 /// Up to four instances, unique as the lowering asks for.
 pub fn config() -> impl Strategy<Value = Config> {
-    (option::of(word()), vec(instance(), 1..=4)).prop_map(|(router_id, mut instances)| {
+    let parts = (option::of(word()), files(), vec(instance(), 1..=4));
+    parts.prop_map(|(router_id, files, mut instances)| {
         let mut names = HashSet::new();
         let mut routers = HashSet::new();
         instances.retain(|one| {
@@ -255,8 +267,40 @@ pub fn config() -> impl Strategy<Value = Config> {
         });
         Config {
             router_id,
+            files,
             instances,
             ..Config::default()
+        }
+    })
+}
+
+fn files() -> impl Strategy<Value = Files> {
+    let path = || option::of("/[a-z]{1,9}/[a-z]{1,9}").prop_map(|path| path.map(PathBuf::from));
+    let name = || option::of("[a-zA-Z0-9][a-zA-Z0-9._-]{0,9}");
+    let dumps = (path(), path(), path());
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    let beside = PathBuf::from("keepalived.reload");
+    let reload_file = option::of(prop_oneof![
+        Just(beside),
+        "/[a-z]{1,9}".prop_map(PathBuf::from)
+    ]);
+    let parts = (dumps, switches, reload_file, name(), name());
+    parts.prop_map(|(dumps, switches, reload_file, instance, namespace)| {
+        let (state_dump, stats_dump, json_dump) = dumps;
+        let (two, data_use_instance, use_pid_dir) = switches;
+        Files {
+            state_dump,
+            stats_dump,
+            json_dump,
+            json_version: match two {
+                true => JsonVersion::Two,
+                false => JsonVersion::One,
+            },
+            data_use_instance,
+            reload_file,
+            instance,
+            namespace,
+            use_pid_dir,
         }
     })
 }
