@@ -64,6 +64,30 @@ fn words_reach_the_script_as_they_are_and_it_knows_its_place() {
     );
 }
 
+/// What `vrrp_priority`, `vrrp_rlimit_rttime` and `umask` make of the agent,
+/// for this thread or for the moment; given back on drop.
+struct Placed(rustix::fs::Mode);
+
+fn place_as_configured() -> Placed {
+    use rustix::process::{Resource, Rlimit, geteuid, setpriority_process, setrlimit, umask};
+    // Who is not root cannot be nicer again.
+    if geteuid().is_root() {
+        setpriority_process(None, 5).expect("a nice value");
+    }
+    let soft = Rlimit {
+        current: Some(5_000_000),
+        maximum: None,
+    };
+    setrlimit(Resource::Rttime, soft).expect("a limit");
+    Placed(umask(rustix::fs::Mode::from_raw_mode(0o023)))
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        rustix::process::umask(self.0);
+    }
+}
+
 #[test]
 fn a_script_begins_with_nothing_of_the_agent() {
     let place = Place::new("given");
@@ -76,6 +100,7 @@ fn a_script_begins_with_nothing_of_the_agent() {
              readlink /proc/self/fd/0 /proc/self/fd/9\n\
              pwd; umask; cat /proc/self/oom_score_adj\n\
              grep -e SigBlk -e SigIgn /proc/$$/status | sed s/0000000180000000/0000000000000000/\n\
+             sed -n 's/Max realtime timeout *\\([a-z0-9]*\\) .*/\\1/p' /proc/self/limits\n\
              ulimit -r; ulimit -l; ps -o cls=,ni= -p $$; }} > {out}"
         ),
     );
@@ -86,7 +111,9 @@ fn a_script_begins_with_nothing_of_the_agent() {
     rustix::io::fcntl_setfd(&kept, rustix::io::FdFlags::empty()).expect("flags");
     let before = fs::read_to_string("/proc/self/oom_score_adj").expect("/proc");
     let _ = fs::write("/proc/self/oom_score_adj", "-900");
+    let placed = place_as_configured();
     let ended = run(&[&script]);
+    drop(placed);
     let _ = fs::write("/proc/self/oom_score_adj", before);
     assert_eq!(ended.outcome, Outcome::Exited(0), "{ended}");
     let got = place.read("out");
@@ -97,7 +124,7 @@ fn a_script_begins_with_nothing_of_the_agent() {
         "{got}"
     );
     assert!(!got.contains("passwd"), "{got}");
-    let rest = "/dev/null\n/\n0022\n0\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n0\n8192\n TS   0\n";
+    let rest = "/dev/null\n/\n0022\n0\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nunlimited\n0\n8192\n TS   0\n";
     assert!(got.ends_with(rest), "{got}");
     // Its own directory, through which it was opened, and nothing else.
     assert_eq!(lines.get(1), Some(&"1"), "{got}");
