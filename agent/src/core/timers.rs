@@ -71,6 +71,9 @@ pub enum Timer {
     /// Backup, one member of a sync group: when the group may be Active again
     /// after an election that both sides lost.
     GroupHold,
+    /// Active: the answer to another router's advert. Due at once, so that it
+    /// is given when all that has come in is read, and to all of it.
+    Answer,
     /// Active: the re-announcement that the rate limit held back (S-47).
     Reannounce,
     /// Active: the second burst of announcements.
@@ -82,12 +85,13 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Advert,
         Self::ActiveDown,
         Self::Checkpoint,
         Self::PreemptDelay,
         Self::GroupHold,
+        Self::Answer,
         Self::Reannounce,
         Self::AnnounceAgain,
         Self::AnnounceRefresh,
