@@ -10,6 +10,8 @@ pub mod keepalived;
 pub mod logging;
 pub mod monitor;
 pub mod runtime;
+pub mod script;
 pub mod service;
 pub mod supervise;
+pub mod track;
 pub mod upgrade;

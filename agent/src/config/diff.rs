@@ -6,6 +6,7 @@
 //! agent can be asked for its own without handing out a password.
 
 mod files;
+mod tracked;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -31,6 +32,9 @@ pub struct Portrait {
     #[serde(default)]
     pub files: BTreeMap<String, Vec<String>>,
     pub instances: Vec<InstancePortrait>,
+    /// What is tracked, by keyword and name.
+    #[serde(default)]
+    pub trackers: BTreeMap<String, Vec<String>>,
 }
 
 /// An instance in words: every value by the keyword that sets it.
@@ -137,6 +141,7 @@ pub fn diff(old: &Portrait, new: &Portrait) -> Changes {
     let mut global = Vec::from_iter(field("router_id", &router_id(old), &router_id(new)));
     global.extend(value_changes(&old.globals, &new.globals));
     global.extend(value_changes(&old.files, &new.files));
+    global.extend(value_changes(&old.trackers, &new.trackers));
     Changes { global, instances }
 }
 
@@ -249,6 +254,7 @@ impl From<&Config> for Portrait {
             disable_local_igmp,
             files,
             instances,
+            trackers,
             process,
             interfaces,
             static_addresses,
@@ -271,6 +277,7 @@ impl From<&Config> for Portrait {
             globals: globals.0,
             files: files::values(files).0,
             instances: instances.iter().map(InstancePortrait::from).collect(),
+            trackers: tracked::definitions(trackers),
         }
     }
 }
@@ -303,6 +310,8 @@ impl From<&Instance> for InstancePortrait {
             promote_secondaries,
             tracked_addresses,
             track_interfaces,
+            tracks,
+            group,
             track_primary,
         } = instance;
         let mut values = Values::default();
@@ -339,6 +348,8 @@ impl From<&Instance> for InstancePortrait {
         values.list("track_group", tracked);
         values.list("track_interface", track_interfaces);
         values.set("dont_track_primary", !track_primary);
+        tracked::entries(tracks, &mut values);
+        values.list("vrrp_sync_group", group);
         Self {
             name: name.clone(),
             vrid: vrid.get(),

@@ -21,6 +21,7 @@ mod packets;
 mod process;
 mod statement;
 mod strict;
+mod track;
 mod transport;
 mod traps;
 mod useless;
@@ -45,7 +46,9 @@ use super::sink::Sink;
 use super::survey::Names;
 use super::tree::Statement;
 
-pub(crate) use self::address::{family as family_of, family_name, parse_host, parse_vip_address};
+pub(crate) use self::address::{
+    bad_interface, family as family_of, family_name, parse_host, parse_vip_address,
+};
 pub use self::statement::Reader;
 pub(crate) use self::value::{decimal_micros, seconds};
 
@@ -58,6 +61,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut statics = Vec::new();
     let mut given_delays = delays::Given::default();
     let mut fixed = fixed::Fixed::default();
+    let mut trackers = track::Definitions::default();
+    let mut groups = Vec::new();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -65,10 +70,14 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     traps::order(tree, sink);
     // keepalived reads all of global_defs before the first instance, wherever
     // they stand in the file.
-    for statement in tree {
+    for (at, statement) in tree.iter().enumerate() {
         match reader.read(statement, sink) {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
-            Some(Key::Root(RootKey::VrrpInstance)) => instances.push(statement),
+            Some(Key::Root(RootKey::VrrpInstance)) => instances.push((at, statement)),
+            Some(Key::Track("vrrp_sync_group")) => {
+                groups.extend(track::group(statement, at, &trackers))
+            }
+            Some(Key::Track(_)) => track::define(statement, at, &mut trackers),
             Some(Key::Root(RootKey::GarpGroup)) => {
                 pacing::group(statement, &mut globals.pacing, sink);
             }
@@ -102,7 +111,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     }
     let drafts: Vec<Draft> = instances
         .into_iter()
-        .map(|statement| instance::lower(statement, sink))
+        .map(|(at, statement)| instance::lower(statement, at, &trackers, sink))
         .collect();
     let mut seen = across::Seen::default();
     let mut instances: Vec<_> = drafts
@@ -115,6 +124,10 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(instance)
         })
         .collect();
+    for script in &mut trackers.trackers.scripts {
+        script.run_as = script.run_as.take().or_else(|| globals.script_user.clone());
+    }
+    track::join(groups, &mut instances, sink);
     Config {
         router_id: globals.router_id,
         pacing: globals.pacing,
@@ -129,6 +142,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         static_addresses: fixed.finish(&mut instances, sink),
         files: globals.files,
         instances,
+        trackers: trackers.trackers,
         firewall: globals.firewall,
     }
 }

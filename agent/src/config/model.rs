@@ -9,9 +9,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 mod packets;
+mod track;
 
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
+};
+pub use self::track::{
+    FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
 pub use super::address::{AddressOptions, Firewall, StaticAddress};
 use super::machine::{Interfaces, Process};
@@ -133,6 +137,10 @@ pub struct Instance {
     /// The loss of the instance's own interface is a fault as well: false for
     /// `dont_track_primary`.
     pub track_primary: bool,
+    /// Everything else that it tracks, its own and its group's.
+    pub tracks: Vec<Track>,
+    /// The `vrrp_sync_group` that it moves with.
+    pub group: Option<String>,
 }
 
 impl Instance {
@@ -158,6 +166,7 @@ pub struct Config {
     pub disable_local_igmp: bool,
     pub files: super::files::Files,
     pub instances: Vec<Instance>,
+    pub trackers: Trackers,
     pub process: Process,
     pub interfaces: Interfaces,
     pub static_addresses: Vec<StaticAddress>,

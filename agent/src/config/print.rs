@@ -14,6 +14,7 @@ mod files;
 mod instance;
 mod machine;
 mod packets;
+mod tracked;
 mod vip;
 mod writer;
 
@@ -43,6 +44,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         disable_local_igmp,
         files,
         instances,
+        trackers,
         process,
         interfaces,
         static_addresses,
@@ -68,9 +70,11 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
     packets::groups(pacing, &mut writer);
     machine::delays(interfaces, &mut writer);
     fixed(static_addresses, instances, &mut writer);
+    tracked::definitions(trackers, &mut writer);
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }
+    tracked::groups(instances, &mut writer);
     writer.finish()
 }
 

@@ -33,7 +33,11 @@ pub fn statement(row: &Keyword, statement: &Statement, sink: &mut Sink) {
 }
 
 fn block(block: Block, statement: &Statement, sink: &mut Sink) {
-    let mut reader = Reader::inside(block);
+    let mut reader = match block {
+        // Works in parts.
+        Block::SyncGroup => Reader::new(block),
+        _ => Reader::inside(block),
+    };
     for inner in statement.block.iter().flatten() {
         // All keywords of these blocks are looked at by the reader itself.
         let _ = reader.read(inner, sink);

@@ -6,6 +6,7 @@ mod garbage;
 mod knobs;
 mod machine;
 pub(super) mod seeds;
+mod tracking;
 mod values;
 mod verdicts;
 

@@ -98,7 +98,18 @@ pub struct Instance {
     pub fault: Option<String>,
     /// Milliseconds in this state.
     pub since_ms: u64,
+    /// In force.
     pub priority: u8,
+    /// As configured.
+    #[serde(default)]
+    pub base_priority: u8,
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Would be Active if the other members of its group would.
+    #[serde(default)]
+    pub waits_for_group: bool,
+    #[serde(default)]
+    pub trackers: Vec<Tracker>,
     pub source: Option<IpAddr>,
     pub active: Option<IpAddr>,
     pub advert_interval_ms: u64,
@@ -115,6 +126,23 @@ pub struct Instance {
     pub outcomes: BTreeMap<String, u64>,
     #[serde(default)]
     pub refused: Vec<RefusedSender>,
+}
+
+/// Something that an instance tracks.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Tracker {
+    /// `interface`, `script`, `file` or `process`.
+    pub kind: String,
+    pub name: String,
+    /// `up`, `down`, what a file says, or `unread`.
+    pub state: String,
+    pub weight: i32,
+    pub reverse: bool,
+    /// What it adds to the priority now.
+    pub contribution: i64,
+    /// It keeps the instance from taking part.
+    pub fault: bool,
+    pub detail: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -187,6 +215,24 @@ impl fmt::Display for Instance {
             self.vrrp_version,
             self.priority
         )?;
+        if self.priority != self.base_priority {
+            writeln!(
+                f,
+                "  priority {} of its own, {} with trackers",
+                self.base_priority, self.priority
+            )?;
+        }
+        if let Some(group) = &self.group {
+            let waits = if self.waits_for_group {
+                ", ready, waits for the others"
+            } else {
+                ""
+            };
+            writeln!(f, "  sync group {group}{waits}")?;
+        }
+        for tracker in &self.trackers {
+            tracker.fmt(f)?;
+        }
         if let Some(fault) = &self.fault {
             writeln!(f, "  fault: {fault}")?;
         }
@@ -227,6 +273,36 @@ impl fmt::Display for Instance {
         }
         counters(f, "counters", &self.counters)?;
         counters(f, "adverts", &self.outcomes)
+    }
+}
+
+impl fmt::Display for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            name,
+            state,
+            weight,
+            reverse,
+            contribution,
+            fault,
+            detail,
+        } = self;
+        write!(f, "  tracks {kind} {name}: {state}")?;
+        if !detail.is_empty() {
+            write!(f, " ({detail})")?;
+        }
+        if *weight != 0 {
+            write!(f, ", weight {weight}")?;
+        }
+        if *reverse {
+            write!(f, " reverse")?;
+        }
+        match (fault, weight) {
+            (true, _) => writeln!(f, ", fault"),
+            (false, 0) => writeln!(f),
+            (false, _) => writeln!(f, ", adds {contribution}"),
+        }
     }
 }
 

@@ -21,19 +21,41 @@ impl Instance {
     /// S-01 and S-16. The advert goes first, so that an old Active can leave
     /// while we add addresses (D-23).
     pub(super) fn promote(&mut self, cause: Cause, now: KernelTime, out: &mut Effects) {
-        let (id, from, policy) = (self.id(), self.state, self.config.announce);
+        let from = self.promote_first(now, out);
+        self.promote_addresses(out);
+        self.promote_last(from, cause, now, out);
+    }
+
+    /// The state and the advert. In a sync group the adverts of all members go
+    /// out before the first address is touched.
+    pub(super) fn promote_first(&mut self, now: KernelTime, out: &mut Effects) -> State {
+        let from = self.state;
         self.enter(State::Active, now);
         bump(&mut self.counters.became_active);
         // The Active's interval is ours from here on (T-09).
         self.learned = self.config.interval;
         self.reannounced = None;
         self.last_sent = now;
+        self.timers.arm(Timer::Advert, now.after(self.interval()));
         self.push_advert(out);
-        out.push(Effect::AddAddresses { id });
-        self.announce(policy.repeat, out);
+        from
+    }
+
+    pub(super) fn promote_addresses(&mut self, out: &mut Effects) {
+        out.push(Effect::AddAddresses { id: self.id() });
+        self.announce(self.config.announce.repeat, out);
+    }
+
+    pub(super) fn promote_last(
+        &mut self,
+        from: State,
+        cause: Cause,
+        now: KernelTime,
+        out: &mut Effects,
+    ) {
+        let policy = self.config.announce;
         self.watch(None, out);
         self.transition(from, cause, now, out);
-        self.timers.arm(Timer::Advert, now.after(self.interval()));
         if policy.repeat > 0 && !policy.delay.is_zero() {
             self.again_repeat = policy.repeat;
             self.timers

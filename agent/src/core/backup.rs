@@ -50,6 +50,7 @@ impl Instance {
         self.timers.arm(Timer::ActiveDown, deadline);
         self.timers.arm(Timer::Checkpoint, deadline.before(margin));
         self.released_by = None;
+        self.wants = None;
     }
 
     /// After a fight over the VIPs that we have lost: whoever is Active next
@@ -158,12 +159,16 @@ impl Instance {
         let deadline = advert.stamp.max(self.floor).after(self.skew());
         self.timers.arm(Timer::ActiveDown, deadline);
         self.timers.disarm(Timer::Checkpoint);
+        self.wants = None;
     }
 
     pub(super) fn backup_timeout(&mut self, now: KernelTime, out: &mut Effects) {
         if self.timers.due(Timer::PreemptDelay, now).is_some() {
             self.timers.disarm(Timer::PreemptDelay);
             self.preempt_ready = true;
+        }
+        if self.timers.due(Timer::GroupHold, now).is_some() {
+            self.timers.disarm(Timer::GroupHold);
         }
         let tolerance = oversleep_tolerance(self.interval_in_force());
         let may_grant = self.grants < MAX_GRANTS;
@@ -184,7 +189,21 @@ impl Instance {
                     deadline: due,
                 },
             };
-            self.promote(cause, now, out);
+            self.promote_or_want(cause, now, out);
+        }
+    }
+
+    /// A member of a sync group waits until all of them are ready, for which
+    /// it has to hear of every advert.
+    pub(super) fn promote_or_want(&mut self, cause: Cause, now: KernelTime, out: &mut Effects) {
+        if self.config.group.is_none() {
+            return self.promote(cause, now, out);
+        }
+        self.timers.disarm(Timer::ActiveDown);
+        self.timers.disarm(Timer::Checkpoint);
+        self.wants = Some(cause);
+        if self.watched().is_some() {
+            self.watch(None, out);
         }
     }
 

@@ -4,7 +4,7 @@
 //! concerns is recomputed. A running Active_Down_Timer still counts from what
 //! it counted from, so that a reload neither delays nor hastens a take-over.
 
-use agent_common::{KernelTime, Version};
+use agent_common::{KernelTime, Priority, Version};
 
 use super::{
     config::InstanceConfig,
@@ -22,6 +22,7 @@ impl Instance {
         }
         let old = self.rules();
         self.config = config;
+        self.tell_priority(old.config.priority, out);
         if vips(&old.config) != vips(&config) {
             self.losses.renumber();
         }
@@ -29,6 +30,33 @@ impl Instance {
             State::Initialize => self.learned = config.interval,
             State::Backup => self.backup_changed(&old, now),
             State::Active => self.active_changed(&old, now, out),
+        }
+    }
+
+    /// Trackers changed the priority. Unlike a reload this can happen at any
+    /// pace, so the next advert tells of it, as keepalived's does.
+    pub(super) fn prioritise(&mut self, priority: Priority, now: KernelTime, out: &mut Effects) {
+        let base = self.config.base_priority;
+        let priority = match base.is_owner() {
+            true => base,
+            false => Priority(priority.get().clamp(1, Priority::OWNER.get() - 1)),
+        };
+        if priority == self.config.priority {
+            return;
+        }
+        let old = self.rules();
+        self.config.priority = priority;
+        self.tell_priority(old.config.priority, out);
+        match self.state {
+            State::Initialize | State::Active => {}
+            State::Backup => self.backup_changed(&old, now),
+        }
+    }
+
+    fn tell_priority(&self, from: Priority, out: &mut Effects) {
+        let (id, to) = (self.id(), self.config.priority);
+        if from != to {
+            out.push(Effect::PriorityChanged { id, from, to });
         }
     }
 
@@ -47,7 +75,8 @@ impl Instance {
         }
         self.preempt_delay_changed(&old.config);
         let new = self.rules();
-        if (old.interval, old.down, old.skew) == (new.interval, new.down, new.skew) {
+        let same = (old.interval, old.down, old.skew) == (new.interval, new.down, new.skew);
+        if same || self.wants.is_some() {
             return;
         }
         // Whether the Active was alive while we slept is not for a reload to

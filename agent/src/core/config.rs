@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use agent_common::{AdvertInterval, Family, Priority, Version};
 
-use super::input::InstanceId;
+use super::input::{GroupId, InstanceId};
 
 /// How often and when VIPs are announced (D-22). Defaults are keepalived's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,8 +45,13 @@ pub struct InstanceConfig {
     pub id: InstanceId,
     pub version: Version,
     pub family: Family,
-    /// 1..=255.
+    /// The priority in force, 1..=255: the configured one with what trackers
+    /// make of it. 255 where the configured one is, and only there.
     pub priority: Priority,
+    /// The configured one, for the status.
+    pub base_priority: Priority,
+    /// The sync group it moves with.
+    pub group: Option<GroupId>,
     /// Advertisement_Interval; whole seconds in v2.
     pub interval: AdvertInterval,
     /// Preempt_Mode (RFC 9568 6.1). The owner preempts whatever this says (S-44).

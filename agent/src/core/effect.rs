@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use agent_common::{AdvertInterval, KernelTime, Priority};
 
-use super::input::{Fault, InstanceId};
+use super::input::{Fault, GroupId, InstanceId};
 
 /// State of a virtual router (RFC 9568 6.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -39,6 +39,10 @@ pub enum Cause {
     },
     /// Somebody removes our VIPs faster than the limit allows to restore them.
     AddressesTaken,
+    /// Another member of the sync group left Active.
+    Group {
+        with: InstanceId,
+    },
     Fault(Fault),
     Shutdown,
 }
@@ -124,6 +128,19 @@ pub enum Effect {
         to: State,
         cause: Cause,
         at: KernelTime,
+    },
+    /// The members of a sync group are in another state together now, after
+    /// the transitions of all of them.
+    GroupTransition {
+        group: GroupId,
+        to: State,
+        at: KernelTime,
+    },
+    /// The priority in force is another one. Never held back.
+    PriorityChanged {
+        id: InstanceId,
+        from: Priority,
+        to: Priority,
     },
     Notice {
         id: InstanceId,

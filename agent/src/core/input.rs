@@ -10,6 +10,10 @@ use super::config::InstanceConfig;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InstanceId(pub u16);
 
+/// Index of a sync group, from 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GroupId(pub u16);
+
 /// An advert that passed every check of the parser.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Advert {
@@ -60,6 +64,16 @@ pub enum Fault {
     TrackedDown,
     /// A tracked static address is not there.
     TrackedAddressGone,
+    /// A tracked script fails.
+    TrackedScript,
+    /// A tracked file says so.
+    TrackedFile,
+    /// Tracked processes are not in their quorum.
+    TrackedProcess,
+    /// A tracker that decides has no result yet.
+    Unread,
+    /// Another member of the sync group is in a fault.
+    Group,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +96,10 @@ pub enum Input {
     /// A valid advert. The same advert may be handed in twice (ring buffer and
     /// LATEST slot); it counts once, by stamp and source.
     Advert { id: InstanceId, advert: Advert },
+    /// Trackers changed the priority in force. The next advert carries it; an
+    /// Active_Down_Timer that runs is computed anew. Taken into 1..=254, and
+    /// without effect for an owner.
+    Priority { id: InstanceId, priority: Priority },
     /// Fire everything that is due. The caller has drained every queue first
     /// and has handed in LATEST of each instance of [`super::Machine::expiring`].
     Timeout,

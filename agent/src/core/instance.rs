@@ -54,6 +54,14 @@ pub(super) struct Instance {
     pub(super) fault: Option<Fault>,
     /// After Shutdown: a late Up of the link must not bring us back.
     pub(super) left: bool,
+    /// Kept in Initialize by a fault of another member of the sync group.
+    pub(super) held: bool,
+    /// Backup whose deadline has passed, and why: it would be Active, but for
+    /// other members of the sync group. No Active_Down_Timer runs then.
+    pub(super) wants: Option<Cause>,
+    /// Whether we outrank the router last heard; `None` since the group became
+    /// Active.
+    pub(super) outranks: Option<bool>,
     pub(super) timers: Timers,
     /// Active_Adver_Interval; equal to Advertisement_Interval in v2.
     pub(super) learned: AdvertInterval,
@@ -101,6 +109,9 @@ impl Instance {
             source: None,
             fault: None,
             left: false,
+            held: false,
+            wants: None,
+            outranks: None,
             timers: Timers::unarmed(),
             learned: config.interval,
             active: None,
@@ -162,6 +173,10 @@ impl Instance {
         }
         if advert.priority.is_release() {
             self.count_release(advert);
+        }
+        if !advert.priority.is_release() && advert.source != own {
+            let (ours, theirs) = (self.config.priority, advert.priority);
+            self.outranks = Some((ours, own) > (theirs, advert.source));
         }
         match self.state {
             State::Initialize => {}
@@ -240,7 +255,9 @@ impl Instance {
         let armed = |timer| self.timers.get(timer).is_some();
         match self.state {
             State::Initialize => self.timers.next() == Timers::NEVER,
-            State::Backup => armed(Timer::ActiveDown) && !armed(Timer::Advert),
+            State::Backup => {
+                armed(Timer::ActiveDown) != self.wants.is_some() && !armed(Timer::Advert)
+            }
             State::Active => armed(Timer::Advert) && !armed(Timer::ActiveDown),
         }
     }
@@ -252,6 +269,7 @@ impl Instance {
         self.since = now;
         self.released_by = None;
         self.preempt_ready = false;
+        self.wants = None;
     }
 
     pub(super) fn transition(&self, from: State, cause: Cause, at: KernelTime, out: &mut Effects) {
@@ -339,6 +357,8 @@ impl Instance {
             },
             watched: self.watched,
             priority: self.config.priority,
+            base_priority: self.config.base_priority,
+            waits_for_group: self.wants.is_some(),
             interval: self.config.interval,
             learned_interval: self.interval_in_force(),
             skew: self.skew(),
@@ -348,7 +368,7 @@ impl Instance {
                 .get(Timer::ActiveDown)
                 .or(self.timers.get(Timer::Advert)),
             last_advert: self.last_advert,
-            fault: self.fault,
+            fault: self.fault.or(self.held.then_some(Fault::Group)),
             heard: self.heard.all(),
             counters: self.counters,
         }

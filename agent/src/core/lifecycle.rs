@@ -19,19 +19,24 @@ impl Instance {
         }
         let changed = self.source.replace(source) != Some(source);
         match self.state {
-            State::Initialize => self.startup(now, out),
+            State::Initialize => {
+                self.fault = None;
+                if !self.held {
+                    self.startup(now, out);
+                }
+            }
             State::Backup => {}
             State::Active if changed => self.advert_from_new_source(now, out),
             State::Active => {}
         }
     }
 
-    fn startup(&mut self, now: KernelTime, out: &mut Effects) {
-        self.fault = None;
+    pub(super) fn startup(&mut self, now: KernelTime, out: &mut Effects) {
         self.up_at = now;
         self.last_advert = None;
         self.active = None;
-        if self.config.priority.is_owner() {
+        let owner = self.config.priority.is_owner();
+        if owner && self.config.group.is_none() {
             self.promote(Cause::Owner, now, out);
         } else {
             self.learned = self.config.interval;
@@ -39,6 +44,9 @@ impl Instance {
             // Whoever was watched before the fault may be gone.
             self.watch(None, out);
             self.transition(State::Initialize, Cause::Started, now, out);
+            if owner {
+                self.promote_or_want(Cause::Owner, now, out);
+            }
         }
     }
 
@@ -70,13 +78,17 @@ impl Instance {
 
     /// Gives the VIPs up: priority 0 first, so that the next router can begin.
     pub(super) fn release(&mut self, out: &mut Effects) {
+        bump(&mut self.counters.left_active);
+        self.push_release(out);
+        out.push(Effect::RemoveAddresses { id: self.id() });
+    }
+
+    pub(super) fn push_release(&mut self, out: &mut Effects) {
         bump(&mut self.counters.adverts_sent);
         bump(&mut self.counters.priority_zero_sent);
-        bump(&mut self.counters.left_active);
         out.push(Effect::SendAdvert {
             id: self.id(),
             priority: Priority::RELEASE,
         });
-        out.push(Effect::RemoveAddresses { id: self.id() });
     }
 }

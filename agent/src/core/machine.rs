@@ -1,10 +1,13 @@
 //! All virtual routers of the agent behind one input and one effect queue.
 
+use std::net::IpAddr;
+
 use agent_common::{KernelTime, record::SLOTS};
 
 use super::{
     config::InstanceConfig,
     effect::{Effect, State},
+    group::Group,
     input::{Input, InstanceId},
     instance::Instance,
     queue::Effects,
@@ -22,12 +25,14 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// By [`InstanceId`] less one; `None` where no instance is configured.
-    instances: Box<[Option<Instance>]>,
+    pub(super) instances: Box<[Option<Instance>]>,
     /// The earliest deadline of each instance, by its position.
-    next: Box<[KernelTime]>,
+    pub(super) next: Box<[KernelTime]>,
     /// Positions that were ever in use: what lies behind is not looked at.
-    used: usize,
-    effects: Effects,
+    pub(super) used: usize,
+    /// By [`super::GroupId`] less one.
+    pub(super) groups: Box<[Group]>,
+    pub(super) effects: Effects,
     /// Only what is Active acts on time: see [`Self::hold`].
     held: bool,
 }
@@ -53,6 +58,7 @@ impl Machine {
             instances: (0..room).map(|_| None).collect(),
             next: vec![Timers::NEVER; room].into_boxed_slice(),
             used: 0,
+            groups: vec![Group::NEW; room].into_boxed_slice(),
             effects: Effects::new(room),
             held: false,
         };
@@ -94,19 +100,26 @@ impl Machine {
             Input::Timeout => self.timeout(now),
             Input::Configure { config } => self.configure(config, now),
             Input::Retire { id } => self.retire(id, now),
-            Input::Up { id, source } => {
-                self.with(id, |instance, out| instance.up(source, now, out));
-            }
+            Input::Up { id, source } => self.up(id, source, now),
             Input::Down { id, fault } => {
-                self.with(id, |instance, out| instance.down(fault, now, out));
+                self.with(id, now, |instance, out| instance.down(fault, now, out));
+            }
+            Input::Priority { id, priority } => {
+                self.with(id, now, |instance, out| {
+                    instance.prioritise(priority, now, out);
+                });
             }
             Input::Advert { id, advert } => {
-                self.with(id, |instance, out| instance.advert(&advert, now, out));
+                self.with(id, now, |instance, out| instance.advert(&advert, now, out));
             }
             Input::AddressLost { id, vip } => {
-                self.with(id, |instance, out| instance.address_lost(vip, now, out));
+                self.with(id, now, |instance, out| {
+                    instance.address_lost(vip, now, out)
+                });
             }
-            Input::Shutdown { id } => self.with(id, |instance, out| instance.shutdown(now, out)),
+            Input::Shutdown { id } => {
+                self.with(id, now, |instance, out| instance.shutdown(now, out))
+            }
         }
     }
 
@@ -128,15 +141,13 @@ impl Machine {
     /// Backup instances that would judge their Active at `now`: hand in their
     /// LATEST before [`Input::Timeout`].
     pub fn expiring(&self, now: KernelTime) -> impl Iterator<Item = InstanceId> {
-        let due = self
-            .next
-            .iter()
-            .zip(&self.instances)
-            .take(self.used)
-            .filter(move |(next, _)| **next <= now);
-        due.filter_map(|(_, instance)| instance.as_ref())
-            .filter(move |instance| !self.held && instance.is_expiring(now))
-            .map(Instance::id)
+        let due = self.next.iter().zip(&self.instances).take(self.used);
+        due.filter_map(move |(next, instance)| {
+            let instance = instance.as_ref()?;
+            // Who waits for its group is judged together with the others.
+            let judged = *next <= now && instance.is_expiring(now) || instance.wants.is_some();
+            (judged && !self.held).then(|| instance.id())
+        })
     }
 
     /// `None` for an unknown instance.
@@ -203,7 +214,11 @@ impl Machine {
             return false;
         };
         *next = restored.next_deadline();
+        let (group, state, since) = (restored.config.group, restored.state, restored.since);
         *instance = restored;
+        if let Some(group) = group {
+            self.restore_group(group, state, since);
+        }
         true
     }
 
@@ -216,7 +231,7 @@ impl Machine {
             return self.add(config);
         };
         if (old.version, old.family) == (config.version, config.family) {
-            self.with(config.id, |instance, out| {
+            self.with(config.id, now, |instance, out| {
                 instance.configure(config, now, out);
             });
         } else {
@@ -225,8 +240,20 @@ impl Machine {
         }
     }
 
+    /// In a group that a fault keeps down an instance only becomes able.
+    fn up(&mut self, id: InstanceId, source: IpAddr, now: KernelTime) {
+        let group = self.config(id).and_then(|config| config.group);
+        let held = group
+            .zip(position(id))
+            .is_some_and(|(group, at)| self.is_held(group, at));
+        self.with(id, now, |instance, out| {
+            instance.held |= held;
+            instance.up(source, now, out);
+        });
+    }
+
     fn retire(&mut self, id: InstanceId, now: KernelTime) {
-        self.with(id, |instance, out| instance.shutdown(now, out));
+        self.with(id, now, |instance, out| instance.shutdown(now, out));
         let Some(position) = position(id) else {
             return;
         };
@@ -242,19 +269,38 @@ impl Machine {
     fn timeout(&mut self, now: KernelTime) {
         let held = self.held;
         let slots = self.instances.iter_mut().zip(&mut self.next);
+        let mut grouped = false;
         for (instance, next) in slots.take(self.used) {
             if *next <= now
                 && let Some(instance) = instance
                 && (!held || instance.state == State::Active)
             {
+                let before = instance.standing();
                 instance.timeout(now, &mut self.effects);
                 instance.assert_sound();
                 *next = instance.next_deadline();
+                if let Some(group) = instance.config.group
+                    && instance.standing() != before
+                    && let Some(group) = usize::from(group.0)
+                        .checked_sub(1)
+                        .and_then(|at| self.groups.get_mut(at))
+                {
+                    group.touched = true;
+                    grouped = true;
+                }
             }
+        }
+        if grouped {
+            self.settle_touched(now);
         }
     }
 
-    fn with(&mut self, id: InstanceId, act: impl FnOnce(&mut Instance, &mut Effects)) {
+    fn with(
+        &mut self,
+        id: InstanceId,
+        now: KernelTime,
+        act: impl FnOnce(&mut Instance, &mut Effects),
+    ) {
         let Some(position) = position(id) else {
             return;
         };
@@ -264,9 +310,14 @@ impl Machine {
         ) else {
             return;
         };
+        let before = instance.standing();
         act(instance, &mut self.effects);
         instance.assert_sound();
         *next = instance.next_deadline();
+        let after = instance.standing();
+        if before.group.is_some() || after.group.is_some() {
+            self.regroup(position, before, after, now);
+        }
     }
 }
 

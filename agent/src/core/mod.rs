@@ -11,6 +11,7 @@ mod backup;
 mod change;
 pub mod config;
 pub mod effect;
+mod group;
 mod heard;
 pub mod input;
 mod instance;
@@ -27,7 +28,7 @@ mod tests;
 
 pub use config::{AnnouncePolicy, InstanceConfig};
 pub use effect::{Cause, Effect, Notice, State};
-pub use input::{Advert, Fault, Input, InstanceId};
+pub use input::{Advert, Fault, GroupId, Input, InstanceId};
 pub use machine::Machine;
 pub use saved::Saved;
 pub use snapshot::{Counters, Snapshot};

@@ -6,8 +6,9 @@ use super::effect::Effect;
 
 /// More than one instance can ask for in answer to one input: a lost election
 /// is 7 (three notices, the farewell advert, removal, watch, transition), a
-/// late Active with every announcement due is 6.
-const PER_INSTANCE: usize = 9;
+/// late Active with every announcement due is 6. A sync group adds its own
+/// transition to that, and at most 5 for each other member.
+const PER_INSTANCE: usize = 11;
 
 #[derive(Clone, Debug)]
 pub(super) struct Effects {

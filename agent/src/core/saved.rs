@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::row::Row;
 use super::{
     config::InstanceConfig,
-    effect::State,
+    effect::{Cause, State},
     heard::ROUTERS,
     input::{Fault, InstanceId},
     instance::{ASSERTS, Answer, Instance},
@@ -50,6 +50,12 @@ pub struct Saved {
     last_sent: u64,
     #[serde(default)]
     answer: Answer,
+    #[serde(default)]
+    held: bool,
+    #[serde(default)]
+    waits_for_group: bool,
+    #[serde(default)]
+    outranks: Option<bool>,
     reannounced: Option<u64>,
     again_repeat: u8,
     #[serde(default)]
@@ -70,6 +76,9 @@ pub struct Saved {
 struct SavedRules {
     version: u8,
     priority: u8,
+    /// Without what trackers add; 0 of one that did not know the difference.
+    #[serde(default)]
+    base_priority: u8,
     interval_centis: u16,
     preempt: bool,
     preempt_delay_ns: u64,
@@ -86,6 +95,7 @@ struct SavedTimers {
     checkpoint: Option<u64>,
     preempt_delay: Option<u64>,
     answer: Option<u64>,
+    group_hold: Option<u64>,
     reannounce: Option<u64>,
     announce_again: Option<u64>,
     announce_refresh: Option<u64>,
@@ -108,6 +118,7 @@ impl SavedTimers {
             Timer::Checkpoint => &mut self.checkpoint,
             Timer::PreemptDelay => &mut self.preempt_delay,
             Timer::Answer => &mut self.answer,
+            Timer::GroupHold => &mut self.group_hold,
             Timer::Reannounce => &mut self.reannounce,
             Timer::AnnounceAgain => &mut self.announce_again,
             Timer::AnnounceRefresh => &mut self.announce_refresh,
@@ -132,6 +143,7 @@ impl SavedRules {
         Self {
             version: config.version as u8,
             priority: config.priority.get(),
+            base_priority: config.base_priority.get(),
             interval_centis: config.interval.centis(),
             preempt: config.preempt,
             preempt_delay_ns: u64::try_from(nanos).unwrap_or(u64::MAX),
@@ -151,6 +163,10 @@ impl SavedRules {
         Some(InstanceConfig {
             version,
             priority: Priority(self.priority),
+            base_priority: Priority(match self.base_priority {
+                0 => self.priority,
+                base => base,
+            }),
             interval: AdvertInterval::from_centis(self.interval_centis)?,
             preempt: self.preempt,
             preempt_delay: Duration::from_nanos(self.preempt_delay_ns),
@@ -194,6 +210,9 @@ impl Instance {
             last_advert,
             released_by,
             preempt_ready,
+            held,
+            wants,
+            outranks,
             last_sent,
             answer,
             reannounced,
@@ -226,6 +245,9 @@ impl Instance {
             preempt_ready: *preempt_ready,
             last_sent: last_sent.nanos(),
             answer: *answer,
+            held: *held,
+            waits_for_group: wants.is_some(),
+            outranks: *outranks,
             reannounced: nanos(*reannounced),
             again_repeat: *again_repeat,
             asserts: Row(asserts.save().map(nanos)),
@@ -274,6 +296,13 @@ impl Instance {
                 .map(|entry| entry.map(|(ip, at)| (ip, KernelTime(at)))),
         );
         instance.counters = saved.counters;
+        instance.held = saved.held;
+        // All members want it for the reason that there is for one of them.
+        instance.wants = saved.waits_for_group.then_some(Cause::ActiveSilent {
+            last_advert: instance.last_advert,
+            deadline: instance.floor.max(instance.counted),
+        });
+        instance.outranks = saved.outranks;
         instance.is_sound().then_some(instance)
     }
 }

@@ -63,6 +63,10 @@ pub struct Snapshot {
     pub watched: Option<IpAddr>,
     /// The priority in force.
     pub priority: Priority,
+    /// The configured one.
+    pub base_priority: Priority,
+    /// Would be Active if every member of its sync group would.
+    pub waits_for_group: bool,
     /// Advertisement_Interval: the configured one.
     pub interval: AdvertInterval,
     /// Active_Adver_Interval (v3); the configured one in v2.

@@ -68,6 +68,9 @@ pub enum Timer {
     Checkpoint,
     /// Backup: until then a lower-priority Active is put up with.
     PreemptDelay,
+    /// Backup, one member of a sync group: when the group may be Active again
+    /// after an election that both sides lost.
+    GroupHold,
     /// Active: the answer to another router's advert. Due at once, so that it
     /// is given when all that has come in is read, and to all of it.
     Answer,
@@ -82,11 +85,12 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Advert,
         Self::ActiveDown,
         Self::Checkpoint,
         Self::PreemptDelay,
+        Self::GroupHold,
         Self::Answer,
         Self::Reannounce,
         Self::AnnounceAgain,

@@ -7,13 +7,13 @@ use std::fmt::{self, Write as _};
 
 use agent_common::{Family, Version};
 
-use super::{Facts, InstanceFacts, calendar, json, vip};
+use super::{Facts, InstanceFacts, calendar, json, tracked, vip};
 use crate::{
     config::{
         Instance,
         model::{OldChecksum, PeerTtl, Transport, V3Checksum},
     },
-    core::State,
+    core::{Fault, State},
     io::plan::group,
 };
 
@@ -37,6 +37,7 @@ fn write(out: &mut String, facts: &Facts<'_>) -> fmt::Result {
         settings(out, instance)?;
         addresses(out, instance)?;
     }
+    tracked::groups(out, facts)?;
     interfaces(out, facts)
 }
 
@@ -48,6 +49,9 @@ fn state(out: &mut String, facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> f
     writeln!(out, "   VRRP Version = {}", config.version as u8)?;
     if config.family == Family::V6 {
         writeln!(out, "   Using Native IPv6")?;
+    }
+    if let Some(group) = &config.group {
+        writeln!(out, "   Sync group = {group}")?;
     }
     writeln!(out, "   State = {}", instance.state().0)?;
     if snapshot.state == State::Backup
@@ -79,7 +83,8 @@ fn state(out: &mut String, facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> f
         out,
         "   Number of interface and track script faults = {faults}"
     )?;
-    writeln!(out, "   Number of track scripts init = 0")?;
+    let unread = u8::from(snapshot.fault == Some(Fault::Unread));
+    writeln!(out, "   Number of track scripts init = {unread}")?;
     let since = match snapshot.since.nanos() {
         0 => 0,
         _ => facts.wall_micros(snapshot.since),
@@ -205,6 +210,7 @@ fn addresses(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
     if config.version == Version::V3 && config.v3_checksum == V3Checksum::MessageOnly {
         writeln!(out, "   VRRPv3 checksum as v2 = yes")?;
     }
+    tracked::lists(out, config)?;
     writeln!(out, "   Using smtp notification = no")?;
     writeln!(out, "   Notify deleted = Fault")?;
     writeln!(out, "   Notify priority changes = false")

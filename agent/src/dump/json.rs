@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::{Facts, InstanceFacts, vip};
+use super::{Facts, InstanceFacts, tracked, vip};
 use crate::config::{Instance, JsonVersion, Vip};
 
 #[derive(Serialize)]
@@ -58,6 +58,10 @@ struct Data {
     vips: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     evips: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    track_ifp: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    track_script: Vec<String>,
     auth_type: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_data: Option<String>,
@@ -143,6 +147,8 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         notify_deleted: false,
         vips: list(true),
         evips: list(false),
+        track_ifp: tracked::interfaces(config),
+        track_script: tracked::commands(config, facts.trackers),
         auth_type: u8::from(config.password.is_some()),
         auth_data: password(config),
     };

@@ -8,12 +8,13 @@ mod calendar;
 mod data;
 mod json;
 mod stats;
+mod tracked;
 mod vip;
 
 use agent_common::{KernelTime, Outcome, outcome::OutcomeCounters};
 
 use crate::{
-    config::{Instance, JsonVersion},
+    config::{Instance, JsonVersion, model::Trackers},
     core::{Snapshot, State},
     io::netlink::survey::World,
 };
@@ -38,6 +39,7 @@ pub struct Facts<'a> {
     /// Nanoseconds since 1970.
     pub wall: u64,
     pub world: &'a World,
+    pub trackers: &'a Trackers,
     pub instances: Vec<InstanceFacts<'a>>,
 }
 

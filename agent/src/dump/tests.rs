@@ -110,3 +110,24 @@ fn each_counter_counts_what_keepalived_s_does() {
     // A core that began anew has counted less: never below 0.
     assert_eq!(Stats::default().since(&stats), Stats::default());
 }
+
+#[test]
+fn what_is_tracked_is_listed_as_keepalived_lists_it() {
+    let text = "vrrp_script web {\nscript \"/usr/bin/true -x\"\nweight 10\n}\n\
+        track_file maint {\nfile /run/maint\n}\n\
+        vrrp_instance C {\ninterface d0\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.9/24\n}\n\
+        track_interface {\nd2\nd3 weight 0 reverse\n}\n\
+        track_script {\nweb\n}\ntrack_file {\nmaint\n}\n}\n";
+    let config = crate::config::parse_str("c", text).config.unwrap();
+    let instance = &config.instances[0];
+    assert_eq!(super::tracked::interfaces(instance), ["d2", "d3"]);
+    let commands = super::tracked::commands(instance, &config.trackers);
+    assert_eq!(commands, ["'/usr/bin/true' '-x'"]);
+    let mut lists = String::new();
+    super::tracked::lists(&mut lists, instance).unwrap();
+    assert_eq!(
+        lists,
+        "   Tracked interfaces :\n     d2 weight 0\n     d3 weight 0 reverse\n   \
+         Tracked scripts :\n     web weight 10\n   Tracked files :\n     maint, weight 1\n"
+    );
+}

@@ -353,6 +353,7 @@ impl Driver {
             Command::Retire { id } => self.retire(id, now),
             Command::AddFamily(sockets) => self.add_family(sockets),
             Command::Mark(mark) => self.lane.give_back(Returned::Mark(mark)),
+            Command::Priority { id, priority } => self.feed(Input::Priority { id, priority }, now),
             Command::Fault { id, fault } => self.fault(id, fault, now),
             Command::AddReceiver(receiver) => {
                 if self.receivers.len() < MAX_RECEIVERS && self.waiter.add(&*receiver).is_ok() {

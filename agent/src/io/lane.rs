@@ -28,7 +28,7 @@ use super::{
     receive::{raw::RawReceiver, refusal::Refusal},
     sched::Entered,
 };
-use crate::core::{Cause, Fault, InstanceConfig, InstanceId, Notice, Snapshot, State};
+use crate::core::{Cause, Fault, GroupId, InstanceConfig, InstanceId, Notice, Snapshot, State};
 
 /// One for each instance and some to spare.
 const COMMANDS: usize = 2048;
@@ -50,6 +50,11 @@ pub enum Command {
     AddFamily(Box<FamilySockets>),
     /// Comes back when every command before it has been carried out.
     Mark(u32),
+    /// Trackers changed the priority in force.
+    Priority {
+        id: InstanceId,
+        priority: Priority,
+    },
     /// The instance cannot take part.
     Fault {
         id: InstanceId,
@@ -92,6 +97,18 @@ pub enum Report {
         to: State,
         cause: Cause,
         at: KernelTime,
+    },
+    /// All members of a sync group are in this state now.
+    GroupTransition {
+        group: GroupId,
+        to: State,
+        at: KernelTime,
+    },
+    /// Trackers or a reload changed the priority in force.
+    PriorityChanged {
+        id: InstanceId,
+        from: Priority,
+        to: Priority,
     },
     Notice {
         id: InstanceId,

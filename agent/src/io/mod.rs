@@ -8,6 +8,7 @@ pub mod driver;
 pub mod lane;
 pub mod netlink;
 pub mod plan;
+pub mod ready;
 pub mod receive;
 pub mod sched;
 pub mod sys;

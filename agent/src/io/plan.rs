@@ -10,7 +10,7 @@ use std::{
 };
 
 use agent_common::{
-    Family, Version,
+    Family, Priority, Version,
     record::{InstanceFilter, InstanceKey, MAX_PEERS, filter_flags},
     wire::{frame::wire_address, vrrp::address_digest},
 };
@@ -29,7 +29,8 @@ use crate::{
         Instance, MAX_ADVERTISED, StaticAddress,
         model::{OldChecksum, Transport},
     },
-    core::{Fault, InstanceConfig, InstanceId},
+    core::{Fault, GroupId, InstanceConfig, InstanceId},
+    track::Kind,
 };
 
 /// The VRRP groups (RFC 9568 5.1.1.2, 5.1.2.2).
@@ -59,6 +60,10 @@ pub struct Port {
     pub addresses: AddressPlan,
     pub announce: AnnouncePlan,
     pub needed: Vec<Needed>,
+    /// Other links that count for the priority.
+    pub watched: Vec<u32>,
+    /// One of those is not there: any new link may be it.
+    pub awaits_link: bool,
     /// Each VIP and its link, in configured order.
     pub vips: Vec<(u32, IpAddr)>,
     /// Which of them are not put back when somebody removes them.
@@ -79,6 +84,7 @@ pub struct Essence {
     needed: Vec<Needed>,
     vips: Vec<(u32, IpAddr)>,
     announce: AnnouncePlan,
+    watched: Vec<u32>,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -103,13 +109,34 @@ impl Port {
     }
 }
 
+/// What an instance is beside its own block: what trackers make of its
+/// priority, and the group it moves with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// In force, 1..=255.
+    pub priority: Priority,
+    pub group: Option<GroupId>,
+}
+
+impl Standing {
+    /// Of an instance without trackers and without a group.
+    pub fn alone(instance: &Instance) -> Self {
+        Self {
+            priority: instance.priority,
+            group: None,
+        }
+    }
+}
+
 /// The static half: what the core must know of an instance.
-pub fn core_config(id: InstanceId, instance: &Instance) -> InstanceConfig {
+pub fn core_config(id: InstanceId, instance: &Instance, standing: Standing) -> InstanceConfig {
     InstanceConfig {
         id,
         version: instance.version,
         family: instance.family,
-        priority: instance.priority,
+        priority: standing.priority,
+        base_priority: instance.priority,
+        group: standing.group,
         interval: instance.interval,
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
@@ -183,7 +210,12 @@ fn untracked(instance: &Instance) -> Vec<bool> {
 /// # Errors
 ///
 /// What keeps the instance from taking part.
-pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, Fault> {
+pub fn plan(
+    id: InstanceId,
+    instance: &Instance,
+    standing: Standing,
+    world: &World,
+) -> Result<Port, Fault> {
     let link = world
         .link(instance.interface.as_str())
         .ok_or(Fault::InterfaceGone)?;
@@ -242,7 +274,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         homes.push(home);
     }
     let source = source_address(instance, link, world).ok_or(Fault::NoSourceAddress)?;
-    let filter = filter(id, instance, link, source);
+    let filter = filter(id, instance, standing, link, source);
     let placed = || instance.vips.iter().zip(&homes);
     let group = group(instance);
     let destinations = match &instance.transport {
@@ -259,6 +291,13 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         router: world.forwards_v6,
         pace: pace(instance, vip.address, home),
     }));
+    let weighed = || {
+        let tracks = instance.tracks.iter().map(|track| &track.tracker);
+        tracks.filter(|tracker| tracker.kind == Kind::Interface)
+    };
+    let watched: Vec<u32> = weighed()
+        .filter_map(|tracker| Some(world.link(&tracker.name)?.ifindex))
+        .collect();
     let essence = Essence {
         ifindex: link.ifindex,
         source,
@@ -266,6 +305,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         needed: needed.clone(),
         vips: vips.clone(),
         announce: announce.clone(),
+        watched: watched.clone(),
         instance: Instance {
             name: String::new(),
             ..instance.clone()
@@ -273,7 +313,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
     };
     Ok(Port {
         id,
-        config: core_config(id, instance),
+        config: core_config(id, instance, standing),
         ifindex: link.ifindex,
         source,
         key: InstanceKey {
@@ -287,6 +327,8 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
         announce,
         needed,
+        awaits_link: watched.len() < weighed().count(),
+        watched,
         vips,
         untracked: untracked(instance),
         surplus,
@@ -351,13 +393,19 @@ pub fn source_address(instance: &Instance, link: &Link, world: &World) -> Option
         .map(|found| found.address)
 }
 
-fn filter(id: InstanceId, instance: &Instance, link: &Link, source: IpAddr) -> InstanceFilter {
+fn filter(
+    id: InstanceId,
+    instance: &Instance,
+    standing: Standing,
+    link: &Link,
+    source: IpAddr,
+) -> InstanceFilter {
     let mut filter = InstanceFilter::zeroed();
     filter.slot = u32::from(id.0);
     filter.version = instance.version as u8;
     filter.own = wire_address(source);
     filter.mac = link.mac;
-    filter.priority = instance.priority.get();
+    filter.priority = standing.priority.get();
     if instance.version == Version::V2 {
         filter.v2_seconds = u8::try_from(instance.interval.centis() / 100).unwrap_or(u8::MAX);
     }

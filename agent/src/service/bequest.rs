@@ -65,6 +65,15 @@ impl Service {
             };
             estate.push((message, None));
         }
+        for (tracker, value, detail) in self.health.readings() {
+            let message = Message::Reading {
+                kind: tracker.kind.word().to_owned(),
+                name: tracker.name.to_string(),
+                value: value.to_string(),
+                detail: detail.to_owned(),
+            };
+            estate.push((message, None));
+        }
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let message = Message::Instance {
                 id: seat.id.0,
@@ -144,6 +153,7 @@ impl Service {
             | Message::Lock { .. }
             | Message::Link { .. }
             | Message::Settling { .. }
+            | Message::Reading { .. }
             | Message::Instance { .. }
             | Message::Prepare
             | Message::Switch

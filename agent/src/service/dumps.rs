@@ -81,6 +81,7 @@ impl Service {
             at: picture.at,
             wall: wall_at(picture.at),
             world,
+            trackers: &self.config.trackers,
             instances: instances.collect(),
         };
         let version = self.config.files.json_version;

@@ -1,18 +1,43 @@
 //! Why an instance cannot take part, in words for an operator.
 
+use super::health::Health;
 use crate::{
-    config::{IfName, Instance, model::Transport},
+    config::{
+        IfName, Instance,
+        model::{Track, Transport},
+    },
     core::Fault,
     io::netlink::survey::World,
+    track::{Kind, Share, Value, share},
 };
 
-/// One sentence that names the interface or the address.
+/// What is known at the time of the sentence.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known<'a> {
+    world: Option<&'a World>,
+    health: Option<&'a Health>,
+}
+
+impl<'a> Known<'a> {
+    pub fn all(world: &'a World, health: &'a Health) -> Self {
+        Self {
+            world: Some(world),
+            health: Some(health),
+        }
+    }
+
+    fn read(&self, track: &Track) -> Option<Option<Value>> {
+        self.health.map(|health| health.value(&track.tracker))
+    }
+}
+
+/// One sentence that names the interface, the address or the tracker.
 ///
-/// Without a picture of the machine, of several interfaces that it can be all
-/// are named.
-pub fn fault_text(fault: Fault, instance: &Instance, world: Option<&World>) -> String {
+/// Without a picture of the machine and of its health, of several that it can
+/// be all are named.
+pub(super) fn fault_text(fault: Fault, instance: &Instance, known: &Known<'_>) -> String {
     let own = &instance.interface;
-    let tracked = &instance.track_interfaces;
+    let world = known.world;
     let link = |name: &IfName| world.and_then(|world| world.link(name.as_str()));
     match fault {
         Fault::InterfaceGone => {
@@ -39,13 +64,75 @@ pub fn fault_text(fault: Fault, instance: &Instance, world: Option<&World>) -> S
         Fault::TrackedAddressGone => {
             "a static address that its track_group needs is not there".to_owned()
         }
-        Fault::TrackedDown => {
-            let down = named(tracked.iter(), |name| {
-                link(name).is_none_or(|link| !link.usable)
-            });
-            format!("tracked interface {down} is down")
+        Fault::TrackedDown => tracked_down(instance, known),
+        Fault::TrackedScript => format!("tracked {} fails", trackers(fault, instance, known)),
+        Fault::TrackedFile => {
+            format!(
+                "tracked {} reports a fault",
+                trackers(fault, instance, known)
+            )
+        }
+        Fault::TrackedProcess => {
+            let processes = trackers(fault, instance, known);
+            format!("tracked {processes} is not in its quorum")
+        }
+        Fault::Unread => format!("{} has no result yet", trackers(fault, instance, known)),
+        Fault::Group => {
+            let group = instance.group.as_deref().unwrap_or_default();
+            format!("another member of its sync group {group} is in a fault")
         }
     }
+}
+
+fn tracked_down(instance: &Instance, known: &Known<'_>) -> String {
+    let usable = |name: &IfName| {
+        let link = known.world.and_then(|world| world.link(name.as_str()));
+        link.is_some_and(|link| link.usable)
+    };
+    let plain = &instance.track_interfaces;
+    // One that is to be down is a fault while it is up.
+    let found = trackers(Fault::TrackedDown, instance, known);
+    if !found.is_empty()
+        && plain
+            .iter()
+            .all(|name| known.world.is_some() && usable(name))
+    {
+        return format!("tracked {found} is up, and is not to be");
+    }
+    let down = named(plain.iter(), |name| !usable(name));
+    format!("tracked interface {down} is down")
+}
+
+/// The trackers that are behind this fault, as `script web`.
+fn trackers(fault: Fault, instance: &Instance, known: &Known<'_>) -> String {
+    let can = |track: &&Track| match fault {
+        Fault::TrackedScript => track.tracker.kind == Kind::Script && track.weight.value == 0,
+        Fault::TrackedFile => track.tracker.kind == Kind::File,
+        Fault::TrackedProcess => track.tracker.kind == Kind::Process && track.weight.value == 0,
+        Fault::TrackedDown => track.tracker.kind == Kind::Interface && track.weight.value == 0,
+        Fault::Unread => track.weight.value == 0,
+        Fault::InterfaceGone
+        | Fault::LinkDown
+        | Fault::NoSourceAddress
+        | Fault::NoPeers
+        | Fault::TrackedAddressGone
+        | Fault::Group => false,
+    };
+    let all = || instance.tracks.iter().filter(can);
+    let is_meant = |track: &&Track| {
+        let read = known.read(track);
+        read.is_some_and(|value| share(track, value) == Share::Fault(fault))
+    };
+    let mut names: Vec<String> = all()
+        .filter(is_meant)
+        .map(|track| track.tracker.to_string())
+        .collect();
+    if names.is_empty() {
+        names = all().map(|track| track.tracker.to_string()).collect();
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.join(" or ")
 }
 
 /// Those that are meant, or all where none is: it changed meanwhile.

@@ -16,6 +16,7 @@ use crate::{
     core::InstanceId,
     io::{bpf::Backend, lane::Command},
     supervise::inherited,
+    track::{Kind, TrackerId, Value},
     upgrade::{
         HEIR_FD, PROTOCOL,
         channel::{Channel, ChannelError, wait},
@@ -45,6 +46,8 @@ pub struct Heritage {
     version: String,
     pub held_until: KernelTime,
     pub settling: Vec<(IfName, Debounced)>,
+    /// Trackers as they were found last, with what is said of it.
+    pub readings: Vec<(TrackerId, Value, String)>,
     pub control: Option<OwnedFd>,
     pub fast: Option<OwnedFd>,
     pub locks: BTreeMap<String, OwnedFd>,
@@ -69,6 +72,7 @@ impl Heritage {
             version: String::new(),
             held_until: KernelTime(0),
             settling: Vec::new(),
+            readings: Vec::new(),
             control: None,
             fast: None,
             locks: BTreeMap::new(),
@@ -132,6 +136,17 @@ impl Heritage {
             Message::Instance { id, who, began_ns } => {
                 let began = bequest::began(began_ns);
                 self.instances.push((InstanceId(id), who, began));
+            }
+            Message::Reading {
+                kind,
+                name,
+                value,
+                detail,
+            } => {
+                let kind = Kind::of_word(&kind).ok_or_else(invalid)?;
+                let value = Value::of_text(&value).ok_or_else(invalid)?;
+                self.readings
+                    .push((TrackerId::new(kind, &name), value, detail));
             }
             Message::Prepare => return Ok(true),
             Message::Switch

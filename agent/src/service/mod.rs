@@ -8,6 +8,7 @@ mod dumps;
 mod failure;
 mod fault;
 mod firewall;
+mod health;
 mod heir;
 mod held;
 mod igmp;
@@ -31,21 +32,15 @@ mod strangers;
 mod upgrade;
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-    path::PathBuf,
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
+    collections::BTreeMap, ffi::OsString, os::fd::OwnedFd, path::PathBuf, sync::Arc,
+    thread::JoinHandle, time::Duration,
 };
 
 use agent_common::{Family, outcome::OutcomeCounters};
 
 use rtnetlink::Handle;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::unix::AsyncFd,
     sync::mpsc,
     time::{Instant, sleep_until},
 };
@@ -55,6 +50,7 @@ use self::{
     alarms::Alarms,
     debounce::Debounce,
     dumps::{Cleared, Order},
+    health::Health,
     held::Held,
     igmp::LocalIgmp,
     links::Links,
@@ -89,6 +85,7 @@ use crate::{
         clock,
         driver::HandOver,
         lane::{Report, Returned, SlowEnd},
+        ready::readable,
         receive::refusal::Refusal,
     },
     supervise::{Supervisor, guard::GuardPipe},
@@ -131,6 +128,7 @@ struct Service {
     guard: Option<GuardPipe>,
     handle: Handle,
     kernel: Option<Kernel>,
+    health: Health,
     links: Links,
     lane: SlowEnd,
     fast: Option<JoinHandle<()>>,
@@ -242,6 +240,7 @@ impl Service {
                         return Ok(End::HandedOver);
                     }
                 }
+                Some(reading) = self.health.reading() => self.weigh(reading),
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.machine.statics.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
@@ -326,6 +325,8 @@ impl Service {
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::Transition { .. }
+                | Report::GroupTransition { .. }
+                | Report::PriorityChanged { .. }
                 | Report::Notice { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
@@ -360,14 +361,6 @@ impl Service {
     fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.id == id)
     }
-}
-
-fn readable<T: AsFd + AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
-    // SAFETY: what implements AsFd owns or borrows a descriptor that is open
-    // for as long as it lives and always the same; the AsyncFd owns it from
-    // here on.
-    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-    registered.map_err(io::Error::from)
 }
 
 fn now() -> Instant {

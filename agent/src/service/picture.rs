@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::{
     Seat, Service,
     dumps::{Order, add_counts},
-    fault::fault_text,
+    fault::{Known, fault_text},
 };
 use crate::{
     config,
@@ -172,8 +172,13 @@ impl Service {
                     let slot = snapshot.id.0;
                     let outcomes = self.outcomes(picture.slot(slot), u32::from(slot));
                     let refused = self.refused_senders(snapshot.id, picture.at);
+                    let known = Known::all(world, &self.health);
                     status::Instance {
                         refused,
+                        trackers: self.health.trackers(instance, world),
+                        fault: snapshot
+                            .fault
+                            .map(|fault| fault_text(fault, instance, &known)),
                         ..instance_status(instance, seat, snapshot, picture.at, world, outcomes)
                     }
                 })
@@ -280,15 +285,17 @@ fn instance_status(
         },
         vrrp_version: instance.version as u8,
         state: state.to_owned(),
-        fault: snapshot
-            .fault
-            .map(|fault| fault_text(fault, instance, Some(world))),
+        fault: None,
         // Zero before the first Startup: in this state since it is there.
         since_ms: match snapshot.since {
             KernelTime(0) => at.since(seat.began).as_millis() as u64,
             since => at.since(since).as_millis() as u64,
         },
         priority: snapshot.priority.get(),
+        base_priority: snapshot.base_priority.get(),
+        group: instance.group.clone(),
+        waits_for_group: snapshot.waits_for_group,
+        trackers: Vec::new(),
         source: snapshot.source,
         active: snapshot.active,
         advert_interval_ms: snapshot.interval.duration().as_millis() as u64,

@@ -255,7 +255,8 @@ impl Service {
         let mut fresh = Vec::new();
         for instance in &config.instances {
             // One that has a fault now gets its link when the fault ends.
-            let Ok(port) = plan::plan(InstanceId(0), instance, world) else {
+            let (standing, _) = self.health.standing(instance);
+            let Ok(port) = plan::plan(InstanceId(0), instance, standing, world) else {
                 continue;
             };
             if self.links.by_index.contains_key(&port.ifindex) {
@@ -283,6 +284,10 @@ impl Service {
     /// on this machine is for [`Self::look_around`] to find out.
     fn apply(&mut self, config: Config, changes: &Changes, ids: Vec<InstanceId>) {
         let old = std::mem::replace(&mut self.config, config).instances;
+        self.health.set(&self.config);
+        for (id, name) in self.health.groups() {
+            self.reporter.name_group(id, name);
+        }
         let old: Vec<(Instance, Seat)> = old
             .into_iter()
             .zip(std::mem::take(&mut self.seats))

@@ -2,16 +2,19 @@
 //!
 //! State changes are worded as keepalived words them.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use agent_common::{KernelTime, record::SLOTS};
 use tracing::{error, info, warn};
 
-use super::{fault::fault_text, process::warn_refused};
+use super::{
+    fault::{Known, fault_text},
+    process::warn_refused,
+};
 
 use crate::{
     config::Instance,
-    core::{Cause, InstanceId, Notice, State},
+    core::{Cause, GroupId, InstanceId, Notice, State},
     io::{lane::Report, sched::Entered},
 };
 
@@ -24,6 +27,7 @@ const FAILURE_PAUSE_SECONDS: u64 = 10;
 pub struct Reporter {
     instances: Vec<Option<Instance>>,
     last_failure: Vec<Option<KernelTime>>,
+    groups: BTreeMap<GroupId, String>,
 }
 
 impl Reporter {
@@ -31,6 +35,7 @@ impl Reporter {
         Self {
             instances: vec![None; SLOTS],
             last_failure: vec![None; SLOTS],
+            groups: BTreeMap::new(),
         }
     }
 
@@ -69,6 +74,12 @@ impl Reporter {
             } => {
                 transition(self.name(*id), self.instance(*id), *from, *to, cause);
             }
+            Report::GroupTransition { group, to, at: _ } => self.group_transition(*group, *to),
+            Report::PriorityChanged { id, from, to } => info!(
+                instance = self.name(*id),
+                "({}) Changing effective priority from {from} to {to}",
+                self.name(*id)
+            ),
             Report::Notice { id, notice } => {
                 notice_line(self.name(*id), notice, |vip| self.vip(*id, vip))
             }
@@ -149,6 +160,25 @@ impl Reporter {
         }
     }
 
+    fn group_transition(&self, group: GroupId, to: State) {
+        let name = self.group_name(group);
+        let state = match to {
+            State::Active => "MASTER",
+            State::Backup => "BACKUP",
+            State::Initialize => "FAULT",
+        };
+        info!("VRRP_Group({name}) Syncing instances to {state} state");
+    }
+
+    /// What lines about a sync group call it from now on.
+    pub fn name_group(&mut self, group: GroupId, name: &str) {
+        self.groups.insert(group, name.to_owned());
+    }
+
+    fn group_name(&self, group: GroupId) -> &str {
+        self.groups.get(&group).map_or("?", String::as_str)
+    }
+
     fn may_log_failure(&mut self, id: InstanceId, now: KernelTime) -> bool {
         let index = usize::from(id.0).wrapping_sub(1);
         let Some(last) = self.last_failure.get_mut(index) else {
@@ -213,8 +243,11 @@ fn transition(name: &str, instance: Option<&Instance>, from: State, to: State, c
                 "({name}) VIPs are removed faster than they are put back: giving them up, not taking them back for 10 s"
             );
         }
+        Cause::Group { .. } => info!(instance = name, "({name}) follows its sync group"),
         Cause::Fault(fault) => {
-            let why = instance.map_or_else(String::new, |own| fault_text(*fault, own, None));
+            let why = instance.map_or_else(String::new, |own| {
+                fault_text(*fault, own, &Known::default())
+            });
             warn!(instance = name, "({name}) {why}");
         }
     }

@@ -17,8 +17,9 @@ impl Service {
             let id = seat.id;
             let mtu = world.link(instance.interface.as_str()).map(|link| link.mtu);
             let told = plan::fitting(instance, mtu.unwrap_or(u32::MAX));
+            let (standing, _) = self.health.standing(instance);
             // Else the fast lane has other VIPs by these numbers.
-            if seat.told != Some(plan::core_config(id, &told)) {
+            if seat.told != Some(plan::core_config(id, &told, standing)) {
                 continue;
             }
             let tracked = |vip: &Vip| !vip.options.untracked;

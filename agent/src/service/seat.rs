@@ -1,6 +1,9 @@
 //! What the slow lane believes of each instance.
 
-use agent_common::KernelTime;
+use agent_common::{
+    KernelTime,
+    record::{InstanceFilter, InstanceKey},
+};
 
 use crate::{
     core::{Fault, InstanceConfig, InstanceId},
@@ -15,6 +18,10 @@ pub(super) struct Seat {
     pub(super) told: Option<InstanceConfig>,
     pub(super) installed: Option<Essence>,
     pub(super) fault: Option<Fault>,
+    /// `fault` comes from a tracker, or would.
+    pub(super) tracked_fault: bool,
+    /// What the XDP program was told.
+    pub(super) placed: Option<(InstanceKey, InstanceFilter)>,
     /// VIPs that its adverts have no room for, which was said.
     pub(super) surplus: usize,
     /// The fast lane may have another view by now: whatever we find, tell it.
@@ -30,6 +37,8 @@ impl Seat {
             told: None,
             installed: None,
             fault: None,
+            tracked_fault: false,
+            placed: None,
             surplus: 0,
             unsure: false,
             began: clock::now(),

@@ -3,7 +3,11 @@
 
 use tracing::{error, warn};
 
-use super::{Failure, RETRY, Seat, Service, fault::fault_text, links, now, reports};
+use super::{
+    Failure, RETRY, Seat, Service,
+    fault::{Known, fault_text},
+    links, now, reports,
+};
 use crate::io::{
     lane::Command,
     netlink::survey::{World, survey},
@@ -35,6 +39,8 @@ impl Service {
             self.look_at = Some(until);
         }
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
+        self.health.look(&world);
+        self.reprioritise();
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if let Some(guard) = &mut self.guard {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
@@ -83,10 +89,13 @@ impl Service {
             return Ok(true);
         };
         let id = seat.id;
-        let port = match plan::plan(id, instance, world) {
+        let (standing, tracked) = self.health.standing(instance);
+        seat.tracked_fault = tracked.is_some();
+        let planned = plan::plan(id, instance, standing, world);
+        let port = match planned.and_then(|port| tracked.map_or(Ok(port), Err)) {
             Ok(port) => port,
             Err(fault) => {
-                let config = plan::core_config(id, instance);
+                let config = plan::core_config(id, instance, standing);
                 if seat.told != Some(config) {
                     let command = Command::Configure(Box::new(config));
                     if self.lane.send(command).is_err() {
@@ -99,7 +108,7 @@ impl Service {
                 if news || seat.unsure {
                     // Of an instance that was up, the fast lane tells.
                     if news && seat.installed.is_none() {
-                        let why = fault_text(fault, instance, Some(world));
+                        let why = fault_text(fault, instance, &Known::all(world, &self.health));
                         reports::still_down(&instance.name, &why, seat.fault.is_none());
                     }
                     seat.installed = None;
@@ -143,6 +152,7 @@ impl Service {
         if self.held.is_on() {
             return Ok(true);
         }
+        let placed = Some((port.key, port.filter));
         let (config, surplus) = (port.config, port.surplus);
         if surplus > 0 && surplus != seat.surplus {
             reports::surplus(&instance.name, surplus, interface);
@@ -154,6 +164,7 @@ impl Service {
         *seat = Seat {
             told: Some(config),
             installed: Some(essence),
+            placed,
             began: seat.began,
             surplus,
             ..Seat::new(id)

@@ -9,8 +9,8 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
-    held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
-    process::Placement, refusals, reload::named_interfaces, reports::Reporter,
+    health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
+    picture::Pending, process::Placement, refusals, reload::named_interfaces, reports::Reporter,
     strangers::Strangers,
 };
 use crate::{
@@ -82,7 +82,7 @@ impl Service {
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
         let mut machine = Machine::new()?;
         let mut links = Links::default();
-        match &mut heritage {
+        let world = match &mut heritage {
             None => {
                 // Adverts may have to come from one of them.
                 machine.statics.apply(&config.static_addresses, &world)?;
@@ -92,12 +92,14 @@ impl Service {
                 };
                 check_own_addresses(&config, &world)?;
                 remove_strays(&mut command, &config, &world)?;
+                world
             }
             // What is on the machine is in use.
             Some(heritage) => {
                 links.adopt(std::mem::take(&mut heritage.links), kernel.as_mut())?;
+                world
             }
-        }
+        };
         let sockets = Sockets {
             transmitters,
             announcer: Announcer::open()
@@ -112,11 +114,18 @@ impl Service {
         };
         let (slow_end, fast_end) =
             lane::pair().map_err(Failure::runtime("cannot connect the lanes"))?;
+        let mut health = Health::new(&config, &world);
+        if let Some(heritage) = &mut heritage {
+            health.inherit(std::mem::take(&mut heritage.readings));
+        }
         let mut reporter = Reporter::new();
+        health
+            .groups()
+            .for_each(|(id, name)| reporter.name_group(id, name));
         let mut seats = Vec::with_capacity(config.instances.len());
         let mut cores = Vec::with_capacity(config.instances.len());
         for ((id, began), instance) in ids.into_iter().zip(&config.instances) {
-            let core = plan::core_config(id, instance);
+            let core = plan::core_config(id, instance, health.standing(instance).0);
             reporter.name_it(id, instance);
             seats.push(Seat {
                 told: Some(core),
@@ -153,6 +162,7 @@ impl Service {
         };
         Ok(Self {
             reporter,
+            health,
             refused,
             alarms: Alarms::default(),
             alarms_at: None,

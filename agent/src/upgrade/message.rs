@@ -59,6 +59,14 @@ pub enum Message {
         /// Since when it is otherwise.
         since_ns: Option<u64>,
     },
+    /// What a tracker was found to be, for people too.
+    Reading {
+        kind: String,
+        name: String,
+        /// `up`, `down` or a number.
+        value: String,
+        detail: String,
+    },
     /// All was said: get ready.
     Prepare,
     /// Put your programs on the links.

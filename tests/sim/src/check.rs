@@ -131,7 +131,7 @@ impl World {
         now: KernelTime,
     ) {
         for (index, step) in steps.iter().enumerate() {
-            let mine = |effect: &&Effect| node::index(owner_of(effect)) == index;
+            let mine = |effect: &&Effect| owner_of(effect).map(node::index) == Some(index);
             let mine: Vec<Effect> = effects.iter().filter(mine).copied().collect();
             let touched = concerns(&step.input, index);
             if !touched && (!mine.is_empty() || step.before != step.after) {
@@ -295,6 +295,8 @@ impl World {
             | Cause::Owner
             | Cause::ActiveSilent { .. }
             | Cause::ActiveReleased { .. }
+            // There are no groups in this world.
+            | Cause::Group { .. }
             | Cause::Fault(_)
             | Cause::Shutdown => false,
         };
@@ -491,13 +493,15 @@ fn concerns(input: &Input, index: usize) -> bool {
         Input::Retire { id }
         | Input::Up { id, .. }
         | Input::Down { id, .. }
+        | Input::Priority { id, .. }
         | Input::Advert { id, .. }
         | Input::AddressLost { id, .. }
         | Input::Shutdown { id } => node::index(id) == index,
     }
 }
 
-fn owner_of(effect: &Effect) -> failoverd::core::InstanceId {
+/// `None` for what concerns a sync group.
+fn owner_of(effect: &Effect) -> Option<failoverd::core::InstanceId> {
     match *effect {
         Effect::SendAdvert { id, .. }
         | Effect::AddAddresses { id }
@@ -508,7 +512,9 @@ fn owner_of(effect: &Effect) -> failoverd::core::InstanceId {
         | Effect::AnnounceElsewhere { id, .. }
         | Effect::Watch { id, .. }
         | Effect::Transition { id, .. }
-        | Effect::Notice { id, .. } => id,
+        | Effect::PriorityChanged { id, .. }
+        | Effect::Notice { id, .. } => Some(id),
+        Effect::GroupTransition { .. } => None,
     }
 }
 

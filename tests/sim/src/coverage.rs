@@ -59,6 +59,7 @@ const fn cause_name(cause: &Cause) -> &'static str {
         Cause::ActiveReleased { .. } => "Active released",
         Cause::Outranked { .. } => "outranked",
         Cause::AddressesTaken => "addresses taken",
+        Cause::Group { .. } => "group",
         Cause::Fault(_) => "fault",
         Cause::Shutdown => "shutdown",
     }

@@ -137,6 +137,8 @@ impl Node {
             version: Version::V3,
             family: Family::V4,
             priority: Priority(self.priority[index]),
+            base_priority: Priority(self.priority[index]),
+            group: None,
             interval: interval(self.spec.interval_cs),
             preempt: self.spec.preempt,
             preempt_delay: std::time::Duration::from_millis(self.spec.preempt_delay_ms),

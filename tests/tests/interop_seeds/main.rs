@@ -2,6 +2,7 @@
 //! that its write-up describes, with real keepalived on one side and the agent
 //! on the other, with two agents, and with the sides swapped.
 
+mod apiserver;
 mod dummy;
 mod fabric;
 mod openstack;

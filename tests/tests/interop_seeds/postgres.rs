@@ -1,13 +1,10 @@
-//! The database pair, and the API server that came with it.
+//! The database pair.
 
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::{
-    agent::Agent,
     clock::monotonic,
     interop::{Kind, PATIENCE, Side},
-    keepalived::Keepalived,
     router::{Router, State},
-    topology::Lan,
     wait::eventually,
 };
 
@@ -158,52 +155,4 @@ fn cut_off_and_back(kinds: [Kind; 2]) -> Result<()> {
 mod cut_off_second_file_twice {
     use super::*;
     each_way!(cut_off_and_back);
-}
-
-/// As the file of the API server has them.
-const API_SERVER: [&str; 3] = ["10.0.0.246/16", "10.0.1.4/16", "10.0.0.191"];
-
-/// It starts, is Active while it is alone, and yields to a better peer. Its
-/// script is not run yet, which a start says.
-fn api_server_elects(peer: Kind) -> Result<()> {
-    require_both!();
-    let lan = Lan::new(2)?;
-    for (host, address) in lan.hosts.iter().zip(API_SERVER) {
-        host.ns.sh("ip link set eth0 down")?;
-        host.ns.sh("ip link set eth0 name ens192")?;
-        host.ns.sh("ip -4 addr flush dev ens192")?;
-        host.ns.sh(&format!("ip addr add {address} dev ens192"))?;
-        host.ns.sh("ip link set ens192 up")?;
-    }
-    let vip = API_SERVER[2].parse()?;
-    let agent = Agent::start_conf(&lan.host(0).ns, API_SERVER_CONF, "ServerCenter")?;
-    agent.wait_state(State::Active, PATIENCE)?;
-    eventually(PATIENCE, "the VIP", || {
-        lan.host(0).has_address(vip).ok()?.then_some(())
-    })?;
-    let conf = "vrrp_instance Peer {\nstate BACKUP\ninterface ens192\nvirtual_router_id 55\n\
-        priority 40\nadvert_int 1\nunicast_src_ip 10.0.1.4\nunicast_peer {\n10.0.0.246\n}\n\
-        authentication {\nauth_type PASS\nauth_pass svcentPass\n}\n\
-        virtual_ipaddress {\n10.0.0.191/22\n}\n}\n";
-    let ns = &lan.host(1).ns;
-    let mut peer = match peer {
-        Kind::Agent => Side::Agent(Agent::start_conf(ns, conf, "Peer")?),
-        Kind::Keepalived | Kind::Frr => Side::Keepalived(Keepalived::start_with(ns, conf, "Peer")?),
-    };
-    peer.router().wait_state(State::Active, PATIENCE)?;
-    agent.wait_state(State::Backup, PATIENCE)?;
-    assert!(!lan.host(0).has_address(vip)?);
-    peer.stop()?;
-    agent.wait_state(State::Active, PATIENCE)?;
-    Ok(())
-}
-
-#[test]
-fn api_server_elects_with_an_agent() -> Result<()> {
-    api_server_elects(Kind::Agent)
-}
-
-#[test]
-fn api_server_elects_with_keepalived() -> Result<()> {
-    api_server_elects(Kind::Keepalived)
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements.
 
 mod failover;
+mod scripts;
 
 use std::{path::PathBuf, process::Command};
 
@@ -26,6 +27,8 @@ enum Subject {
     Config,
     /// Blackout of a silent cable cut, a pair of agents against a pair of keepalived
     Failover(failover::Arguments),
+    /// Gaps between adverts of 255 instances, without and with 255 scripts a second
+    Scripts(scripts::Arguments),
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
@@ -33,6 +36,7 @@ pub fn main(arguments: &Arguments) -> Result<()> {
         Subject::XdpCost => shell::run(&mut shell::as_root(example("xdp_cost")?)?),
         Subject::Config => shell::run(&mut Command::new(example("config_speed")?)),
         Subject::Failover(arguments) => failover::main(arguments),
+        Subject::Scripts(arguments) => scripts::main(arguments),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Item, Outcome};
 use crate::shell;
 
 /// What the tests in namespaces use.
-const TESTS: [&str; 12] = [
+const TESTS: [&str; 15] = [
     "iproute2",
     "kmod",
     "keepalived",
@@ -21,6 +21,9 @@ const TESTS: [&str; 12] = [
     "iputils-ping",
     "arping",
     "bpftool",
+    "curl",
+    "openssl",
+    "python3",
 ];
 
 /// Packages of the above whose service must not run on a developer's machine

@@ -9,13 +9,15 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Code, Diagnostic, Script, Scripts, Severity};
+use crate::{
+    config::{Code, Diagnostic, Script, Scripts, Severity},
+    script::open::changeable as changeable_by_others,
+};
 
 /// The user that keepalived runs scripts as where it exists.
 const DEFAULT_USER: &str = "keepalived_script";
 /// Where a program without a slash is looked for when PATH is not set.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const STICKY: u32 = 0o1000;
 
 /// What is asked of the machine.
 pub struct Machine {
@@ -141,10 +143,5 @@ fn changeable(path: &Path) -> Option<PathBuf> {
 }
 
 fn is_open(found: &Metadata) -> bool {
-    let mode = found.mode();
-    let group = mode & 0o020 != 0 && found.gid() != 0;
-    let others = mode & 0o002 != 0;
-    // In a sticky directory only the owner of a file can replace it.
-    let sticky = found.is_dir() && mode & STICKY != 0;
-    found.uid() != 0 || ((group || others) && !sticky)
+    changeable_by_others(found.uid(), found.gid(), found.mode(), found.is_dir())
 }

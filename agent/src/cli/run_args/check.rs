@@ -108,6 +108,8 @@ impl Check {
             promote_secondaries: false,
             tracked_addresses: Vec::new(),
             track_interfaces: Vec::new(),
+            tracks: Vec::new(),
+            group: None,
             track_primary: true,
         })
     }

@@ -7,6 +7,8 @@ pub enum Key {
     Global(GlobalKey),
     Instance(InstanceKey),
     Auth(AuthKey),
+    /// Health and sync groups: taken by name, see `lower::track`.
+    Track(&'static str),
     GarpGroup(GarpGroupKey),
     /// `group` of a track_group.
     TrackGroup,
@@ -36,6 +38,9 @@ pub enum GlobalKey {
     V3ChecksumAsV2,
     CheckUnicastSrc,
     OwnerIgnoreAdverts,
+    ScriptUser,
+    /// What it asks for is always so.
+    ScriptSecurity,
     GarpInterval,
     GnaInterval,
     MinGarp,
@@ -94,7 +99,6 @@ pub enum InstanceKey {
     CheckUnicastSrc,
     VirtualIpaddress,
     VirtualIpaddressExcluded,
-    TrackInterface,
     DontTrackPrimary,
     Preempt,
     Nopreempt,

@@ -66,8 +66,10 @@ mod reason {
     pub const MAIL: Status = NotYet("e-mail notification");
     pub const NOTIFY: Status = NotYet("notify scripts and FIFOs");
     pub const SCRIPTS: Status = NotYet("scripts");
-    pub const TRACKING: Status = NotYet("tracking");
-    pub const GROUPS: Status = NotYet("sync groups");
+    pub const fn track(keyword: &'static str) -> Status {
+        Status::Supported(super::super::Key::Track(keyword))
+    }
+
     pub const LVS: Status = NotYet("virtual servers (IPVS)");
     pub const BFD: Status = NotYet("BFD");
     pub const VMAC: Status = NotYet("virtual MAC addresses");

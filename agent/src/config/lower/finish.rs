@@ -13,7 +13,7 @@ use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
 use super::useless::useless;
-use super::{strict, traps};
+use super::{strict, track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, Pace, Pacing, Transport, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -62,7 +62,9 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         .or(globals.higher_prio_send_advert);
     let instance = Instance {
         name,
-        track_interfaces: track_interfaces(&draft, &interface, sink),
+        track_interfaces: Vec::new(),
+        tracks: Vec::new(),
+        group: None,
         track_primary: !draft.dont_track_primary,
         interface,
         vrid: vrid?,
@@ -90,10 +92,11 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
     };
-    let instance = Instance {
+    let mut instance = Instance {
         paces: paces(&instance, &globals.pacing),
         ..instance
     };
+    track::own(&draft, &mut instance, sink);
     traps::instance(&draft, &instance, globals, sink);
     let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
     good.then_some(instance)
@@ -257,22 +260,4 @@ fn preempt(draft: &Draft, priority: u8, sink: &mut Sink) -> (bool, Duration) {
         sink.warn(Code::Conflict, span, message).help(remedy);
     }
     (true, Duration::ZERO)
-}
-
-fn track_interfaces(draft: &Draft, own: &IfName, sink: &mut Sink) -> Vec<IfName> {
-    let mut tracked: Vec<IfName> = Vec::new();
-    let mut seen = HashSet::new();
-    for (name, span) in &draft.track_interfaces {
-        if name == own {
-            let message = format!(
-                "{} Ignoring track_interface {name} since own interface",
-                draft.title()
-            );
-            sink.remark(Code::OwnInterface, *span, message)
-                .help("the loss of an instance's own interface is a fault anyway");
-        } else if seen.insert(name) {
-            tracked.push(name.clone());
-        }
-    }
-    tracked
 }

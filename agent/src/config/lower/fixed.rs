@@ -78,6 +78,7 @@ impl Fixed {
                     | Key::Global(_)
                     | Key::Instance(_)
                     | Key::Auth(_)
+                    | Key::Track(_)
                     | Key::GarpGroup(_),
                 )
                 | None => {}

@@ -14,7 +14,7 @@ use super::{files, process};
 use crate::config::files::Files;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
 use crate::config::machine::Process;
-use crate::config::model::{AnnouncePolicy, Firewall, IfName, Pacing, StartDelay};
+use crate::config::model::{AnnouncePolicy, Firewall, IfName, Pacing, RunAs, StartDelay};
 use crate::config::sink::Sink;
 use crate::config::survey::word;
 use crate::config::tree::Statement;
@@ -47,6 +47,8 @@ pub struct Globals {
     pub disable_local_igmp: bool,
     /// What `nftables` and those with it say.
     pub firewall: Firewall,
+    /// Whom scripts run as that name no user.
+    pub script_user: Option<RunAs>,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -178,6 +180,7 @@ pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
                 Key::Root(_)
                 | Key::Instance(_)
                 | Key::Auth(_)
+                | Key::Track(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )
@@ -215,6 +218,8 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         }
         GlobalKey::Process(key) => process::set(key, statement, globals, sink),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
+        GlobalKey::ScriptUser => keep(&mut globals.script_user, run_as(statement)),
+        GlobalKey::ScriptSecurity => {}
         GlobalKey::SkipCheckAdvAddr => {
             keep(&mut globals.skip_address_check, switch(statement, sink));
         }
@@ -290,6 +295,8 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::V3ChecksumAsV2
         | GlobalKey::CheckUnicastSrc
         | GlobalKey::OwnerIgnoreAdverts
+        | GlobalKey::ScriptUser
+        | GlobalKey::ScriptSecurity
         | GlobalKey::SkipCheckAdvAddr
         | GlobalKey::DynamicInterfaces
         | GlobalKey::DefaultInterface
@@ -301,6 +308,15 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::Files(_)
         | GlobalKey::Strict => {}
     }
+}
+
+/// A user, and a group where one is given.
+pub fn run_as(statement: &Statement) -> Option<RunAs> {
+    let mut words = statement.arguments().iter().map(|word| word.text.clone());
+    Some(RunAs {
+        user: words.next()?,
+        group: words.next(),
+    })
 }
 
 pub fn version(statement: &Statement, sink: &mut Sink) -> Option<Version> {

@@ -8,16 +8,15 @@ use agent_common::{Version, Vrid};
 use super::address::{bad_interface, vip};
 use super::global::{Garp, down_factor, keep, version};
 use super::packets::Packets;
-use super::statement::{Reader, extra_word};
+use super::statement::Reader;
 use super::transport::{self, Unicast};
-use super::traps;
 use super::value::{MICROS, first, number, switch, timer};
+use super::{track, traps};
 use crate::config::diagnostic::Code;
-use crate::config::keywords::{AuthKey, Block, InstanceKey, Key, Kind};
+use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
 use crate::config::lexer::{Span, Word};
-use crate::config::model::{IfName, Vip};
+use crate::config::model::{IfName, Track, Vip};
 use crate::config::sink::Sink;
-use crate::config::survey::word;
 use crate::config::tree::Statement;
 
 /// What was given, checked by itself. What must be given, or fits together, is
@@ -47,7 +46,7 @@ pub struct Draft {
     pub authentication: Option<Authentication>,
     pub unicast: Unicast,
     pub vips: Vec<(Vip, Span)>,
-    pub track_interfaces: Vec<(IfName, Span)>,
+    pub tracks: Vec<(Track, Span)>,
     pub dont_track_primary: bool,
     /// `Some(place)` for nopreempt.
     pub nopreempt: Option<Span>,
@@ -89,7 +88,13 @@ impl Draft {
     }
 }
 
-pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
+/// `block` is statement `at` of the file.
+pub fn lower(
+    block: &Statement,
+    at: usize,
+    definitions: &track::Definitions,
+    sink: &mut Sink,
+) -> Draft {
     let name = first(block).cloned();
     let mut draft = Draft {
         name,
@@ -100,6 +105,14 @@ pub fn lower(block: &Statement, sink: &mut Sink) -> Draft {
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
+            Some(Key::Track(keyword)) => {
+                let list = track::LISTS.iter().find(|(name, _)| *name == keyword);
+                if let Some((_, kind)) = list {
+                    draft
+                        .tracks
+                        .extend(track::tracked(statement, *kind, at, definitions));
+                }
+            }
             Some(
                 Key::Root(_) | Key::Global(_) | Key::Auth(_) | Key::GarpGroup(_) | Key::TrackGroup,
             )
@@ -151,7 +164,6 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::CheckUnicastSrc => keep(&mut draft.unicast.check_source, switch(statement, sink)),
         K::VirtualIpaddress => vips(statement, true, draft, sink),
         K::VirtualIpaddressExcluded => vips(statement, false, draft, sink),
-        K::TrackInterface => track_interface(statement, draft, sink),
         K::DontTrackPrimary => draft.dont_track_primary = true,
         K::Preempt => draft.nopreempt = None,
         K::Nopreempt => draft.nopreempt = Some(statement.span()),
@@ -221,6 +233,7 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
                 Key::Root(_)
                 | Key::Global(_)
                 | Key::Instance(_)
+                | Key::Track(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )
@@ -264,39 +277,6 @@ fn vips(block: &Statement, advertised: bool, draft: &mut Draft, sink: &mut Sink)
         }
         draft.vips.push((vip, span));
     }
-}
-
-fn track_interface(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
-    for entry in entries(block, sink) {
-        let Some(word) = entry.words.first() else {
-            continue;
-        };
-        let Some(name) = IfName::new(&word.text) else {
-            bad_interface(word, sink);
-            continue;
-        };
-        let fault = match entry.arguments() {
-            [] => true,
-            [weight, value, ..] if weight.text == "weight" => weightless(value, sink),
-            [extra, ..] => {
-                extra_word("the interface", extra, false, true, sink);
-                true
-            }
-        };
-        if fault {
-            draft.track_interfaces.push((name, word.span));
-        }
-    }
-}
-
-/// True for a weight of 0, which means fault, as none does.
-fn weightless(value: &Word, sink: &mut Sink) -> bool {
-    if value.text == "0" {
-        return true;
-    }
-    word::check("weight", value, Kind::Number(-253, 253), sink);
-    sink.not_yet("tracking", "track_interface weight", value.span);
-    false
 }
 
 /// The lines of a list block, without those that are no entries.

@@ -48,6 +48,9 @@ impl Reader {
         match row.status {
             Status::Supported(key) => {
                 let good = has_shape(row, statement, sink);
+                if good && matches!(key, Key::Track(_)) {
+                    survey::statement(row, statement, sink);
+                }
                 if good && !self.seen.insert(key) && row.shape.body == Body::None {
                     let message = format!("{name} is given more than once; the last one counts");
                     sink.trap(Code::Repeated, keyword.span, message);

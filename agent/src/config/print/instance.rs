@@ -5,7 +5,7 @@ use std::time::Duration;
 use agent_common::AdvertInterval;
 
 use super::writer::Writer;
-use super::{Secrets, vip};
+use super::{Secrets, tracked, vip};
 use crate::config::lower::seconds;
 use crate::config::model::{
     AnnouncePolicy, Instance, PacketPolicy, Password, Transport, V3Checksum,
@@ -41,6 +41,9 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         // In the track_groups of the whole.
         tracked_addresses: _,
         track_interfaces,
+        tracks,
+        // Of all members together.
+        group: _,
         track_primary,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
@@ -71,7 +74,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         writer.flag("no_accept", !accept);
         writer.flag("promote_secondaries", *promote_secondaries);
         writer.flag("no_virtual_ipaddress", vips.is_empty());
-        writer.list("track_interface", track_interfaces);
+        tracked::lists(track_interfaces, tracks, writer);
         vip::print(vips, writer);
     });
 }

@@ -23,6 +23,13 @@ impl Writer {
         self.line(&format!("{keyword} {value}"));
     }
 
+    /// `KEYWORD WORD WORD ...`.
+    pub fn words<T: AsRef<str>>(&mut self, keyword: &str, words: impl IntoIterator<Item = T>) {
+        let words = words.into_iter().map(|one| word(one.as_ref()));
+        let line: Vec<String> = std::iter::once(keyword.to_owned()).chain(words).collect();
+        self.line(&line.join(" "));
+    }
+
     /// `KEYWORD VALUE` where there is one.
     pub fn maybe(&mut self, keyword: &str, value: Option<impl Display>) {
         if let Some(value) = value {

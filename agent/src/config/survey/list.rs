@@ -7,6 +7,8 @@ use super::{incomplete, route, word};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{Kind, List};
 use crate::config::lexer::Word;
+use crate::config::lower::bad_interface;
+use crate::config::model::IfName;
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -47,7 +49,9 @@ fn one(list: List, first: &Word, entry: &Statement, sink: &mut Sink) {
             }
         }
         List::TrackInterfaces => {
-            word::check("interface", first, Kind::Interface, sink);
+            if IfName::new(&first.text).is_none() {
+                bad_interface(first, sink);
+            }
             weight(entry, 253, sink);
         }
         List::TrackScripts | List::TrackBfds => weight(entry, 253, sink),

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
-use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
+use crate::config::model::{AnnouncePolicy, Password, Track, Transport, V3Checksum, Weight};
 use crate::config::{AddressOptions, Code, Config, IfName, Instance, Vip, parse_str};
+use crate::track::{Kind, TrackerId};
 
 macro_rules! seed {
     ($name:literal) => {
@@ -88,6 +89,8 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         promote_secondaries: false,
         tracked_addresses: vec![],
         track_interfaces: vec![],
+        tracks: vec![],
+        group: None,
         track_primary: true,
     }
 }
@@ -115,6 +118,7 @@ fn check(
         router_id: router_id.map(Into::into),
         files: crate::config::Files::default(),
         instances: vec![instance],
+        trackers: loaded.config.clone().unwrap_or_default().trackers,
         ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
@@ -280,24 +284,21 @@ fn apiserver() {
     let expected = Instance {
         password: Some(Password(*b"svcentPa")),
         transport: unicast(Some("10.0.0.246"), &["10.0.1.4", "10.0.1.51"]),
+        tracks: vec![Track {
+            tracker: TrackerId::new(Kind::Script, "apiserver"),
+            weight: Weight::default(),
+        }],
         ..instance("ServerCenter", "ens192", 55, 30, vip("10.0.0.191", 22))
     };
     check(
         "apiserver.conf",
         None,
         expected,
-        &[
-            (
-                0,
-                Code::NotYet,
-                "read and checked, but not active yet: scripts (vrrp_script, line 1 and 1 more)",
-            ),
-            (
-                22,
-                Code::PasswordTruncated,
-                "(ServerCenter) Truncating auth_pass to 8 characters",
-            ),
-        ],
+        &[(
+            22,
+            Code::PasswordTruncated,
+            "(ServerCenter) Truncating auth_pass to 8 characters",
+        )],
     );
 }
 

@@ -343,3 +343,20 @@ fn only_the_odd_vip_is_wrong() {
     assert_eq!(errors.len(), 1);
     assert_eq!((errors[0].line, errors[0].code), (8, Code::WrongFamily));
 }
+
+#[test]
+fn a_script_runs_as_its_user_else_as_script_user() {
+    let text = "global_defs {\n script_user alice staff\n enable_script_security\n}\n\
+        vrrp_script own {\n script /bin/true\n user bob\n}\n\
+        vrrp_script other {\n script /bin/true\n}\n\
+        vrrp_instance VI {\n interface eth0\n virtual_router_id 5\n\
+        virtual_ipaddress {\n 192.0.2.1\n }\n track_script {\n own\n other\n }\n}\n";
+    let config = crate::config::parse_str("a.conf", text).config;
+    let users: Vec<_> = config
+        .iter()
+        .flat_map(|config| &config.trackers.scripts)
+        .filter_map(|script| script.run_as.as_ref())
+        .map(|run_as| (run_as.user.as_str(), run_as.group.as_deref()))
+        .collect();
+    assert_eq!(users, [("bob", None), ("alice", Some("staff"))]);
+}

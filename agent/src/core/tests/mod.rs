@@ -6,12 +6,15 @@ mod addresses;
 mod announce;
 mod backup;
 mod change;
+mod group;
+mod group_random;
 mod lifecycle;
 mod many;
 mod notices;
 mod oracle;
 mod oversleep;
 mod preempt;
+mod priority;
 mod random;
 mod saved;
 mod table;
@@ -57,6 +60,8 @@ fn config(priority: u8) -> InstanceConfig {
         version: Version::V3,
         family: Family::V4,
         priority: Priority(priority),
+        base_priority: Priority(priority),
+        group: None,
         interval: AdvertInterval::DEFAULT,
         preempt: true,
         preempt_delay: Duration::ZERO,

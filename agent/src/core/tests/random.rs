@@ -8,17 +8,17 @@ use super::*;
 use crate::core::timers::active_down_interval;
 
 /// xorshift64*: enough to choose operations with.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
     }
 }
@@ -70,7 +70,10 @@ impl Books {
             Input::Advert { advert, .. } => {
                 (advert.priority, advert.source) > (self.config.priority, self.source)
             }
-            Input::Configure { .. } | Input::Up { .. } | Input::Timeout => false,
+            Input::Configure { .. }
+            | Input::Priority { .. }
+            | Input::Up { .. }
+            | Input::Timeout => false,
         }
     }
 
@@ -145,6 +148,10 @@ impl Books {
                 }
                 Effect::Watch { active, .. } => {
                     assert!(active.is_none() || after.state == State::Backup);
+                }
+                Effect::GroupTransition { .. } => panic!("no group"),
+                Effect::PriorityChanged { from, to, .. } => {
+                    assert_eq!((from, to), (before.priority, after.priority));
                 }
                 Effect::Notice { .. } => {}
             }
@@ -231,7 +238,7 @@ impl Books {
         let local = match input {
             Input::Advert { .. } | Input::Timeout => false,
             Input::Up { .. } | Input::Down { .. } | Input::Retire { .. } => true,
-            Input::Configure { .. } => true,
+            Input::Configure { .. } | Input::Priority { .. } => true,
             Input::AddressLost { .. } | Input::Shutdown { .. } => true,
         };
         if !local && (before.state, after.state) == (State::Active, State::Active) {
@@ -254,6 +261,7 @@ fn changed(dice: &mut Dice, config: InstanceConfig) -> InstanceConfig {
         0 => config,
         1 => InstanceConfig {
             priority: other.priority,
+            base_priority: other.priority,
             ..config
         },
         2 => InstanceConfig {
@@ -298,7 +306,11 @@ fn random_input(dice: &mut Dice, now: KernelTime, last: &Advert, config: Instanc
             id: ID,
             vip: u16::try_from(dice.roll(4)).unwrap(),
         },
-        95..=96 => Input::Up {
+        95 => Input::Priority {
+            id: ID,
+            priority: Priority(dice.pick(&[0, 1, 60, 99, 100, 101, 180, 254, 255])),
+        },
+        96 => Input::Up {
             id: ID,
             source: OWN,
         },
@@ -393,6 +405,15 @@ fn run(seed: u64, steps: usize) -> Counters {
             books.config = config;
         }
         let after = rig.snapshot();
+        if let Input::Priority { priority, .. } = input {
+            let expected = match books.config.base_priority.get() {
+                255 => 255,
+                _ => priority.get().clamp(1, 254),
+            };
+            assert_eq!(after.priority.get(), expected);
+            assert_eq!(sent(&effects), [0; 0], "the next advert says it");
+            books.config.priority = after.priority;
+        }
         books.check(input, &before, &after, &effects);
         if input == Input::Timeout {
             let due = rig.machine.poll_timeout();

@@ -64,6 +64,12 @@ impl Driver {
                     at,
                 });
             }
+            Effect::GroupTransition { group, to, at } => {
+                self.lane.report(Report::GroupTransition { group, to, at });
+            }
+            Effect::PriorityChanged { id, from, to } => {
+                self.lane.report(Report::PriorityChanged { id, from, to });
+            }
             Effect::Notice { id, notice } => self.lane.report(Report::Notice { id, notice }),
         }
     }

@@ -163,7 +163,11 @@ impl Driver {
     fn pass_on(&mut self, ifindex: u32) {
         let mut taken = self.ports.0.iter().filter(|seat| seat.taken);
         let matters = taken.any(|seat| match &seat.port {
-            Some(port) if !seat.down => port.needed.iter().any(|n| n.ifindex == ifindex),
+            Some(port) if !seat.down => {
+                port.awaits_link
+                    || port.watched.contains(&ifindex)
+                    || port.needed.iter().any(|n| n.ifindex == ifindex)
+            }
             Some(_) | None => true,
         });
         if matters {

@@ -49,5 +49,8 @@ fn what_does_not_fit_is_held_and_not_advertised() {
     let first: Vec<IpAddr> = instance.advertised().take(115).collect();
     assert_eq!(cut.advertised().collect::<Vec<_>>(), first);
     assert_eq!(cut.vips.len(), instance.vips.len());
-    assert_eq!(core_config(InstanceId(1), &cut).address_count, 115);
+    assert_eq!(
+        core_config(InstanceId(1), &cut, Standing::alone(&cut)).address_count,
+        115
+    );
 }

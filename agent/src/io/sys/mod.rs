@@ -23,8 +23,9 @@ pub use self::{
         send_frames,
     },
     process::{
-        Fork, block_signals, close_others, fifo_priority, fork, is_open, kill, leave_terminal,
-        next_signal, no_timer_slack, set_fifo, set_name, unblock_signals,
+        Fork, block_signals, close_from, close_others, default_signals, fifo_priority, fork,
+        is_open, kill, leave_terminal, next_signal, no_timer_slack, set_fifo, set_name,
+        set_ordinary, unblock_signals,
     },
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };

@@ -20,6 +20,15 @@ pub fn set_fifo(tid: i32, priority: i32) -> io::Result<()> {
     check(result as libc::ssize_t).map(|_| ())
 }
 
+/// Makes the calling thread an ordinary one: no real time, nice value 0.
+pub fn set_ordinary() {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread; the pointer is to a local. A failure
+    // leaves a thread that was ordinary already.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameter) };
+    let _ = rustix::process::setpriority_process(None, 0);
+}
+
 /// The priority of a thread that is SCHED_FIFO.
 pub fn fifo_priority(tid: i32) -> Option<u8> {
     let mut parameter = libc::sched_param { sched_priority: 0 };
@@ -69,6 +78,26 @@ pub fn unblock_signals() {
         libc::sigemptyset(&raw mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
     }
+}
+
+/// Gives every signal its default action, as a program expects that is started
+/// by a shell; what is ignored would stay so through an exec.
+pub fn default_signals() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: no handler is installed, so none can be unsound. Those that
+        // cannot be changed are refused, which does not matter.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    unblock_signals();
+}
+
+/// Closes every descriptor from `first` on.
+///
+/// For a process that has just begun: nothing in it may own one of them.
+pub fn close_from(first: u32) {
+    // SAFETY: the caller owns no descriptor of the range; where the call is
+    // missing (before Linux 5.9) all of ours close at the exec anyway.
+    unsafe { libc::close_range(first, u32::MAX, 0) };
 }
 
 /// The next signal that came, if any.

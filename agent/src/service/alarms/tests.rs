@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::{Input, Machine};
-use crate::io::plan::core_config;
+use crate::io::plan::{Standing, core_config};
 
 const ID: InstanceId = InstanceId(1);
 const SECOND: u64 = 1_000_000_000;
@@ -19,7 +19,11 @@ fn peer() -> IpAddr {
 fn snapshot(heard: Option<u64>) -> Snapshot {
     let text = "vrrp_instance V {\ninterface e\nvirtual_router_id 1\nvirtual_ipaddress {\n192.0.2.9/24\n}\n}\n";
     let config = crate::config::parse_str("c", text).config.unwrap();
-    let mut machine = Machine::new(vec![core_config(ID, &config.instances[0])]);
+    let mut machine = Machine::new(vec![core_config(
+        ID,
+        &config.instances[0],
+        Standing::alone(&config.instances[0]),
+    )]);
     let source = "192.0.2.1".parse().unwrap();
     machine.handle(Input::Up { id: ID, source }, at(0));
     while machine.poll_effect().is_some() {}

@@ -93,7 +93,10 @@ impl World {
                 self.announce(router, node::index(id), 1);
             }
             // The list of VIPs stays the same in this world.
-            Effect::ChangeAddresses { .. } | Effect::AnnounceElsewhere { .. } => {}
+            Effect::ChangeAddresses { .. }
+            | Effect::AnnounceElsewhere { .. }
+            | Effect::PriorityChanged { .. }
+            | Effect::GroupTransition { .. } => {}
             Effect::Announce { id, repeat } => self.announce(router, node::index(id), repeat),
             Effect::Watch { id, active } => {
                 self.nodes[router].kernel.watch[node::index(id)] = Watch {

@@ -1,7 +1,7 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
-use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, SCRIPTS, TRACKING, VMAC};
+use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, VMAC, track};
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
@@ -39,7 +39,7 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::CheckUnicastSrc), SWITCH => "check_unicast_src";
     instance(I::VirtualIpaddress), list(List::Vips) => "virtual_ipaddress";
     instance(I::VirtualIpaddressExcluded), list(List::Vips) => "virtual_ipaddress_excluded";
-    instance(I::TrackInterface), list(List::TrackInterfaces) => "track_interface";
+    track("track_interface"), list(List::TrackInterfaces) => "track_interface";
     instance(I::Preempt), FLAG => "preempt";
     instance(I::Nopreempt), FLAG => "nopreempt";
     instance(I::PreemptDelay), words(&[One(Kind::Seconds(0, 1_000_000_000))]) => "preempt_delay";
@@ -63,11 +63,11 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::PromoteSecondaries), FLAG => "promote_secondaries";
     instance(I::NoVirtualIpaddress), FLAG => "no_virtual_ipaddress";
     instance(I::DontTrackPrimary), FLAG => "dont_track_primary";
-    TRACKING, list(List::TrackFiles) => "track_file";
-    TRACKING, list(List::TrackProcesses) => "track_process";
+    track("track_file"), list(List::TrackFiles) => "track_file";
+    track("track_process"), list(List::TrackProcesses) => "track_process";
     WithoutEffect("failoverd always does: without its source address an instance is in fault"), FLAG =>
         "track_src_ip";
-    SCRIPTS, list(List::TrackScripts) => "track_script";
+    track("track_script"), list(List::TrackScripts) => "track_script";
     BFD, list(List::TrackBfds) => "track_bfd";
     NOTIFY, SCRIPT => "notify" "notify_master" "notify_backup" "notify_fault" "notify_stop"
         "notify_master_rx_lower_pri";

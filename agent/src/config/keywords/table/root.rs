@@ -1,7 +1,7 @@
 //! Keywords outside all blocks.
 
 use super::common::{FLAG, TEXT};
-use super::reason::{BFD, GROUPS, LINKBEAT, LVS, PROCESS, ROUTES, SCRIPTS, TRACKING};
+use super::reason::{BFD, LINKBEAT, LVS, PROCESS, ROUTES, track};
 use super::{rows, special};
 use crate::config::keywords::Status::Supported;
 use crate::config::keywords::shape::Argument::{Maybe, One};
@@ -12,10 +12,12 @@ pub const ROOT: &[Keyword] = rows! { Root:
     Supported(Key::Root(RootKey::GlobalDefs)), block(&[], Block::GlobalDefs) => "global_defs";
     Supported(Key::Root(RootKey::VrrpInstance)), block(&[One(Kind::Name)], Block::VrrpInstance) =>
         "vrrp_instance";
-    GROUPS, block(&[One(Kind::Name)], Block::SyncGroup) => "vrrp_sync_group";
-    SCRIPTS, block(&[One(Kind::Name)], Block::VrrpScript) => "vrrp_script";
-    TRACKING, block(&[One(Kind::Name)], Block::TrackFile) => "track_file" "vrrp_track_file";
-    TRACKING, block(&[One(Kind::Name)], Block::TrackProcess) => "vrrp_track_process";
+    track("vrrp_sync_group"), block(&[One(Kind::Name)], Block::SyncGroup) => "vrrp_sync_group";
+    track("vrrp_script"), block(&[One(Kind::Name)], Block::VrrpScript) => "vrrp_script";
+    track("track_file"), block(&[One(Kind::Name)], Block::TrackFile) =>
+        "track_file" "vrrp_track_file";
+    track("vrrp_track_process"), block(&[One(Kind::Name)], Block::TrackProcess) =>
+        "vrrp_track_process";
     Supported(Key::Root(RootKey::TrackGroup)), block(&[One(Kind::Name)], Block::TrackGroup) =>
         "track_group";
     Supported(Key::Root(RootKey::UpDownDelays)), list(List::Delays) => "interface_up_down_delays";

@@ -1,7 +1,7 @@
 //! Groups of instances, and what they may track.
 
 use super::common::{ADDRESS, FLAG, INTERFACE, REVERSE, SCRIPT as COMMAND, SWITCH};
-use super::reason::{BFD as BFD_PART, GROUPS, SCRIPTS, TRACKING};
+use super::reason::{BFD as BFD_PART, MAIL, NOTIFY, track};
 use super::{rows, special};
 use crate::config::keywords::GarpGroupKey as P;
 use crate::config::keywords::Status::Supported;
@@ -19,42 +19,48 @@ const MILLIS: Shape = words(&[One(Kind::Millis(1, 1_000_000_000))]);
 const HOPS: Shape = words(&[One(Kind::Number(1, 255))]);
 
 pub const SYNC_GROUP: &[Keyword] = rows! { SyncGroup:
-    GROUPS, list(List::Instances) => "group";
-    GROUPS, list(List::TrackInterfaces) => "track_interface";
-    GROUPS, list(List::TrackScripts) => "track_script";
-    GROUPS, list(List::TrackFiles) => "track_file";
-    GROUPS, list(List::TrackProcesses) => "track_process";
-    GROUPS, list(List::TrackBfds) => "track_bfd";
-    GROUPS, COMMAND => "notify_backup" "notify_master" "notify_fault" "notify_stop" "notify";
-    GROUPS, SWITCH => "smtp_alert" "notify_priority_changes";
-    GROUPS, FLAG => "global_tracking" "sync_group_tracking_weight";
+    track("group"), list(List::Instances) => "group";
+    track("track_interface"), list(List::TrackInterfaces) => "track_interface";
+    track("track_script"), list(List::TrackScripts) => "track_script";
+    track("track_file"), list(List::TrackFiles) => "track_file";
+    track("track_process"), list(List::TrackProcesses) => "track_process";
+    BFD_PART, list(List::TrackBfds) => "track_bfd";
+    NOTIFY, COMMAND => "notify_backup" "notify_master" "notify_fault" "notify_stop" "notify";
+    MAIL, SWITCH => "smtp_alert";
+    NOTIFY, SWITCH => "notify_priority_changes";
+    track("global_tracking"), FLAG => "global_tracking";
+    track("sync_group_tracking_weight"), FLAG => "sync_group_tracking_weight";
 };
 
 const SCRIPT_WEIGHT: Shape = words(&[One(Kind::Number(-253, 253)), REVERSE]);
 
 pub const SCRIPT: &[Keyword] = rows! { VrrpScript:
-    SCRIPTS, words(&[Several(Kind::Script)]) => "script";
-    SCRIPTS, words(&[One(Kind::Seconds(1000, LONG))]) => "interval" "timeout";
-    SCRIPTS, SCRIPT_WEIGHT => "weight";
-    SCRIPTS, words(&[One(Kind::Number(1, I31))]) => "rise" "fall";
-    SCRIPTS, words(&[One(Kind::User), Maybe(Kind::User)]) => "user";
-    SCRIPTS, FLAG => "init_fail";
+    track("script"), words(&[Several(Kind::Script)]) => "script";
+    track("interval"), words(&[One(Kind::Seconds(1000, LONG))]) => "interval";
+    track("timeout"), words(&[One(Kind::Seconds(1000, LONG))]) => "timeout";
+    track("weight"), SCRIPT_WEIGHT => "weight";
+    track("rise"), words(&[One(Kind::Number(1, I31))]) => "rise";
+    track("fall"), words(&[One(Kind::Number(1, I31))]) => "fall";
+    track("user"), words(&[One(Kind::User), Maybe(Kind::User)]) => "user";
+    track("init_fail"), FLAG => "init_fail";
 };
 
 pub const FILE: &[Keyword] = rows! { TrackFile:
-    TRACKING, words(&[One(Kind::File)]) => "file";
-    TRACKING, words(&[One(Kind::Number(-I31, I31)), REVERSE]) => "weight";
-    TRACKING, special::INIT_FILE => "init_file";
+    track("file"), words(&[One(Kind::File)]) => "file";
+    track("weight"), words(&[One(Kind::Number(-I31, I31)), REVERSE]) => "weight";
+    track("init_file"), special::INIT_FILE => "init_file";
 };
 
 pub const PROCESS: &[Keyword] = rows! { TrackProcess:
-    TRACKING, words(&[Several(Kind::Text)]) => "process";
-    TRACKING, words(&[One(Kind::Choice(&["initial", "partial"]))]) => "param_match";
-    TRACKING, words(&[One(Kind::Number(-254, 254)), REVERSE]) => "weight";
-    TRACKING, words(&[One(Kind::Number(1, 65_535))]) => "quorum";
-    TRACKING, words(&[One(Kind::Number(0, 65_535))]) => "quorum_max";
-    TRACKING, DELAY => "delay" "terminate_delay" "fork_delay";
-    TRACKING, FLAG => "full_command";
+    track("process"), words(&[Several(Kind::Text)]) => "process";
+    track("param_match"), words(&[One(Kind::Choice(&["initial", "partial"]))]) => "param_match";
+    track("weight"), words(&[One(Kind::Number(-254, 254)), REVERSE]) => "weight";
+    track("quorum"), words(&[One(Kind::Number(1, 65_535))]) => "quorum";
+    track("quorum_max"), words(&[One(Kind::Number(0, 65_535))]) => "quorum_max";
+    track("delay"), DELAY => "delay";
+    track("terminate_delay"), DELAY => "terminate_delay";
+    track("fork_delay"), DELAY => "fork_delay";
+    track("full_command"), FLAG => "full_command";
 };
 
 pub const GROUP: &[Keyword] = rows! { TrackGroup:

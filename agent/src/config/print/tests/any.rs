@@ -276,6 +276,8 @@ fn instance() -> impl Strategy<Value = Instance> {
                             .collect(),
                         track_primary: vips.len() % 2 == 0,
                         vips,
+                        tracks: Vec::new(),
+                        group: None,
                         interface,
                     }
                 },
