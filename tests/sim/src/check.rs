@@ -11,111 +11,12 @@ use failoverd::core::{Cause, Effect, Input, State};
 use crate::{
     node::{self, Step},
     schedule::{INSTANCES, Kind, VIPS},
-    time::At,
     world::{MARGIN, World},
 };
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rule {
-    UniqueActive,
-    RightActive,
-    DualOverlap,
-    SpuriousPromotion,
-    SpuriousDemotion,
-    TimerExactness,
-    Panic,
-    AdvertLegality,
-    AdvertLiveness,
-    Storm,
-    Coupling,
-    SingleAnswerer,
-    AnnounceOrder,
-    AnnounceCompleteness,
-    HostConvergence,
-    Owner,
-    PlannedHandOver,
-    NonPreemptStability,
-    Isolation,
-    Resume,
-    ReloadIdempotence,
-    Counters,
-    NetlinkConvergence,
-    Determinism,
-    ReleaseOrder,
-    Liveness,
-}
+pub use self::rule::{Broken, Rule};
 
-impl Rule {
-    pub const ALL: [Self; 26] = [
-        Self::UniqueActive,
-        Self::RightActive,
-        Self::DualOverlap,
-        Self::SpuriousPromotion,
-        Self::SpuriousDemotion,
-        Self::TimerExactness,
-        Self::Panic,
-        Self::AdvertLegality,
-        Self::AdvertLiveness,
-        Self::Storm,
-        Self::Coupling,
-        Self::SingleAnswerer,
-        Self::AnnounceOrder,
-        Self::AnnounceCompleteness,
-        Self::HostConvergence,
-        Self::Owner,
-        Self::PlannedHandOver,
-        Self::NonPreemptStability,
-        Self::Isolation,
-        Self::Resume,
-        Self::ReloadIdempotence,
-        Self::Counters,
-        Self::NetlinkConvergence,
-        Self::Determinism,
-        Self::ReleaseOrder,
-        Self::Liveness,
-    ];
-
-    /// Its number in FAILURES.md 8.3, and its name.
-    pub const fn title(self) -> (u8, &'static str) {
-        match self {
-            Self::UniqueActive => (1, "unique Active after stability"),
-            Self::RightActive => (2, "right Active"),
-            Self::DualOverlap => (3, "dual overlap bound"),
-            Self::SpuriousPromotion => (4, "no spurious promotion"),
-            Self::SpuriousDemotion => (5, "no spurious demotion"),
-            Self::TimerExactness => (7, "timer exactness"),
-            Self::Panic => (8, "timer ownership (no panic)"),
-            Self::AdvertLegality => (9, "advert legality"),
-            Self::AdvertLiveness => (10, "advert liveness"),
-            Self::Storm => (11, "no storm"),
-            Self::Coupling => (12, "VIP coupling"),
-            Self::SingleAnswerer => (13, "single answerer"),
-            Self::AnnounceOrder => (14, "announce order"),
-            Self::AnnounceCompleteness => (15, "announce completeness"),
-            Self::HostConvergence => (16, "host convergence"),
-            Self::Owner => (17, "owner"),
-            Self::PlannedHandOver => (18, "fail-over time"),
-            Self::NonPreemptStability => (19, "non-preempt stability"),
-            Self::Isolation => (20, "isolation"),
-            Self::Resume => (22, "resume rule"),
-            Self::ReloadIdempotence => (23, "reload idempotence"),
-            Self::Counters => (25, "bounded resources (counters add up)"),
-            Self::NetlinkConvergence => (26, "netlink convergence"),
-            Self::Determinism => (27, "determinism"),
-            Self::ReleaseOrder => (29, "release on exit"),
-            Self::Liveness => (30, "liveness after faults cease"),
-        }
-    }
-}
-
-/// An invariant that did not hold.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Broken {
-    pub rule: Rule,
-    pub at: At,
-    pub router: Option<usize>,
-    pub what: String,
-}
+mod rule;
 
 /// Adverts in one interval besides the regular one: those of S-46, one for a
 /// new configuration, one for a new source, the first after a promotion.

@@ -100,13 +100,8 @@ fn other_rules_of_the_new_version_are_a_change_like_any_other() {
     let mut next = successor(&active.machine, higher);
     let now = at(60_000);
     next.handle(Input::Configure { config: higher }, now);
-    assert_eq!(
-        next.poll_effect(),
-        Some(Effect::SendAdvert {
-            id: ID,
-            priority: Priority(150)
-        })
-    );
+    let effects: Vec<Effect> = std::iter::from_fn(|| next.poll_effect()).collect();
+    assert_eq!(sent(&effects), [150]);
     assert_eq!(next.snapshot(ID).unwrap().state, State::Active);
 }
 
