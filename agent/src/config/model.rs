@@ -9,9 +9,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 mod packets;
+mod route;
 
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
+};
+pub use self::route::{
+    Hop, MAIN_TABLE, Metric, Network, Paths, Place, ROUTE_PROTOCOL, Route, RouteKind, Rule,
+    RuleAction,
 };
 pub use super::address::{AddressOptions, Firewall, StaticAddress};
 use super::machine::{Interfaces, Process};
@@ -121,6 +126,8 @@ pub struct Instance {
     /// Never empty of advertised addresses in v3 (F-17), empty in v2 with
     /// `no_virtual_ipaddress` only.
     pub vips: Vec<Vip>,
+    /// There while Active.
+    pub paths: Paths,
     /// Whether traffic to the VIPs is taken while Active (Accept_Mode, RFC 9568
     /// 6.1); always for the owner.
     pub accept: bool,
@@ -161,5 +168,7 @@ pub struct Config {
     pub process: Process,
     pub interfaces: Interfaces,
     pub static_addresses: Vec<StaticAddress>,
+    /// `static_routes` and `static_rules`.
+    pub static_paths: Paths,
     pub firewall: Firewall,
 }

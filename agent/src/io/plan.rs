@@ -21,12 +21,13 @@ use super::{
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
     netlink::{
         batch::AddressPlan,
+        paths::PathPlan,
         survey::{Address, Link, World},
     },
 };
 use crate::{
     config::{
-        Instance, MAX_ADVERTISED, StaticAddress,
+        IfName, Instance, MAX_ADVERTISED, StaticAddress,
         model::{OldChecksum, Transport},
     },
     core::{Fault, InstanceConfig, InstanceId},
@@ -57,6 +58,7 @@ pub struct Port {
     pub filter: InstanceFilter,
     pub advert: AdvertPlan,
     pub addresses: AddressPlan,
+    pub paths: PathPlan,
     pub announce: AnnouncePlan,
     pub needed: Vec<Needed>,
     /// Each VIP and its link, in configured order.
@@ -79,6 +81,7 @@ pub struct Essence {
     needed: Vec<Needed>,
     vips: Vec<(u32, IpAddr)>,
     announce: AnnouncePlan,
+    paths: PathPlan,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -259,6 +262,8 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         router: world.forwards_v6,
         pace: pace(instance, vip.address, home),
     }));
+    let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
+    let paths = PathPlan::new(&instance.paths, index);
     let essence = Essence {
         ifindex: link.ifindex,
         source,
@@ -266,6 +271,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         needed: needed.clone(),
         vips: vips.clone(),
         announce: announce.clone(),
+        paths: paths.clone(),
         instance: Instance {
             name: String::new(),
             ..instance.clone()
@@ -285,6 +291,7 @@ pub fn plan(id: InstanceId, instance: &Instance, world: &World) -> Result<Port, 
         filter,
         advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
         addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
+        paths,
         announce,
         needed,
         vips,

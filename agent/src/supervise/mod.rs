@@ -10,6 +10,7 @@
 //! it die itself, the kernel tells the agent, which then leaves in good order.
 
 pub mod guard;
+mod removals;
 
 use std::{
     ffi::{CStr, OsString},
@@ -32,6 +33,7 @@ use rustix::{
 };
 
 use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
+use self::removals::Removals;
 use crate::{
     config::{AddressOptions, Vip},
     io::{
@@ -206,6 +208,7 @@ struct Ward {
     pidfd: OwnedFd,
     pipe: File,
     addresses: Vec<GuardRecord>,
+    paths: Removals,
     partial: Vec<u8>,
     /// The pipe hangs up when the child ends; polled on, it would only spin.
     pipe_open: bool,
@@ -239,6 +242,7 @@ impl Ward {
             pidfd,
             pipe: read.into(),
             addresses: Vec::new(),
+            paths: Removals::default(),
             partial: Vec::new(),
             pipe_open: true,
             stopping: false,
@@ -326,7 +330,11 @@ impl Ward {
                 let mut record = GuardRecord::zeroed();
                 bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
                 match record.family {
-                    0 => self.addresses.clear(),
+                    0 => {
+                        self.addresses.clear();
+                        self.paths = Removals::default();
+                    }
+                    guard::REMOVAL => self.paths.take(&record),
                     guard::READY => ready = true,
                     _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
                     _ => {}
@@ -351,6 +359,7 @@ impl Ward {
     }
 
     fn remove_addresses(&self, manner: &mut dyn Manner) {
+        self.paths.carry_out(manner);
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));

@@ -8,7 +8,7 @@ use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 use super::interval::Given;
 use super::usage_error::UsageError;
 use super::{InstanceArgs, Plan, warning};
-use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
+use crate::config::model::{AnnouncePolicy, Password, Paths, Transport, V3Checksum};
 use crate::config::{
     Code, Config, Diagnostic, Files, IfName, Instance, MAX_PEERS, cut_password, family_of,
     parse_host,
@@ -108,6 +108,7 @@ impl Check {
             promote_secondaries: false,
             tracked_addresses: Vec::new(),
             track_interfaces: Vec::new(),
+            paths: Paths::default(),
             track_primary: true,
         })
     }

@@ -19,6 +19,8 @@ pub enum RootKey {
     GarpGroup,
     UpDownDelays,
     StaticIpaddress,
+    StaticRoutes,
+    StaticRules,
     TrackGroup,
     Instance,
     NetNamespace,
@@ -53,6 +55,8 @@ pub enum GlobalKey {
     NftablesPriority,
     NftablesIfindex,
     NftablesCounters,
+    IprouteUsrDir,
+    IprouteEtcDir,
     Files(FilesKey),
 }
 
@@ -93,6 +97,8 @@ pub enum InstanceKey {
     CheckUnicastSrc,
     VirtualIpaddress,
     VirtualIpaddressExcluded,
+    VirtualRoutes,
+    VirtualRules,
     TrackInterface,
     DontTrackPrimary,
     Preempt,

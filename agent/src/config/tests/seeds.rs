@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
-use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
+use crate::config::model::{AnnouncePolicy, Password, Paths, Transport, V3Checksum};
 use crate::config::{AddressOptions, Code, Config, IfName, Instance, Vip, parse_str};
 
 macro_rules! seed {
@@ -88,6 +88,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         promote_secondaries: false,
         tracked_addresses: vec![],
         track_interfaces: vec![],
+        paths: Paths::default(),
         track_primary: true,
     }
 }

@@ -14,8 +14,8 @@ use crate::config::MAX_PEERS;
 use crate::config::files::{Files, JsonVersion};
 use crate::config::lower::{family_of, parse_host};
 use crate::config::model::{
-    AddressOptions, AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Transport,
-    V3Checksum, Vip,
+    AddressOptions, AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Paths,
+    Transport, V3Checksum, Vip,
 };
 
 /// Any text that a word of a file can be.
@@ -242,6 +242,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                             .into_iter()
                             .filter(|name| *name != interface)
                             .collect(),
+                        paths: Paths::default(),
                         track_primary: vips.len() % 2 == 0,
                         vips,
                         interface,
