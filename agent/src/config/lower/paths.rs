@@ -8,15 +8,20 @@ mod rule;
 
 pub use self::route::{FEATURES, metric};
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use super::instance::entries;
 use crate::config::diagnostic::Code;
 use crate::config::iproute::{Names, Of, number};
 use crate::config::lexer::{Span, Word};
 use crate::config::model::{IfName, Network, Paths};
+use crate::config::print::{route_line, rule_line};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
+
+/// Routes, and rules, of an instance or of the machine: more than one send of
+/// netlink takes well.
+const MAX_PATHS: usize = 8192;
 
 /// The preference of the first rule that has none; those after it have one
 /// less each, as with keepalived.
@@ -75,29 +80,35 @@ pub fn lower(
     sink: &mut Sink,
 ) -> Paths {
     let mut paths = Paths::default();
+    let mut seen = HashSet::new();
     for entry in &given.routes {
         let mut line = Line::new("route", entry, names, sink);
         line.is_static = given.is_static;
         if let Some(found) = route::lower(&mut line) {
-            once(&mut paths.routes, found, &mut line);
+            let is_new = seen.insert(route_line(&found));
+            once(&mut paths.routes, found, is_new, &mut line);
         }
     }
     for entry in &given.rules {
         let mut line = Line::new("rule", entry, names, sink);
         line.is_static = given.is_static;
         if let Some(found) = rule::lower(&mut line, preferences) {
-            once(&mut paths.rules, found, &mut line);
+            let is_new = seen.insert(rule_line(&found));
+            once(&mut paths.rules, found, is_new, &mut line);
         }
     }
     paths
 }
 
-fn once<T: PartialEq>(all: &mut Vec<T>, new: T, line: &mut Line<'_>) {
-    if all.contains(&new) {
+fn once<T>(all: &mut Vec<T>, new: T, is_new: bool, line: &mut Line<'_>) {
+    if !is_new {
         let message = format!("this {} is listed twice; the first one counts", line.what);
         line.sink.trap(Code::Duplicate, line.place, message);
-    } else {
+    } else if all.len() < MAX_PATHS {
         all.push(new);
+    } else if !line.sink.has_errors() {
+        let message = format!("more than {MAX_PATHS} {}s in one place", line.what);
+        line.sink.error(Code::TooMuch, line.place, message);
     }
 }
 

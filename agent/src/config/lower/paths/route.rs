@@ -278,7 +278,7 @@ impl Draft {
             line.refuse(Code::Incomplete, line.place, message);
             return None;
         }
-        if leads && route.device.is_none() && route.tracked {
+        if route.device.is_none() && route.tracked {
             let message = "route without dev: keepalived would not track it";
             line.sink.warn(Code::Incomplete, line.place, message).help(
                 "add dev INTERFACE; here it is put back all the same, unless no_track says no",
