@@ -31,6 +31,8 @@ pub(crate) use self::paths::{FEATURES, metric as route_metric};
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
+#[cfg(test)]
+pub(crate) use finish::paces;
 pub use transport::MAX_PEERS;
 pub(crate) use useless::useless;
 
