@@ -14,8 +14,8 @@ use crate::config::MAX_PEERS;
 use crate::config::files::{Files, JsonVersion};
 use crate::config::lower::{family_of, paces, parse_host};
 use crate::config::model::{
-    AnnouncePolicy, Config, Firewall, IfName, Instance, Password, Paths, StaticAddress,
-    Transport, V3Checksum, Vip,
+    AnnouncePolicy, Config, Firewall, IfName, Instance, Password, Paths, StaticAddress, Transport,
+    V3Checksum, Vip,
 };
 
 mod packets;
