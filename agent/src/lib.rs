@@ -12,3 +12,4 @@ pub mod monitor;
 pub mod runtime;
 pub mod service;
 pub mod supervise;
+pub mod upgrade;

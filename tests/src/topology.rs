@@ -150,7 +150,11 @@ impl Switch {
         machine.sh(&format!("ip addr add {v4}/24 dev {interface}"))?;
         machine.sh(&format!("ip addr add {v6}/64 dev {interface} nodad"))?;
         machine.sh(&format!("ip link set {interface} up"))?;
-        Ok(())
+        // It comes a little later, and what looks before sees a link that is down.
+        eventually(CARRIER, "carrier on the machine", || {
+            let link = machine.sh(&format!("ip link show dev {interface}")).ok()?;
+            link.contains("state UP").then_some(())
+        })
     }
 
     /// Pulls the cable: the machine loses the carrier.

@@ -282,7 +282,7 @@ fn a_control_socket_in_use_is_told() -> Result<()> {
         &control,
     ];
     let ended = call(Some(&host.ns), &arguments, WITHIN)?;
-    assert_sentences(&ended, 1, &["another failoverd is listening"], "the second");
+    assert_sentences(&ended, 2, &["another failoverd is listening"], "the second");
     assert_eq!(picture(&host.ns)?, before);
     first.status()?;
     Ok(())
@@ -330,10 +330,31 @@ fn check_ends_as_keepalived_s_test_does() -> Result<()> {
             assert!(silent == (code == 0), "{text}: {ended:?}");
         }
     }
-    for missing in ["/nonexistent/keepalived.conf", "/", "/dev/stdin"] {
+    for missing in ["/nonexistent/keepalived.conf", "/", "/dev/zero"] {
         let ended = call(None, &["check", missing], WITHIN)?;
         assert_eq!(ended.code, Some(4), "{missing}: {ended:?}");
         assert_eq!(ended.output.len(), 1, "{missing}: {ended:?}");
     }
+    Ok(())
+}
+
+/// What one command prints the next one reads.
+#[test]
+fn a_configuration_comes_through_a_pipe() -> Result<()> {
+    require_agent!();
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("conf");
+    fs::write(
+        &file,
+        VirtualRouter::new(200, [10, 77, 1, 100].into()).keepalived_conf(),
+    )?;
+    let script = "\"$0\" check --print \"$1\" | \"$0\" check - && \
+                  \"$0\" check --print \"$1\" | \"$0\" diff /dev/stdin --against \"$1\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).arg(agent::binary()?).arg(&file);
+    let found = shell.output()?;
+    let said = String::from_utf8_lossy(&found.stdout);
+    assert!(found.status.success(), "{found:?}");
+    assert_eq!(said, "nothing changes\n");
     Ok(())
 }

@@ -80,6 +80,17 @@ fn an_interface_that_does_not_exist_is_a_mistake_unless_it_may() -> Result<()> {
     wait_vip(host, vip, true, SOON)?;
     host.ns.sh("ip link del later0")?;
     agent.wait_state(State::Fault, SOON)?;
+
+    // The same rule for a reload.
+    agent.write_conf(&later.replace("later0", "later5"))?;
+    let ended = agent.reload()?;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let why = "interface later5 does not exist";
+    assert!(ended.output.join("\n").contains(why), "{ended:?}");
+    agent.write_conf(&may.replace("later0", "later5"))?;
+    let ended = agent.reload()?;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    agent.process().wait_line(&format!("(VI_1) {why}"), SOON)?;
     Ok(())
 }
 

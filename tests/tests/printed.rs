@@ -6,8 +6,14 @@ use anyhow::{Context, Result};
 use failoverd_tests::{agent, netns::Netns, privilege, require_agent};
 
 /// Keywords that keepalived 2.2.7 does not have yet.
-const LATER: [&str; 2] = ["v3_checksum_as_v2", "owner_ignore_adverts"];
+const LATER: [&str; 3] = ["v3_checksum_as_v2", "owner_ignore_adverts", "json_version"];
 const CORPUS: &str = include_str!("../data/verdicts/corpus.txt");
+
+/// `peer ADDRESS/LENGTH`, of which 2.2.7 takes the address alone.
+fn has_peer_length(text: &str) -> bool {
+    let mut vips = text.lines().filter_map(|line| line.split_once(" peer "));
+    vips.any(|(_, peer)| peer.contains('/'))
+}
 
 #[test]
 fn keepalived_accepts_what_is_printed() -> Result<()> {
@@ -35,7 +41,7 @@ fn keepalived_accepts_what_is_printed() -> Result<()> {
         let text = String::from_utf8(print.output()?.stdout)?;
         // Nothing where the file cannot be used; without an instance there is
         // nothing to ask about.
-        let later = LATER.iter().any(|keyword| text.contains(keyword));
+        let later = LATER.iter().any(|keyword| text.contains(keyword)) || has_peer_length(&text);
         if later || !text.contains("vrrp_instance") {
             continue;
         }
@@ -43,7 +49,10 @@ fn keepalived_accepts_what_is_printed() -> Result<()> {
         fs::write(&printed, &text)?;
         let mut check = ns.command("keepalived");
         let found = check.args(["-t", "-f"]).arg(&printed).output()?;
-        if !found.status.success() {
+        // It says so of a route without `dev`, and runs on.
+        let said = String::from_utf8_lossy(&found.stderr);
+        let untracked = said.lines().all(|line| line.contains("cannot track route"));
+        if !found.status.success() && !(untracked && text.contains("_routes {")) {
             wrong.push(format!(
                 "{text}\n{}",
                 String::from_utf8_lossy(&found.stderr)

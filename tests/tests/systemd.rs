@@ -117,6 +117,41 @@ fn a_reload_is_announced_and_ends_in_ready() -> Result<()> {
     Ok(())
 }
 
+// The main process stays, the watchdog is fed on, and nobody says STOPPING.
+#[test]
+fn an_upgrade_goes_unnoticed() -> Result<()> {
+    require_root!("ip");
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let manager = Manager::new()?;
+    let mut agent = start(&lan, &manager)?;
+    manager.await_message("READY=1")?;
+    let old = child_of(agent.pid())?;
+    let control = manager.directory.path().join("control");
+    let control = control.to_string_lossy();
+    let ended = agent::call(None, &["upgrade", "--control", &control], WITHIN)?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    wait::eventually(WITHIN, "the old agent ends", || {
+        (child_of(agent.pid()).ok()? != old).then_some(())
+    })?;
+    while let Some(message) = manager.hear() {
+        ensure!(!message.contains("STOPPING"), "{message}");
+        if message.contains("WATCHDOG") {
+            break;
+        }
+    }
+    for _ in 0..3 {
+        manager.await_message("WATCHDOG=1")?;
+    }
+    ensure!(agent.try_wait()?.is_none(), "the main process ended");
+    agent.signal(libc::SIGTERM)?;
+    manager.await_message("STOPPING=1")?;
+    ensure!(agent.wait(WITHIN)?.success());
+    Ok(())
+}
+
 /// The agent itself, below its supervisor.
 fn child_of(parent: i32) -> Result<i32> {
     let path = format!("/proc/{parent}/task/{parent}/children");

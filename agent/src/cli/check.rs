@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::config::diff::Portrait;
 use crate::config::print::{self, Secrets};
-use crate::config::{Code, Config, Diagnostic, Loaded, Severity, load_as, load_with};
+use crate::config::{Code, Config, Diagnostic, Loaded, Severity, load_input, load_with};
 use crate::logging;
 
 /// The codes that keepalived's `-t` ends with.
@@ -33,7 +33,7 @@ Exit codes, as of `keepalived -t`:
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub struct CheckArgs {
-    /// The file, and with it all that it includes
+    /// The file, and with it all that it includes; - for standard input
     #[arg(value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
     file: PathBuf,
 
@@ -72,7 +72,7 @@ impl CheckArgs {
 }
 
 pub fn run(arguments: &CheckArgs) -> ExitCode {
-    let loaded = load_as(&arguments.file, arguments.config_id.clone());
+    let loaded = load_input(&arguments.file, arguments.config_id.clone());
     let report = Report::new(loaded, security::machine());
     let effective = arguments.effective();
     let printed = if arguments.json {

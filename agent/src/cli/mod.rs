@@ -8,6 +8,7 @@ pub mod reload;
 pub mod run;
 pub mod run_args;
 pub mod status;
+pub mod upgrade;
 mod usage;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -33,7 +34,7 @@ Exit codes:
   0  done
   1  failed while running
   2  the command line or the configuration is wrong; nothing was changed
-  3  status, reload, diff: no agent is running there, or it does not answer
+  3  status, reload, diff, upgrade: no agent is running there, or it does not answer
   4  a permission is missing
   5  the backend of --require-xdp or --backend cannot be attached
   check has codes of its own: see `failoverd check --help`
@@ -57,6 +58,7 @@ enum Command {
     Status(status::StatusArgs),
     Reload(reload::ReloadArgs),
     Diff(reload::DiffArgs),
+    Upgrade(upgrade::UpgradeArgs),
     Monitor(monitor::MonitorArgs),
     Generate(generate::GenerateArgs),
 }
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Reload(reload) => reload::reload(&reload),
+        Command::Upgrade(upgrade) => upgrade::run(&upgrade),
         Command::Diff(diff) => reload::run_diff(&diff),
         Command::Monitor(monitor) => monitor::run(&monitor),
         Command::Generate(generate) => generate::run(&generate),

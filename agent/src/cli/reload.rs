@@ -51,7 +51,7 @@ Exit codes:
 #[derive(Args, Debug)]
 #[command(after_help = DIFF_CODES)]
 pub struct DiffArgs {
-    /// A keepalived.conf
+    /// A keepalived.conf; - for standard input
     file: PathBuf,
 
     /// Compare with this file instead of with a running agent
@@ -117,7 +117,7 @@ fn show(changes: &Changes, json: bool) -> Result<(), Failed> {
 
 /// What is wrong with the file goes to standard error at once.
 fn read(path: &Path) -> Result<Portrait, Failed> {
-    let loaded = config::load(path);
+    let loaded = config::load_input(path, None);
     problems::show(&loaded.diagnostics);
     match loaded.config {
         Some(config) if !config.instances.is_empty() => Ok(Portrait::from(&config)),

@@ -13,19 +13,28 @@ use crate::{
     io::bpf::Backend,
     logging,
     runtime::{
-        Places,
+        Places, descriptors,
         namespace::{self, NamespaceError},
     },
-    service::{self, BackendPolicy, Dumps, Options},
+    service::{self, BackendPolicy, Dumps, End, Options},
     supervise,
+    upgrade::HANDED_OVER,
 };
 
 /// Checks everything first, then runs: under a supervisor unless told not to.
 pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
+    if supervise::goes_on() {
+        // The agent runs, whatever its file says by now.
+        return supervise(raw);
+    }
+    if !supervise::is_supervised() {
+        descriptors::close_inherited();
+    }
     let options = Options {
         control: arguments.control.clone(),
         policy: policy(&arguments),
-        guard: None,
+        supervisor: None,
+        arguments: raw.to_vec(),
         file: arguments.config.clone(),
         config_id: None,
         all_config: false,
@@ -65,7 +74,11 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
             if let Err(code) = enter_namespace(&config) {
                 return code;
             }
-            start(*config, &diagnostics, options, raw, supervise_me)
+            if supervise_me {
+                return supervise(raw);
+            }
+            logging::start();
+            serve(*config, &diagnostics, options)
         }
     }
 }
@@ -88,17 +101,7 @@ fn enter_namespace(config: &Config) -> Result<(), ExitCode> {
     })
 }
 
-fn start(
-    config: Config,
-    diagnostics: &[Diagnostic],
-    options: Options,
-    raw: &[OsString],
-    supervise_me: bool,
-) -> ExitCode {
-    if !supervise_me {
-        logging::start();
-        return serve(config, diagnostics, options);
-    }
+fn supervise(raw: &[OsString]) -> ExitCode {
     let code = supervise::run(raw, &mut supervise::Plain).unwrap_or_else(|error| {
         eprintln!("failoverd: cannot start the agent: {error}");
         exit::FAILURE
@@ -115,10 +118,15 @@ pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options
             Severity::Note => info!("{diagnostic}"),
         }
     }
-    let guard = supervise::connect();
+    let options = Options {
+        supervisor: supervise::connect(),
+        ..options
+    };
     let background = options.detach;
-    match service::run(config, Options { guard, ..options }) {
-        Ok(()) => ExitCode::SUCCESS,
+    let heritage = service::Heritage::receive().transpose();
+    match heritage.and_then(|heritage| service::run(config, options, heritage)) {
+        Ok(End::Stopped) => ExitCode::SUCCESS,
+        Ok(End::HandedOver) => ExitCode::from(HANDED_OVER),
         Err(failure) => {
             if background {
                 // Nobody may be reading standard error.

@@ -37,6 +37,23 @@ pub fn load_as(path: &Path, config_id: Option<String>) -> Loaded {
     load_with(path, config_id, false)
 }
 
+/// As [`load_as`]; `-` and `/dev/stdin` are standard input, whatever it is. Its
+/// includes start from the working directory. For commands that read once.
+pub fn load_input(path: &Path, config_id: Option<String>) -> Loaded {
+    if path != Path::new("-") && path != Path::new("/dev/stdin") {
+        return load_as(path, config_id);
+    }
+    let surroundings = Surroundings {
+        config_id,
+        files: true,
+        all_files: false,
+    };
+    match read_some(io::stdin().lock()) {
+        Ok(bytes) => parse("stdin", &bytes, Some(Path::new("stdin")), &surroundings),
+        Err(error) => unreadable("stdin", &error),
+    }
+}
+
 /// As [`load_as`]; with `all_files` an included file that is missing is an
 /// error, as with keepalived's `-e`.
 pub fn load_with(path: &Path, config_id: Option<String>, all_files: bool) -> Loaded {
@@ -50,13 +67,14 @@ pub fn load_with(path: &Path, config_id: Option<String>, all_files: bool) -> Loa
             };
             parse(&name, &bytes, Some(path), &surroundings)
         }
-        Err(error) => failed(
-            &name,
-            Code::Unreadable,
-            format!("cannot be read: {error}"),
-            "check the path and its permissions",
-        ),
+        Err(error) => unreadable(&name, &error),
     }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Loaded {
+    let message = format!("cannot be read: {error}");
+    let help = "check the path and its permissions";
+    failed(name, Code::Unreadable, message, help)
 }
 
 fn failed(name: &str, code: Code, message: String, help: &str) -> Loaded {
@@ -79,11 +97,15 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
             "not a regular file",
         ));
     }
+    read_some(File::open(path)?)
+}
+
+fn read_some(input: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_FILE)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    input.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

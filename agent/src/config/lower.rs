@@ -57,6 +57,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     Names::check(tree, sink);
     let mut reader = Reader::new(Block::Root);
     let mut instances = Vec::new();
+    let mut statics = Vec::new();
     let mut given_delays = delays::Given::default();
     let mut fixed = fixed::Fixed::default();
     let mut static_paths = paths::Given::of_the_machine();
@@ -77,7 +78,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(Key::Root(RootKey::UpDownDelays)) => {
                 delays::lower(statement, &mut given_delays, sink);
             }
-            Some(Key::Root(RootKey::StaticIpaddress)) => fixed.block(statement, sink),
+            Some(Key::Root(RootKey::StaticIpaddress)) => statics.push(statement),
             Some(Key::Root(RootKey::StaticRoutes)) => static_paths.routes(statement, sink),
             Some(Key::Root(RootKey::StaticRules)) => static_paths.rules(statement, sink),
             Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
@@ -93,6 +94,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             )
             | None => {}
         }
+    }
+    for block in statics {
+        fixed.block(block, globals.default_interface.as_ref(), sink);
     }
     if instances.is_empty() {
         sink.trap(

@@ -25,6 +25,7 @@ mod sink;
 mod survey;
 mod text;
 mod tree;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -32,10 +33,11 @@ mod tests;
 pub use address::{AddressOptions, Firewall, StaticAddress};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use files::{Files, JsonVersion};
-pub use load::{Loaded, load, load_as, load_with, parse_bytes, parse_str};
+pub use load::{Loaded, load, load_as, load_input, load_with, parse_bytes, parse_str};
 pub use lower::{MAX_ADVERTISED, MAX_INSTANCES, MAX_PEERS};
 pub use model::{Config, IfName, Instance, Vip};
 pub use scripts::{Script, Scripts};
+pub use verdict::verdict;
 
 pub(crate) use lower::{
     cut_password, decimal_micros, family_name, family_of, parse_host, parse_vip_address, useless,

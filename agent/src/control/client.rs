@@ -3,19 +3,24 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::de::DeserializeOwned;
 
 use super::{Refusal, Request, status::Status};
-use crate::config::diff::{Changes, Portrait};
+use crate::{
+    config::diff::{Changes, Portrait},
+    upgrade::Upgraded,
+};
 
 /// An answer that takes longer than this does not come.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// A reload may have to read a large file and to attach programs.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Looking at the binary and getting ready have limits of their own.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(60);
 /// 510 instances with thousands of VIPs stay well below.
 const MAX_ANSWER: u64 = 64 << 20;
 
@@ -66,7 +71,17 @@ pub fn config(path: &Path) -> Result<Portrait, ClientError> {
     ask(path, Request::Config)
 }
 
+/// Has another binary take over from the agent.
+///
+/// # Errors
+///
+/// See [`ClientError`]; refused where it cannot, and then all goes on as before.
+pub fn upgrade(path: &Path, binary: Option<PathBuf>) -> Result<Upgraded, ClientError> {
+    ask(path, Request::Upgrade { binary })
+}
+
 fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientError> {
+    let wait = patience(&request);
     let name = || path.display().to_string();
     let stream = UnixStream::connect(path).map_err(|source| match source.kind() {
         io::ErrorKind::PermissionDenied => ClientError::Permission { path: name() },
@@ -79,7 +94,7 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
         // What a socket says whose time is up.
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent {
             path: name(),
-            seconds: patience(request).as_secs(),
+            seconds: wait.as_secs(),
         },
         _ => ClientError::Broken {
             path: name(),
@@ -96,15 +111,16 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
     }
 }
 
-const fn patience(request: Request) -> Duration {
+const fn patience(request: &Request) -> Duration {
     match request {
         Request::Status | Request::Config => TIMEOUT,
         Request::Reload => RELOAD_TIMEOUT,
+        Request::Upgrade { .. } => UPGRADE_TIMEOUT,
     }
 }
 
 fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {
-    stream.set_read_timeout(Some(patience(request)))?;
+    stream.set_read_timeout(Some(patience(&request)))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = serde_json::to_string(&request)?;
     line.push('\n');

@@ -4,15 +4,21 @@
 //! `{"command":"status"}`, and the answer is [`status::Status`];
 //! `{"command":"reload"}`, and the answer is what was changed, [`Changes`];
 //! `{"command":"config"}`, and the answer is the configuration in force, a
-//! [`Portrait`]. Any of them can be `{"error":"…"}`.
+//! [`Portrait`]; `{"command":"upgrade","binary":"/path"}`, answered with an
+//! [`Upgraded`] when the new agent runs. Any of them can be `{"error":"…"}`.
 
 pub mod client;
 pub mod server;
 pub mod status;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::config::diff::{Changes, Portrait};
+use crate::{
+    config::diff::{Changes, Portrait},
+    upgrade::Upgraded,
+};
 
 /// Where the socket is unless told otherwise.
 pub const DEFAULT_PATH: &str = "/run/failoverd/control.sock";
@@ -23,7 +29,7 @@ pub const MAX_REQUEST: usize = 64 << 10;
 /// Characters of what a client is told about a request that is none.
 const LONGEST_REASON: usize = 200;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
     Status,
@@ -31,6 +37,12 @@ pub enum Request {
     Reload,
     /// The configuration in force.
     Config,
+    /// Let a new binary take over; without a path the one that is running now,
+    /// or what took its place.
+    Upgrade {
+        #[serde(default)]
+        binary: Option<PathBuf>,
+    },
 }
 
 impl Request {
@@ -55,6 +67,7 @@ pub enum Answer {
     Status(Box<status::Status>),
     Reloaded(Changes),
     Config(Portrait),
+    Upgraded(Upgraded),
 }
 
 /// The answer to what cannot be answered.

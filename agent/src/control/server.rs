@@ -2,8 +2,15 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +18,7 @@ use rustix::{fs::Mode, process::umask};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::timeout,
 };
 
@@ -19,6 +26,8 @@ use super::{Answer, MAX_REQUEST, Refusal, Request};
 
 /// A client that is slower than this is not served.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What clients have to take their answers when a successor goes on.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Clients served at a time; the next ones wait in the listen queue.
 const CLIENTS: usize = 16;
 
@@ -35,6 +44,9 @@ pub struct Question {
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
+    clients: Arc<Semaphore>,
+    /// The path is somebody else's.
+    spared: AtomicBool,
 }
 
 impl Server {
@@ -72,17 +84,46 @@ impl Server {
         umask(before);
         let listener = listener?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-        Ok(Self {
+        Ok(Self::new(listener, path))
+    }
+
+    /// Goes on with the socket of a predecessor, which is bound to `path`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no listening socket.
+    pub fn adopt(listener: OwnedFd, path: &Path) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::from(listener);
+        listener.set_nonblocking(true)?;
+        Ok(Self::new(UnixListener::from_std(listener)?, path))
+    }
+
+    fn new(listener: UnixListener, path: &Path) -> Self {
+        Self {
             listener,
             path: path.to_owned(),
-        })
+            clients: Arc::new(Semaphore::new(CLIENTS)),
+            spared: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the path stays when this end goes.
+    pub fn spare(&self, spared: bool) {
+        self.spared.store(spared, Ordering::Relaxed);
+    }
+
+    /// Leaves the socket to a successor, once all clients have their answers.
+    pub async fn leave(self) {
+        self.spare(true);
+        // One that does not read is not waited for: our end is what tells the
+        // supervisor who has the VIPs.
+        let _ = timeout(LAST_ANSWERS, self.clients.acquire_many(CLIENTS as u32)).await;
     }
 
     /// Serves clients for ever; their questions go to `questions`.
     pub async fn serve(&self, questions: mpsc::Sender<Question>) {
-        let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(CLIENTS));
         loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else {
+            let Ok(permit) = self.clients.clone().acquire_owned().await else {
                 return;
             };
             match self.listener.accept().await {
@@ -103,7 +144,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.spared.load(Ordering::Relaxed) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

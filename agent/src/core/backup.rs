@@ -62,6 +62,18 @@ impl Instance {
         self.timers.arm(Timer::Checkpoint, deadline.before(margin));
     }
 
+    /// A Backup that could not hear its Active grants it the whole time.
+    pub(super) fn forgive(&mut self, now: KernelTime) {
+        match self.state {
+            State::Initialize | State::Active => {}
+            State::Backup if self.released_by.is_some() => {}
+            State::Backup => {
+                self.floor = now;
+                self.arm_down(self.counted);
+            }
+        }
+    }
+
     pub(super) fn backup_advert(&mut self, advert: &Advert, now: KernelTime, out: &mut Effects) {
         if advert.stamp < self.counted {
             // Overtaken by what another router sent later.

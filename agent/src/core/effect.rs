@@ -7,7 +7,8 @@ use agent_common::{AdvertInterval, KernelTime, Priority};
 use super::input::{Fault, InstanceId};
 
 /// State of a virtual router (RFC 9568 6.4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// Not taking part: not started, in a fault, or shut down.
     Initialize,

@@ -22,8 +22,12 @@ impl Heard {
         }
     }
 
+    pub(super) const fn restore(&mut self, routers: [Option<(IpAddr, KernelTime)>; ROUTERS]) {
+        self.routers = routers;
+    }
+
     /// Each router with its newest stamp.
-    pub(super) fn all(&self) -> [Option<(IpAddr, KernelTime)>; ROUTERS] {
+    pub(super) const fn all(&self) -> [Option<(IpAddr, KernelTime)>; ROUTERS] {
         self.routers
     }
 

@@ -45,7 +45,8 @@ impl Advert {
 }
 
 /// Why an instance cannot take part.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The interface does not exist.
     InterfaceGone,

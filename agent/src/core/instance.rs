@@ -18,9 +18,21 @@ use super::{
 
 /// How an Active answers the adverts of another router; the strongest of those
 /// that came in together.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Answer {
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub enum Answer {
     /// Tell hosts again where the VIPs are (S-47).
+    #[default]
     Announce,
     /// And send an advert at once (S-42).
     Assert,
@@ -35,7 +47,7 @@ pub(super) const ASSERTS: usize = 10;
 pub(super) struct Instance {
     pub(super) config: InstanceConfig,
     pub(super) state: State,
-    since: KernelTime,
+    pub(super) since: KernelTime,
     /// Startup: what was stamped before it was heard in Initialize (S-03).
     pub(super) up_at: KernelTime,
     pub(super) source: Option<IpAddr>,
@@ -50,7 +62,7 @@ pub(super) struct Instance {
     /// What it sent with.
     pub(super) active_priority: Option<Priority>,
     /// What the kernel side was told.
-    watched: Option<IpAddr>,
+    pub(super) watched: Option<IpAddr>,
     /// The event that Active_Down_Timer counts from. An advert stamped before
     /// it is older news.
     pub(super) counted: KernelTime,
@@ -70,8 +82,8 @@ pub(super) struct Instance {
     pub(super) again_repeat: u8,
     pub(super) asserts: SlidingLog<ASSERTS>,
     pub(super) losses: LossRounds,
-    gate: NoticeGate,
-    heard: Heard,
+    pub(super) gate: NoticeGate,
+    pub(super) heard: Heard,
     pub(super) counters: Counters,
 }
 
@@ -216,17 +228,21 @@ impl Instance {
     /// When the machine is wrong. A restart, which also removes the VIPs that
     /// a crash left, is safer than an election without a timer.
     pub(super) fn assert_sound(&self) {
+        assert!(
+            self.is_sound(),
+            "timers of another state run: {:?} {:?}",
+            self.state,
+            self.timers
+        );
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
         let armed = |timer| self.timers.get(timer).is_some();
-        let sound = match self.state {
+        match self.state {
             State::Initialize => self.timers.next() == Timers::NEVER,
             State::Backup => armed(Timer::ActiveDown) && !armed(Timer::Advert),
             State::Active => armed(Timer::Advert) && !armed(Timer::ActiveDown),
-        };
-        assert!(
-            sound,
-            "timers of another state run: {:?} {:?}",
-            self.state, self.timers
-        );
+        }
     }
 
     /// A change of state takes every timer of the old one with it (T-08).

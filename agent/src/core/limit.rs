@@ -34,6 +34,21 @@ impl<const N: usize> SlidingLog<N> {
         self.oldest = (self.oldest + 1) % N;
         true
     }
+
+    /// The times that count, oldest first.
+    pub(super) fn save(&self) -> [Option<KernelTime>; N] {
+        let start = if self.used < N { 0 } else { self.oldest };
+        std::array::from_fn(|i| (i < self.used).then(|| self.times[(start + i) % N]))
+    }
+
+    pub(super) fn restore(&mut self, times: [Option<KernelTime>; N]) {
+        *self = Self::new();
+        for time in times.into_iter().flatten() {
+            self.used = (self.used + 1).min(N);
+            self.times[self.oldest] = time;
+            self.oldest = (self.oldest + 1) % N;
+        }
+    }
 }
 
 /// Notices of one instance: the first of a kind at once, then one per 10 s.
@@ -44,7 +59,7 @@ pub(super) struct NoticeGate {
     last: [Option<KernelTime>; NOTICE_KINDS],
 }
 
-const NOTICE_KINDS: usize = 10;
+pub(super) const NOTICE_KINDS: usize = 10;
 const NOTICE_PERIOD: Duration = Duration::from_secs(10);
 
 impl NoticeGate {
@@ -61,6 +76,14 @@ impl NoticeGate {
         }
         *last = Some(now);
         true
+    }
+
+    pub(super) const fn save(&self) -> [Option<KernelTime>; NOTICE_KINDS] {
+        self.last
+    }
+
+    pub(super) const fn restore(&mut self, last: [Option<KernelTime>; NOTICE_KINDS]) {
+        self.last = last;
     }
 }
 
@@ -96,7 +119,7 @@ pub(super) struct LossRounds {
 /// away again and again.
 const SEEN_WORDS: usize = 8;
 
-const LOSS_ROUNDS: usize = 10;
+pub(super) const LOSS_ROUNDS: usize = 10;
 const LOSS_PERIOD: Duration = Duration::from_secs(60);
 const ROUND_LENGTH: Duration = Duration::from_secs(1);
 
@@ -113,6 +136,16 @@ impl LossRounds {
     /// a new configuration is no reason to be more patient.
     pub(super) fn renumber(&mut self) {
         self.seen = [0; SEEN_WORDS];
+    }
+
+    pub(super) fn save(&self) -> [Option<KernelTime>; LOSS_ROUNDS] {
+        self.rounds.save()
+    }
+
+    /// A round that was going on has ended: the next loss opens one.
+    pub(super) fn restore(&mut self, rounds: [Option<KernelTime>; LOSS_ROUNDS]) {
+        *self = Self::new();
+        self.rounds.restore(rounds);
     }
 
     /// Whether the loss of `vip` may be repaired once more.

@@ -4,10 +4,11 @@ use agent_common::{KernelTime, record::SLOTS};
 
 use super::{
     config::InstanceConfig,
-    effect::Effect,
+    effect::{Effect, State},
     input::{Input, InstanceId},
     instance::Instance,
     queue::Effects,
+    saved::Saved,
     snapshot::Snapshot,
     timers::Timers,
 };
@@ -27,6 +28,8 @@ pub struct Machine {
     /// Positions that were ever in use: what lies behind is not looked at.
     used: usize,
     effects: Effects,
+    /// Only what is Active acts on time: see [`Self::hold`].
+    held: bool,
 }
 
 impl Machine {
@@ -51,6 +54,7 @@ impl Machine {
             next: vec![Timers::NEVER; room].into_boxed_slice(),
             used: 0,
             effects: Effects::new(room),
+            held: false,
         };
         for config in configs {
             let known = machine.snapshot(config.id).is_some();
@@ -108,10 +112,10 @@ impl Machine {
 
     /// When [`Input::Timeout`] is due; `None` while no timer runs.
     pub fn poll_timeout(&self) -> Option<KernelTime> {
-        self.next
-            .iter()
-            .take(self.used)
-            .copied()
+        let slots = self.next.iter().zip(&self.instances).take(self.used);
+        slots
+            .filter(|(_, instance)| self.is_awake(instance.as_ref()))
+            .map(|(next, _)| *next)
             .min()
             .filter(|at| *at != Timers::NEVER)
     }
@@ -131,7 +135,7 @@ impl Machine {
             .take(self.used)
             .filter(move |(next, _)| **next <= now);
         due.filter_map(|(_, instance)| instance.as_ref())
-            .filter(move |instance| instance.is_expiring(now))
+            .filter(move |instance| !self.held && instance.is_expiring(now))
             .map(Instance::id)
     }
 
@@ -155,6 +159,56 @@ impl Machine {
             .take(self.used)
             .flatten()
             .map(Instance::id)
+    }
+
+    /// While adverts go to a successor of ours no Backup judges its Active by
+    /// their absence; an Active goes on.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// The successor failed: every Active gets a whole Active_Down_Interval
+    /// from `now`, because what it sent meanwhile may be lost.
+    pub fn resume(&mut self, now: KernelTime) {
+        self.held = false;
+        let slots = self.instances.iter_mut().zip(&mut self.next);
+        for (instance, next) in slots.take(self.used) {
+            if let Some(instance) = instance {
+                instance.forgive(now);
+                *next = instance.next_deadline();
+            }
+        }
+    }
+
+    /// What an instance knows, for a successor; `None` for an unknown one.
+    pub fn save(&self, id: InstanceId) -> Option<Saved> {
+        let instance = self.instances.get(position(id)?)?;
+        instance.as_ref().map(Instance::save)
+    }
+
+    /// An instance goes on where a predecessor has left it, by the rules that
+    /// it had there: the own ones follow with [`Input::Configure`]. False, and
+    /// nothing is changed, for an unknown one and for what cannot be.
+    pub fn restore(&mut self, saved: &Saved) -> bool {
+        let Some(position) = position(saved.instance()) else {
+            return false;
+        };
+        let (Some(Some(instance)), Some(next)) = (
+            self.instances.get_mut(position),
+            self.next.get_mut(position),
+        ) else {
+            return false;
+        };
+        let Some(restored) = Instance::restored(&instance.config, saved) else {
+            return false;
+        };
+        *next = restored.next_deadline();
+        *instance = restored;
+        true
+    }
+
+    fn is_awake(&self, instance: Option<&Instance>) -> bool {
+        !self.held || instance.is_some_and(|instance| instance.state == State::Active)
     }
 
     fn configure(&mut self, config: InstanceConfig, now: KernelTime) {
@@ -186,10 +240,12 @@ impl Machine {
     }
 
     fn timeout(&mut self, now: KernelTime) {
+        let held = self.held;
         let slots = self.instances.iter_mut().zip(&mut self.next);
         for (instance, next) in slots.take(self.used) {
             if *next <= now
                 && let Some(instance) = instance
+                && (!held || instance.state == State::Active)
             {
                 instance.timeout(now, &mut self.effects);
                 instance.assert_sound();

@@ -18,6 +18,7 @@ mod lifecycle;
 mod limit;
 mod machine;
 mod queue;
+pub mod saved;
 pub mod snapshot;
 pub mod timers;
 
@@ -28,4 +29,5 @@ pub use config::{AnnouncePolicy, InstanceConfig};
 pub use effect::{Cause, Effect, Notice, State};
 pub use input::{Advert, Fault, Input, InstanceId};
 pub use machine::Machine;
+pub use saved::Saved;
 pub use snapshot::{Counters, Snapshot};

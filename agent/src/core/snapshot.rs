@@ -12,7 +12,8 @@ use super::{
 };
 
 /// Counters of one instance since the start; they saturate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Counters {
     /// All adverts sent, priority 0 among them.
     pub adverts_sent: u64,

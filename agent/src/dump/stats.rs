@@ -12,7 +12,8 @@ use crate::core::snapshot::Counters;
 /// Two of keepalived's are always 0: an authentication type that no RFC has
 /// is counted as one that is not ours, and keepalived never counts a wrong
 /// interval, which here is a true count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Stats {
     /// Of the right version, type and length, whatever became of them.
     pub received: u64,

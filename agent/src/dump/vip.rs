@@ -61,6 +61,9 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     }
     if set {
         push(" set");
+        if !instance.accept {
+            push(" nftable_set");
+        }
     }
     if set && !instance.accept {
         push(" nftable_set");

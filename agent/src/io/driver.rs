@@ -8,6 +8,7 @@ mod effects;
 mod install;
 mod pace;
 mod paths;
+mod succession;
 mod surroundings;
 mod wait;
 
@@ -19,6 +20,7 @@ use agent_common::{
     record::{AdvertRecord, InstanceFilter, InstanceKey, SLOTS, advert_flags},
 };
 
+pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
     pace::Pacer,
     wait::{Ready, Waiter},
@@ -88,6 +90,12 @@ pub struct Driver {
     removed: Vec<(u32, IpAddr)>,
     pacer: Pacer,
     finished: bool,
+    /// A hand-over that waits for its moment.
+    over: Option<Box<HandOver>>,
+    /// What to take over first.
+    heir: Option<Box<Heir>>,
+    /// Until then instances are made ready and take no part.
+    waiting: bool,
 }
 
 /// VIPs that reloads take off in one round; of more, those that are back at
@@ -142,6 +150,7 @@ impl Driver {
         instances: Vec<InstanceConfig>,
         sockets: Sockets,
         lane: FastEnd,
+        heir: Option<Box<Heir>>,
     ) -> io::Result<Self> {
         let waiter = Waiter::new(&sockets, &lane)?;
         let mut ports = Ports((1..SLOTS).map(|_| Seat::default()).collect());
@@ -166,6 +175,9 @@ impl Driver {
             removed: Vec::with_capacity(MAX_REMOVED),
             pacer: Pacer::new(),
             finished: false,
+            over: None,
+            heir,
+            waiting: false,
         })
     }
 
@@ -173,12 +185,20 @@ impl Driver {
     pub fn run(mut self, process: &Process) {
         let entered = sched::enter_fast_lane(process);
         self.lane.report(Report::Privileges(entered));
+        if let Some(heir) = self.heir.take()
+            && !self.inherit(heir)
+        {
+            return;
+        }
         while !self.finished {
             let paced = self.pacer.next();
             let deadline = self.machine.poll_timeout().into_iter().chain(paced).min();
             let ready = self.waiter.wait(deadline);
             self.counters.wakeups += 1;
             self.round(ready);
+            if let Some(over) = self.over.take() {
+                self.try_hand_over(over);
+            }
         }
     }
 
@@ -293,18 +313,22 @@ impl Driver {
             count += 1;
         }
         for id in due.into_iter().take(count) {
-            let latest = |maps: &FastMaps| maps.latest(u32::from(id.0));
-            // Not held meanwhile: what is fed may have to be told to the maps.
-            let Some(record) = self.sockets.maps.as_ref().and_then(latest) else {
-                continue;
-            };
-            let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
-            // An older stamp is news as well: the newest that the ring had may
-            // be of another router, when it had no room for the Active's.
-            if record.stamp_ns != known {
-                self.counters.from_latest += u64::from(record.stamp_ns > known);
-                self.advert(&record, now);
-            }
+            self.read_latest_of(id, now);
+        }
+    }
+
+    fn read_latest_of(&mut self, id: InstanceId, now: KernelTime) {
+        let latest = |maps: &FastMaps| maps.latest(u32::from(id.0));
+        // Not held meanwhile: what is fed may have to be told to the maps.
+        let Some(record) = self.sockets.maps.as_ref().and_then(latest) else {
+            return;
+        };
+        let known = self.ports.seat(id).map_or(0, |seat| seat.ring_stamp);
+        // An older stamp is news as well: the newest that the ring had may
+        // be of another router, when it had no room for the Active's.
+        if record.stamp_ns != known {
+            self.counters.from_latest += u64::from(record.stamp_ns > known);
+            self.advert(&record, now);
         }
     }
 
@@ -350,6 +374,10 @@ impl Driver {
             Command::EnsurePaths { id } => self.ensure_paths(id),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
+            Command::Hold => self.machine.hold(),
+            Command::HandOver(over) => self.over = Some(over),
+            Command::Resume => self.machine.resume(now),
+            Command::ForgetBacklog => self.forget_backlog(),
             Command::Shutdown => {
                 for index in 1..=self.ports.0.len() {
                     self.feed(
@@ -367,6 +395,9 @@ impl Driver {
     fn fault(&mut self, id: InstanceId, fault: Fault, now: KernelTime) {
         if let Some(seat) = self.ports.seat(id) {
             seat.down = true;
+        }
+        if self.waiting {
+            return;
         }
         self.feed(Input::Down { id, fault }, now);
     }

@@ -23,6 +23,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
     advert::FamilySockets,
+    driver::HandOver,
     plan::Port,
     receive::{raw::RawReceiver, refusal::Refusal},
     sched::Entered,
@@ -75,6 +76,14 @@ pub enum Command {
     },
     /// Fill in the picture and send it back.
     Inspect(Box<Picture>),
+    /// A successor is about to receive our adverts: see [`crate::core::Machine::hold`].
+    Hold,
+    /// Hand everything over, then end without giving anything up.
+    HandOver(Box<HandOver>),
+    /// The successor has ended: go on.
+    Resume,
+    /// As a successor: what came so far is for the predecessor.
+    ForgetBacklog,
     /// Leave: release what is Active, then end the thread.
     Shutdown,
 }
@@ -147,6 +156,8 @@ pub enum Report {
     Refused(Refusal),
     /// Announcements were lost: ask the kernel for everything.
     Overrun,
+    /// The state of a predecessor was taken over.
+    TookOver,
 }
 
 /// Boxes on their way home.
@@ -157,6 +168,7 @@ pub enum Returned {
     Picture(Box<Picture>),
     Config(Box<InstanceConfig>),
     Family(Box<FamilySockets>),
+    HandedOver(Box<HandOver>),
     /// No box: see [`Command::Mark`].
     Mark(u32),
 }
@@ -172,8 +184,16 @@ pub struct Picture {
     pub lane: LaneCounters,
 }
 
+impl Picture {
+    /// Verdicts on the frames of one slot.
+    pub fn slot(&self, slot: u16) -> Option<OutcomeCounters> {
+        self.outcomes.get(usize::from(slot)).copied()
+    }
+}
+
 /// What the fast lane counts of itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct LaneCounters {
     /// Returns from the wait, for whatever reason.
     pub wakeups: u64,

@@ -39,19 +39,35 @@ pub type Given = (&'static Row, Option<OsString>);
 ///
 /// The first thing that is wrong.
 pub fn parse(arguments: &[OsString]) -> Result<Vec<Given>, OptionError> {
-    let mut given = Vec::new();
+    split(arguments).map(|(given, _)| given)
+}
+
+/// As [`parse`], and what is no option.
+///
+/// # Errors
+///
+/// The first thing that is wrong.
+pub fn split(arguments: &[OsString]) -> Result<(Vec<Given>, Vec<String>), OptionError> {
+    let (mut given, mut others) = (Vec::new(), Vec::new());
     let mut words = arguments.iter().map(OsString::as_os_str);
     while let Some(word) = words.next() {
         let bytes = word.as_bytes();
         if bytes == b"--" {
+            others.extend(words.by_ref().map(shown));
             break;
         } else if let Some(long) = bytes.strip_prefix(b"--") {
             given.push(long_option(long, &mut words)?);
         } else if let Some(shorts) = bytes.strip_prefix(b"-").filter(|rest| !rest.is_empty()) {
             short_options(shorts, &mut words, &mut given)?;
+        } else {
+            others.push(shown(word));
         }
     }
-    Ok(given)
+    Ok((given, others))
+}
+
+fn shown(word: &OsStr) -> String {
+    word.to_string_lossy().into_owned()
 }
 
 fn long_option<'a>(

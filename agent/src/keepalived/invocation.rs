@@ -89,7 +89,14 @@ impl Invocation {
     ///
     /// The first thing that is wrong.
     pub fn new(arguments: &[OsString]) -> Result<Self, OptionError> {
-        let mut given = getopt::parse(arguments)?;
+        let (mut given, others) = getopt::split(arguments)?;
+        if !others.is_empty() {
+            // As keepalived, which goes on: `-t FILE` is taken for `-t` alone.
+            say(format_args!(
+                "unexpected argument(s), ignored: {} (the configuration is named by -f FILE)",
+                others.join(" ")
+            ));
+        }
         for (row, value) in &mut given {
             if let Some(value) = value.as_mut().filter(|_| row.path) {
                 *value = absolute(value);

@@ -1,6 +1,15 @@
 //! How the supervisor behaves as keepalived's parent process.
 
-use std::{ffi::CStr, fmt, fs::File, io::Write as _, path::PathBuf};
+use std::{
+    ffi::CStr,
+    fmt,
+    fs::File,
+    io::{self, Write as _},
+    os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
 
 use super::daemon::Teller;
 use crate::{
@@ -17,6 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Parent {
     voice: Voice,
+    destinations: Destinations,
     respawn: bool,
     ignore_sigint: bool,
     path: PathBuf,
@@ -25,6 +35,15 @@ pub struct Parent {
     agent_pid: Option<PidFile>,
     /// Whoever waits for the start, in the background only.
     teller: Option<Teller>,
+}
+
+/// What goes from one binary of the parent to the next: what it once took out of
+/// a file that may be another by now.
+#[derive(Debug, Serialize, Deserialize)]
+struct Left {
+    pid: PathBuf,
+    agent_pid: PathBuf,
+    ident: String,
 }
 
 /// What the parent is told at its start.
@@ -50,6 +69,7 @@ impl Parent {
         } = settings;
         Self {
             voice: Voice::new(&destinations),
+            destinations,
             respawn,
             ignore_sigint,
             path: pid,
@@ -119,6 +139,34 @@ impl Manner for Parent {
 
     fn say(&mut self, message: fmt::Arguments<'_>) {
         self.voice.say(Severity::Warning, &message.to_string());
+    }
+
+    fn leave(&self) -> String {
+        let left = Left {
+            pid: self.path.clone(),
+            agent_pid: self.agent_path.clone(),
+            ident: self.destinations.ident.clone(),
+        };
+        // Fails only for a path that is no text, which then is not understood.
+        serde_json::to_string(&left).unwrap_or_default()
+    }
+
+    /// The locks of the pid files: nobody is to find them stale meanwhile.
+    fn held(&self) -> Vec<BorrowedFd<'_>> {
+        let files = self.pid.iter().chain(&self.agent_pid);
+        files.map(AsFd::as_fd).collect()
+    }
+
+    fn go_on(&mut self, left: &str) -> io::Result<()> {
+        let Left {
+            pid,
+            agent_pid,
+            ident,
+        } = serde_json::from_str(left)?;
+        (self.path, self.agent_path) = (pid, agent_pid);
+        self.destinations.ident = ident;
+        self.voice = Voice::new(&self.destinations);
+        Ok(())
     }
 }
 

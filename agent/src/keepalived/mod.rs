@@ -13,6 +13,8 @@ mod options;
 mod run;
 mod signum;
 
+pub use self::run::probe;
+
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Write},

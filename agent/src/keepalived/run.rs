@@ -1,6 +1,11 @@
 //! From the command line to a running agent: the parent's way, and the agent's.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing::warn;
@@ -17,7 +22,7 @@ use crate::{
     config::{self, Code, Config, Diagnostic, Files},
     logging::{self, syslog::Severity},
     runtime::{
-        Places, Role, atomic,
+        Places, Role, atomic, descriptors,
         namespace::{self, NamespaceError},
         pidfile,
     },
@@ -42,9 +47,13 @@ impl Refusal {
 }
 
 pub fn run(invocation: Invocation) -> ExitCode {
-    let result = match supervise::is_supervised() {
-        true => agent(&invocation),
-        false => parent(invocation),
+    if !supervise::is_supervised() && !supervise::goes_on() {
+        descriptors::close_inherited();
+    }
+    let result = match (supervise::is_supervised(), supervise::goes_on()) {
+        (true, _) => agent(&invocation),
+        (false, true) => go_on(invocation),
+        (false, false) => parent(invocation),
     };
     result.unwrap_or_else(|refusal| {
         for line in &refusal.lines {
@@ -69,18 +78,26 @@ fn load(invocation: &Invocation) -> Result<(Config, Vec<Diagnostic>), Refusal> {
                 true => exit::NO_CONFIG,
                 false => exit::CONFIG,
             };
-            let errors = loaded.diagnostics.iter();
-            let errors = errors.filter(|one| one.is_error() || one.code == Code::NoInstance);
-            return Err(Refusal {
-                lines: errors.map(ToString::to_string).collect(),
-                code,
-            });
+            // Warnings too: a misspelt keyword is why something is missing.
+            let found = loaded.diagnostics.iter();
+            let mut lines: Vec<String> = found.map(ToString::to_string).collect();
+            lines.extend(config::verdict(&invocation.file, &loaded.diagnostics));
+            return Err(Refusal { lines, code });
         }
     };
     if invocation.namespace.is_some() {
         config.files.namespace.clone_from(&invocation.namespace);
     }
     Ok((config, loaded.diagnostics))
+}
+
+/// For an upgrade: whether these arguments and their file can be run with.
+pub fn probe(arguments: &[OsString]) -> Result<(), String> {
+    let invocation = Invocation::new(arguments).map_err(|error| error.to_string())?;
+    match load(&invocation) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(refusal.lines.join("\n")),
+    }
 }
 
 /// Checks everything that can be checked, then supervises the agent.
@@ -127,7 +144,7 @@ fn parent(invocation: Invocation) -> Result<ExitCode, Refusal> {
             }
         },
     };
-    let mut manner = Parent::new(Settings {
+    let manner = Parent::new(Settings {
         destinations,
         respawn: invocation.respawn,
         ignore_sigint: invocation.ignore_sigint,
@@ -135,9 +152,32 @@ fn parent(invocation: Invocation) -> Result<ExitCode, Refusal> {
         agent_pid,
         teller,
     });
+    watch(invocation, manner)
+}
+
+/// After an upgrade, with an agent that runs, whatever its file says by now.
+fn go_on(invocation: Invocation) -> Result<ExitCode, Refusal> {
+    let manner = Parent::new(Settings {
+        destinations: invocation.destinations(false, None),
+        respawn: invocation.respawn,
+        ignore_sigint: invocation.ignore_sigint,
+        // Its earlier self has left where they are.
+        pid: PathBuf::new(),
+        agent_pid: PathBuf::new(),
+        teller: None,
+    });
+    watch(invocation, manner)
+}
+
+/// Those of our own command line, for another process of ours.
+fn own_arguments(invocation: &Invocation) -> Vec<OsString> {
     let mut arguments = vec![super::NAME.into()];
-    arguments.extend(invocation.arguments);
-    let result = supervise::run(&arguments, &mut manner);
+    arguments.extend(invocation.arguments.iter().cloned());
+    arguments
+}
+
+fn watch(invocation: Invocation, mut manner: Parent) -> Result<ExitCode, Refusal> {
+    let result = supervise::run(&own_arguments(&invocation), &mut manner);
     let (code, result) = match result {
         Ok(code) => (code, Ok(ExitCode::from(code))),
         Err(error) => {
@@ -164,12 +204,7 @@ const UNLIMITED: Rlimit = Rlimit {
     maximum: None,
 };
 
-fn own_or(
-    told: &Option<std::path::PathBuf>,
-    places: &Places,
-    files: &Files,
-    role: Role,
-) -> std::path::PathBuf {
+fn own_or(told: &Option<PathBuf>, places: &Places, files: &Files, role: Role) -> PathBuf {
     told.clone().unwrap_or_else(|| places.pid_file(files, role))
 }
 
@@ -208,7 +243,8 @@ fn agent(invocation: &Invocation) -> Result<ExitCode, Refusal> {
     let options = Options {
         control: places.control(files),
         policy: BackendPolicy::default(),
-        guard: None,
+        supervisor: None,
+        arguments: own_arguments(invocation),
         file: Some(invocation.file.clone()),
         config_id: invocation.config_id.clone(),
         all_config: invocation.all_config,

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use super::{
     command,
-    getopt::{OptionError, parse},
+    getopt::{OptionError, parse, split},
     invocation::{Invocation, Task},
     is_meant,
     options::{Argument, TABLE},
@@ -33,6 +33,15 @@ fn called_by_name_or_as_a_command() {
     assert_eq!(meant("failoverd run"), None);
     assert_eq!(meant("./keepalived.old run"), None);
     assert_eq!(meant("failoverd"), None);
+}
+
+#[test]
+fn what_is_no_option_is_told_apart() {
+    let (given, others) = split(&words("-n one -t two -- -D")).unwrap();
+    assert_eq!(
+        (given.len(), others),
+        (2, vec!["one".to_owned(), "two".to_owned(), "-D".to_owned()])
+    );
 }
 
 #[test]

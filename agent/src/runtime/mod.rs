@@ -2,6 +2,7 @@
 //! nobody can divert them.
 
 pub mod atomic;
+pub mod descriptors;
 pub mod namespace;
 pub mod pidfile;
 

@@ -8,7 +8,10 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
 };
 
@@ -44,6 +47,13 @@ impl PidFile {
             path: path.to_owned(),
             file,
         })
+    }
+}
+
+impl AsFd for PidFile {
+    /// The lock is held for as long as any copy of this is open.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

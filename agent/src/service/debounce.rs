@@ -6,11 +6,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use agent_common::KernelTime;
 use tokio::time::Instant;
 
 use crate::{
     config::{IfName, machine::Interfaces},
-    io::netlink::survey::World,
+    io::{clock, netlink::survey::World},
 };
 
 /// What counts of the links that have a delay.
@@ -27,6 +28,35 @@ struct Settling {
 }
 
 impl Debounce {
+    pub fn all(&self) -> impl Iterator<Item = (&IfName, Debounced)> {
+        let (now, then) = (clock::now(), clock::instant());
+        self.0.iter().map(move |(name, settling)| {
+            let since = settling.differs_since;
+            let since = since.map(|since| then.saturating_duration_since(since.into_std()));
+            let debounced = Debounced {
+                ifindex: settling.ifindex,
+                usable: settling.usable,
+                since: since.map(|ago| now.before(ago)),
+            };
+            (name, debounced)
+        })
+    }
+
+    /// Goes on as a predecessor did.
+    pub fn inherit(&mut self, settling: Vec<(IfName, Debounced)>) {
+        let (now, then) = (clock::now(), Instant::from_std(clock::instant()));
+        let settling = settling.into_iter().map(|(name, found)| {
+            let since = found.since.map(|since| then.checked_sub(now.since(since)));
+            let settling = Settling {
+                ifindex: found.ifindex,
+                usable: found.usable,
+                differs_since: since.map(|since| since.unwrap_or(then)),
+            };
+            (name, settling)
+        });
+        self.0.extend(settling);
+    }
+
     /// Puts what counts in the place of what is. When the next delay ends, if
     /// one is under way.
     pub fn settle(
@@ -69,6 +99,14 @@ impl Debounce {
         }
         next
     }
+}
+
+/// As one agent tells it to the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Debounced {
+    pub ifindex: u32,
+    pub usable: bool,
+    pub since: Option<KernelTime>,
 }
 
 impl Settling {

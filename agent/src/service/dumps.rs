@@ -66,10 +66,7 @@ impl Service {
         let instances = seated.filter_map(|(config, seat)| {
             let mut found = picture.instances.iter();
             let snapshot = found.find(|snapshot| snapshot.id == seat.id)?;
-            let stats = Stats::new(
-                &snapshot.counters,
-                &self.outcome_counts(picture, u32::from(seat.id.0)),
-            );
+            let stats = Stats::new(&snapshot.counters, &self.pictured_counts(picture, seat.id));
             let cleared = self.cleared.get(&seat.id);
             let cleared = cleared.filter(|(name, _)| *name == config.name);
             Some(InstanceFacts {
@@ -95,7 +92,7 @@ impl Service {
         let counts = seated.filter_map(|(config, seat)| {
             let mut found = picture.instances.iter();
             let snapshot = found.find(|snapshot| snapshot.id == seat.id)?;
-            let outcomes = self.outcome_counts(picture, u32::from(seat.id.0));
+            let outcomes = self.pictured_counts(picture, seat.id);
             let stats = Stats::new(&snapshot.counters, &outcomes);
             Some((seat.id, (config.name.clone(), stats)))
         });

@@ -39,6 +39,9 @@ pub enum Failure {
     Backend(String),
     #[error("cannot use {path} as control socket: {source}; choose another with --control")]
     Control { path: String, source: io::Error },
+    /// Said to the predecessor, which stays.
+    #[error("cannot take over: {0}")]
+    Heritage(String),
     #[error("{what}: {source}")]
     Runtime { what: String, source: io::Error },
 }
@@ -72,6 +75,7 @@ impl Failure {
             | Self::VipTaken { .. } => 2,
             Self::Permission { .. } => 4,
             Self::Backend(_) => 5,
+            Self::Heritage(_) => 1,
             Self::Control { source, .. } if names_a_wrong_path(source) => 2,
             Self::Control { source, .. } | Self::Runtime { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => 4,

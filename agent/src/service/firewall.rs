@@ -4,7 +4,7 @@
 //! is not on this machine they match nothing, and a promotion waits for no
 //! firewall.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, os::fd::OwnedFd};
 
 use tracing::warn;
 
@@ -12,7 +12,7 @@ use super::Failure;
 use crate::{
     config::{Firewall, Instance},
     io::netlink::{
-        nft::{Binding, Ruleset, Table},
+        nft::{Binding, Installed, Ruleset, Table},
         survey::World,
     },
 };
@@ -45,11 +45,11 @@ impl Drops {
         let Some(table) = &mut self.table else {
             return Ok(());
         };
-        if table.installed() == Some(&wanted) {
+        if table.has(&wanted) {
             return Ok(());
         }
         let left_over = wanted.table == Firewall::DEFAULT_TABLE;
-        let installed = table.installed().is_some();
+        let installed = table.is_installed();
         let name = wanted.table.clone();
         table
             .install(wanted, left_over)
@@ -58,6 +58,16 @@ impl Drops {
                 Some(libc::EPERM) if left_over && !installed => Failure::TableTaken { name },
                 Some(_) | None => Failure::runtime("cannot set nftables rules")(source),
             })
+    }
+
+    /// The table and the socket that it belongs to, which are another's from
+    /// here on.
+    pub(super) fn give_away(&mut self) -> Option<(Installed, OwnedFd)> {
+        self.table.take().and_then(Table::give_away)
+    }
+
+    pub(super) fn inherit(&mut self, rules: Installed, socket: OwnedFd) {
+        self.table = Some(Table::inherit(rules, socket));
     }
 
     /// After the VIPs are gone.

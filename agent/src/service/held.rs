@@ -30,6 +30,15 @@ impl Held {
         }
     }
 
+    /// As an agent before us has begun it.
+    pub(super) fn until_then(until: KernelTime) -> Self {
+        Self { until }
+    }
+
+    pub(super) fn until(&self) -> KernelTime {
+        self.until
+    }
+
     pub(super) fn is_on(&self) -> bool {
         self.rest().is_some()
     }

@@ -30,6 +30,15 @@ impl LocalIgmp {
         }
     }
 
+    /// What another is to put back.
+    pub(super) fn give_away(&mut self) -> Option<String> {
+        self.before.take()
+    }
+
+    pub(super) fn inherit(&mut self, before: String) {
+        self.before = Some(before);
+    }
+
     pub(super) fn restore(&mut self) {
         let Some(before) = self.before.take() else {
             return;

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
-use super::readable;
+use super::{Failure, heir::InheritedLink, readable};
 
 use crate::config::Instance;
 use crate::io::{
@@ -37,6 +37,8 @@ pub struct LinkState {
 #[derive(Debug)]
 pub struct Links {
     pub by_index: BTreeMap<u32, LinkState>,
+    /// Those of a predecessor that nobody has asked for yet: how they are read.
+    heritage: BTreeMap<u32, (Backend, Vec<(Backend, String)>)>,
     tell: mpsc::UnboundedSender<u32>,
     told: mpsc::UnboundedReceiver<u32>,
 }
@@ -46,6 +48,7 @@ impl Default for Links {
         let (tell, told) = mpsc::unbounded_channel();
         Self {
             by_index: BTreeMap::new(),
+            heritage: BTreeMap::new(),
             tell,
             told,
         }
@@ -137,7 +140,10 @@ impl Links {
         let state = match self.by_index.entry(port.ifindex) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let mut state = attach(port.ifindex, interface, kernel, policy, lane)?;
+                let mut state = match self.heritage.remove(&port.ifindex) {
+                    Some(found) => continued(port.ifindex, interface, found, lane)?,
+                    None => attach(port.ifindex, interface, kernel, policy, lane)?,
+                };
                 if state.backend.is_xdp() {
                     state._witness = Witness::start(port.ifindex, self.tell.clone())
                         .inspect_err(|error| warn!("{interface}: VLAN tags go unseen: {error}"))
@@ -154,6 +160,34 @@ impl Links {
                     source,
                 })?;
             state.groups.insert(group, membership);
+        }
+        Ok(())
+    }
+
+    /// Takes over how a predecessor receives adverts.
+    ///
+    /// # Errors
+    ///
+    /// When BPF is in use there and not to be had here.
+    pub fn adopt(
+        &mut self,
+        links: BTreeMap<u32, InheritedLink>,
+        mut kernel: Option<&mut Kernel>,
+    ) -> Result<(), Failure> {
+        for (ifindex, inherited) in links {
+            let InheritedLink {
+                backend,
+                refused,
+                link,
+            } = inherited;
+            if let Some(link) = link {
+                let Some(kernel) = &mut kernel else {
+                    let reason = "the new version cannot load its BPF programs";
+                    return Err(Failure::Heritage(reason.to_owned()));
+                };
+                kernel.adopt(ifindex, backend, link);
+            }
+            self.heritage.insert(ifindex, (backend, refused));
         }
         Ok(())
     }
@@ -274,6 +308,35 @@ impl Links {
     }
 }
 
+/// As the predecessor has it; its BPF link is in our hands already.
+fn continued(
+    ifindex: u32,
+    interface: &str,
+    (backend, refused): (Backend, Vec<(Backend, String)>),
+    lane: &SlowEnd,
+) -> Result<LinkState, LinkError> {
+    if backend == Backend::RawSocket {
+        receive_raw(ifindex, interface, lane)?;
+    }
+    Ok(LinkState {
+        name: interface.to_owned(),
+        backend,
+        refused,
+        groups: BTreeMap::new(),
+        _witness: None,
+    })
+}
+
+fn receive_raw(ifindex: u32, interface: &str, lane: &SlowEnd) -> Result<(), LinkError> {
+    let no_backend = |source| LinkError::NoBackend {
+        interface: interface.to_owned(),
+        source,
+    };
+    let receiver = RawReceiver::open(ifindex).map_err(no_backend)?;
+    lane.send(Command::AddReceiver(Box::new(receiver)))
+        .map_err(|_| no_backend(io::ErrorKind::ResourceBusy.into()))
+}
+
 fn attach(
     ifindex: u32,
     interface: &str,
@@ -310,13 +373,7 @@ fn attach(
     let backend = match backend {
         Some(backend) => backend,
         None => {
-            let no_backend = |source| LinkError::NoBackend {
-                interface: interface.to_owned(),
-                source,
-            };
-            let receiver = RawReceiver::open(ifindex).map_err(no_backend)?;
-            lane.send(Command::AddReceiver(Box::new(receiver)))
-                .map_err(|_| no_backend(io::ErrorKind::ResourceBusy.into()))?;
+            receive_raw(ifindex, interface, lane)?;
             Backend::RawSocket
         }
     };

@@ -9,9 +9,11 @@ use std::{
     fs, io,
     net::IpAddr,
     os::{
+        fd::OwnedFd,
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener},
     },
+    sync::Arc,
 };
 
 use agent_common::Family;
@@ -30,7 +32,7 @@ const OTHERS: usize = 512;
 
 /// The locks that this agent holds, by name.
 #[derive(Debug, Default)]
-pub struct Locks(BTreeMap<String, UnixListener>);
+pub struct Locks(BTreeMap<String, Arc<OwnedFd>>);
 
 /// What a lock keeps others from.
 struct Wanted<'a> {
@@ -70,10 +72,22 @@ impl Locks {
             let listener = SocketAddr::from_abstract_name(wanted.name.as_bytes())
                 .and_then(|address| UnixListener::bind_addr(&address))
                 .map_err(|error| wanted.failure(error))?;
-            taken.insert(wanted.name, listener);
+            taken.insert(wanted.name, Arc::new(OwnedFd::from(listener)));
         }
         self.0.append(&mut taken);
         Ok(())
+    }
+
+    /// Takes over what a predecessor held.
+    pub fn adopt(&mut self, locks: BTreeMap<String, OwnedFd>) {
+        let locks = locks.into_iter();
+        self.0.extend(locks.map(|(name, fd)| (name, Arc::new(fd))));
+    }
+
+    /// All of them by name, for a successor. A lock is held for as long as
+    /// anybody has its descriptor.
+    pub fn all(&self) -> &BTreeMap<String, Arc<OwnedFd>> {
+        &self.0
     }
 
     /// Lets go of all that these instances do not need.
@@ -115,7 +129,7 @@ fn router_name(instance: &Instance) -> String {
 
 /// How many locks there may be; the limit of descriptors is raised as far as
 /// that many need and as it may be.
-fn room(count: usize) -> usize {
+pub(super) fn room(count: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = count.saturating_add(OTHERS) as u64;
     let mut soft = limit.current.unwrap_or(u64::MAX);

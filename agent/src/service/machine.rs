@@ -14,8 +14,8 @@ use crate::{
 pub(super) struct Machine {
     pub statics: Statics,
     pub paths: Paths,
-    drops: Drops,
-    promotion: Promotion,
+    pub drops: Drops,
+    pub promotion: Promotion,
 }
 
 impl Machine {

@@ -2,11 +2,13 @@
 //! that may take its time.
 
 mod alarms;
+mod bequest;
 mod debounce;
 mod dumps;
 mod failure;
 mod fault;
 mod firewall;
+mod heir;
 mod held;
 mod igmp;
 mod links;
@@ -20,18 +22,22 @@ mod refusals;
 mod reload;
 mod reports;
 mod resync;
+mod run;
 mod seat;
 mod settle;
 mod signals;
 mod start;
 mod statics;
 mod strangers;
+mod upgrade;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::PathBuf,
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
@@ -42,9 +48,9 @@ use rtnetlink::Handle;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use self::{
     alarms::Alarms,
@@ -62,8 +68,15 @@ use self::{
     seat::Seat,
     signals::{Signals, Wish},
     strangers::Strangers,
+    upgrade::Upgrading,
 };
-pub use self::{dumps::Dumps, failure::Failure, links::BackendPolicy};
+pub use self::{
+    dumps::Dumps,
+    failure::Failure,
+    heir::Heritage,
+    links::BackendPolicy,
+    run::{End, run},
+};
 use crate::{
     config::Config,
     control::{
@@ -75,18 +88,17 @@ use crate::{
     io::{
         bpf::Kernel,
         clock,
-        lane::{Command, Report, Returned, SlowEnd},
+        driver::HandOver,
+        lane::{Report, Returned, SlowEnd},
         receive::refusal::Refusal,
     },
-    supervise::guard::GuardPipe,
+    supervise::{Supervisor, guard::GuardPipe},
 };
 
 /// Changes of links and addresses come in bursts: look once for all of them.
 const SETTLE: Duration = Duration::from_millis(5);
 /// A link that could not be prepared is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
-/// What the fast lane has to release everything when it shuts down.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the agent is to run.
 #[derive(Debug)]
@@ -94,7 +106,9 @@ pub struct Options {
     pub control: PathBuf,
     pub policy: BackendPolicy,
     /// Where the supervisor hears which addresses to remove should we die.
-    pub guard: Option<GuardPipe>,
+    pub supervisor: Option<Supervisor>,
+    /// Those of `failoverd run`, for a successor.
+    pub arguments: Vec<OsString>,
     /// What a reload reads; none when the agent was started with flags.
     pub file: Option<PathBuf>,
     /// What `@id` lines of that file are compared with.
@@ -159,71 +173,43 @@ struct Service {
     dropped: u64,
     locks: Locks,
     machine: Machine,
-}
-
-/// Runs until a signal ends it.
-///
-/// # Errors
-///
-/// Why it could not start; then nothing was changed on the machine.
-pub fn run(config: Config, options: Options) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::runtime("cannot start the runtime"))?;
-    runtime.block_on(async {
-        // Before anything is made or started: it comes with these settings.
-        let placement = Placement::new(&config.process);
-        let server = Server::bind(&options.control).map_err(|source| Failure::Control {
-            path: options.control.display().to_string(),
-            source,
-        })?;
-        // Before anything is there to be given up in good order.
-        let mut signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
-        let (detach, dump) = (options.detach, options.dump_at_start);
-        let mut service = Service::start(config, options, placement).await?;
-        let result = match service.look_around().await {
-            Ok(()) => {
-                service.announce_running(detach);
-                if dump {
-                    service.dump(Order {
-                        kind: Kind::Data,
-                        clear: false,
-                    });
-                }
-                service.serve(&server, &mut signals).await
-            }
-            Err(failure) => Err(failure),
-        };
-        service.shut_down().await;
-        result
-    })
+    arguments: Vec<OsString>,
+    /// Where the supervisor is asked for a successor.
+    requests: Option<Arc<OwnedFd>>,
+    /// The listening control socket, for a successor.
+    control: Option<OwnedFd>,
+    upgrading: Option<Upgrading>,
+    /// What the fast lane gave back of a hand-over.
+    handed_over: Option<Box<HandOver>>,
+    /// There is an agent to take over from.
+    is_heir: bool,
+    /// The state of a predecessor is in force here.
+    took_over: bool,
+    /// A predecessor was asked to reload, and left it to us.
+    reload_first: bool,
+    /// What predecessors counted, by slot.
+    carried: BTreeMap<u32, OutcomeCounters>,
 }
 
 impl Service {
-    fn announce_running(&mut self, detach: bool) {
-        self.running = true;
-        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
-        if detach && let Err(error) = crate::io::sys::leave_terminal() {
-            warn!("cannot let go of the terminal: {error}");
-        }
-        if let Some(guard) = &mut self.guard {
-            guard.tell_ready();
-        }
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    }
-
-    async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<(), Failure> {
+    async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<End, Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
         let serving = server.serve(questions);
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
+        if std::mem::take(&mut self.reload_first) {
+            drop(self.reload().await);
+        }
         loop {
             tokio::select! {
                 biased;
                 wish = signals.wish() => match wish {
-                    Wish::Stop => return Ok(()),
-                    Wish::Reload => drop(self.reload().await),
+                    Wish::Stop => return Ok(End::Stopped),
+                    Wish::Reload => {
+                        if !self.put_reload_off() {
+                            drop(self.reload().await);
+                        }
+                    }
                     Wish::Dump(kind) => self.dump(Order { kind, clear: false }),
                     Wish::StatsAndClear => self.dump(Order { kind: Kind::Stats, clear: true }),
                     Wish::Threads => dumps::log_threads(),
@@ -238,7 +224,7 @@ impl Service {
                     }
                 }
                 () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
-                    self.look_around().await?;
+                    self.look_around().await.map(drop)?;
                 }
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);
@@ -251,6 +237,11 @@ impl Service {
                 Some(stranger) = self.strangers.heard() => self.stranger(stranger),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
+                }
+                prepared = upgrade::prepared(&mut self.upgrading) => {
+                    if self.conclude_upgrade(prepared).await {
+                        return Ok(End::HandedOver);
+                    }
                 }
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.machine.statics.changed() => self.look_soon(),
@@ -274,8 +265,12 @@ impl Service {
     }
 
     async fn answer_question(&mut self, question: Question) {
-        let answer = match question.request {
+        let answer = match question.request.clone() {
             Request::Status => return self.pending.ask(question, &self.lane),
+            Request::Upgrade { binary } => return self.begin_upgrade(binary, question),
+            Request::Reload if self.upgrading.is_some() => {
+                Err("an upgrade is going on: ask again when it has ended".to_owned())
+            }
             Request::Reload => self.reload().await.map(Answer::Reloaded),
             Request::Config => Ok(Answer::Config((&self.config).into())),
         };
@@ -321,6 +316,15 @@ impl Service {
                     self.doubt();
                     look = true;
                 }
+                Report::TookOver => {
+                    // What happened between the two views of the machine.
+                    self.took_over = true;
+                    self.resync_at = Some(now());
+                    for seat in &mut self.seats {
+                        seat.unsure |= seat.fault.is_some();
+                    }
+                    look = true;
+                }
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::Transition { .. }
@@ -344,6 +348,7 @@ impl Service {
                 | Returned::Receiver(_)
                 | Returned::Config(_)
                 | Returned::Family(_) => {}
+                Returned::HandedOver(over) => self.handed_over = Some(over),
                 Returned::Mark(mark) => self.marks.came_back(mark),
                 Returned::Picture(picture) => self.answer(*picture).await,
             }
@@ -361,22 +366,6 @@ impl Service {
 
     fn seat(&mut self, id: InstanceId) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.id == id)
-    }
-
-    async fn shut_down(&mut self) {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        info!("Stopping");
-        let _ = self.lane.send(Command::Shutdown);
-        if let Some(fast) = self.fast.take() {
-            let joined = tokio::task::spawn_blocking(move || fast.join());
-            if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
-                error!("the fast lane did not end in time");
-            }
-        }
-        self.machine.end();
-        self.hear().await;
-        self.igmp.restore();
-        info!("Stopped failoverd");
     }
 }
 

@@ -172,7 +172,8 @@ impl Service {
                 .collect(),
             instances: instances
                 .map(|(instance, seat, snapshot)| {
-                    let outcomes = self.outcomes(picture, u32::from(snapshot.id.0));
+                    let slot = snapshot.id.0;
+                    let outcomes = self.outcomes(picture.slot(slot), u32::from(slot));
                     let refused = self.refused_senders(snapshot.id, picture.at);
                     status::Instance {
                         refused,
@@ -180,7 +181,7 @@ impl Service {
                     }
                 })
                 .collect(),
-            unclaimed: self.outcomes(picture, NO_SLOT),
+            unclaimed: self.outcomes(picture.slot(0), NO_SLOT),
             waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
         }
     }
@@ -214,20 +215,28 @@ impl Service {
     }
 
     /// Verdicts of both sides on the frames of one slot.
-    fn outcomes(&self, picture: &Picture, slot: u32) -> BTreeMap<String, u64> {
-        let sum = self.outcome_counts(picture, slot);
+    pub(super) fn outcomes(
+        &self,
+        sockets: Option<OutcomeCounters>,
+        slot: u32,
+    ) -> BTreeMap<String, u64> {
+        let sum = self.outcome_counts(sockets, slot);
         let labelled = Outcome::ALL.iter().zip(sum).filter(|(_, count)| *count > 0);
         labelled
             .map(|(outcome, count)| (outcome.label().to_owned(), count))
             .collect()
     }
 
-    pub(super) fn outcome_counts(&self, picture: &Picture, slot: u32) -> OutcomeCounters {
-        let mut sum: OutcomeCounters = picture
-            .outcomes
-            .get(slot as usize)
-            .copied()
-            .unwrap_or([0; Outcome::COUNT]);
+    /// As [`Self::outcomes`], of an instance as a picture shows it.
+    pub(super) fn pictured_counts(&self, picture: &Picture, id: InstanceId) -> OutcomeCounters {
+        self.outcome_counts(picture.slot(id.0), u32::from(id.0))
+    }
+
+    fn outcome_counts(&self, sockets: Option<OutcomeCounters>, slot: u32) -> OutcomeCounters {
+        let mut sum = sockets.unwrap_or([0; Outcome::COUNT]);
+        if let Some(carried) = self.carried.get(&slot) {
+            add_counts(&mut sum, *carried, None);
+        }
         if let Some(Ok(counters)) = self.kernel.as_ref().map(|kernel| kernel.counters(slot)) {
             // Less what an instance had counted that was in the slot before.
             add_counts(&mut sum, counters, self.baselines.get(&slot).copied());

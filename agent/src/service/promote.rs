@@ -57,6 +57,15 @@ impl Promotion {
         }
     }
 
+    /// The links, which are another's to put back.
+    pub(super) fn give_away(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.ours)
+    }
+
+    pub(super) fn inherit(&mut self, ifindex: u32) {
+        self.ours.insert(ifindex);
+    }
+
     /// After the VIPs are gone.
     pub(super) fn end(&mut self) {
         std::mem::take(&mut self.ours)

@@ -4,7 +4,7 @@
 //! the locks, the links. From then on nothing can fail as a whole, and what the
 //! fast lane has let go of is given up only when it has said so.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use agent_common::record::SLOTS;
 use tokio::time::{Instant, timeout_at};
@@ -93,12 +93,13 @@ impl Service {
         )?;
         let (id, all) = (self.config_id.clone(), self.all_config);
         let reading = self.begin_reading();
-        let loaded = tokio::task::spawn_blocking(move || config::load_with(&path, id, all));
+        let file = path.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load_with(&file, id, all));
         let loaded = loaded.await.map_err(|error| error.to_string())?;
         drop(reading);
         let mut config = match loaded.config {
             Some(config) if !config.instances.is_empty() => config,
-            Some(_) | None => return Err(complaint(&loaded.diagnostics)),
+            Some(_) | None => return Err(complaint(&path, &loaded.diagnostics)),
         };
         if self.namespace.is_some() {
             config.files.namespace.clone_from(&self.namespace);
@@ -368,7 +369,7 @@ impl Service {
     }
 
     /// Waits until the fast lane has carried out all commands.
-    async fn fence(&mut self) -> bool {
+    pub(super) async fn fence(&mut self) -> bool {
         self.marks.sent = self.marks.sent.wrapping_add(1);
         if self.lane.send(Command::Mark(self.marks.sent)).is_err() {
             return false;
@@ -399,14 +400,10 @@ pub(super) fn named_interfaces(instance: &Instance) -> Vec<&str> {
         .collect()
 }
 
-/// The errors of a file, one a line.
-fn complaint(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error());
-    let lines: Vec<String> = errors.map(ToString::to_string).collect();
-    match lines.is_empty() {
-        true => "the file has no vrrp_instance".to_owned(),
-        false => lines.join("\n"),
-    }
+/// What is wrong with a file, as `failoverd run` says it: a line for each, also
+/// for what is no error but may be the cause of one, then why it is not used.
+fn complaint(path: &Path, diagnostics: &[Diagnostic]) -> String {
+    let mut lines: Vec<String> = diagnostics.iter().map(Diagnostic::located).collect();
+    lines.extend(config::verdict(path, diagnostics));
+    lines.join("\n")
 }

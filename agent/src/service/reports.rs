@@ -72,7 +72,7 @@ impl Reporter {
             Report::Notice { id, notice } => {
                 notice_line(self.name(*id), notice, |vip| self.vip(*id, vip))
             }
-            Report::WentDown { .. } | Report::LinkGone { .. } => {}
+            Report::WentDown { .. } | Report::LinkGone { .. } | Report::TookOver => {}
             Report::StrayRemoved { id, address } => {
                 if self.may_log_failure(*id, now) {
                     warn!(

@@ -13,18 +13,22 @@ use crate::io::{
 
 impl Service {
     /// Looks at the machine and gives every instance a port or a fault.
-    /// What could not be done now is tried again.
-    pub(super) async fn look_around(&mut self) -> Result<(), Failure> {
+    /// What could not be done now is tried again; then false.
+    pub(super) async fn look_around(&mut self) -> Result<bool, Failure> {
         self.look_at = None;
         let mut world = match survey(&self.handle).await {
             Ok(world) => world,
             Err(error) => {
                 warn!("cannot ask the kernel for links and addresses: {error}");
                 self.look_within(RETRY);
-                return Ok(());
+                return Ok(false);
             }
         };
-        self.igmp.disable(self.config.disable_local_igmp);
+        // Of the machine itself a successor changes nothing before its turn.
+        let acts = !self.is_heir || self.took_over;
+        if acts {
+            self.igmp.disable(self.config.disable_local_igmp);
+        }
         let settling = self
             .debounce
             .settle(&mut world, &self.config.interfaces, now());
@@ -38,7 +42,10 @@ impl Service {
             guard.tell(self.config.instances.iter().chain(leaving), &world);
         }
         let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
-        let prepared = self.machine.apply(&self.config, leaving, &world);
+        let prepared = match acts {
+            true => self.machine.apply(&self.config, leaving, &world),
+            false => Ok(true),
+        };
         let mut settled = match prepared {
             Ok(settled) => settled,
             Err(failure) if !self.running => return Err(failure),
@@ -67,7 +74,7 @@ impl Service {
         }
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);
-        Ok(())
+        Ok(settled)
     }
 
     /// Has routes and rules of instances put back, where some may be missing.

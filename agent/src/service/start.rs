@@ -1,15 +1,15 @@
 //! From a configuration to a running fast lane, in an order that leaves the
 //! machine untouched when something is missing.
 
-use std::{collections::BTreeMap, io, os::fd::AsFd};
+use std::{collections::BTreeMap, io, os::fd::AsFd, sync::Arc};
 
-use agent_common::Family;
+use agent_common::{Family, KernelTime};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce, held::Held,
-    igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
+    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
+    held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
     process::Placement, refusals, reload::named_interfaces, reports::Reporter,
     strangers::Strangers,
 };
@@ -20,7 +20,8 @@ use crate::{
         advert::Transmitters,
         announce::Announcer,
         bpf::{Backend, Kernel},
-        driver::{Driver, Sockets},
+        clock,
+        driver::{Driver, Heir, Sockets},
         lane,
         netlink::{
             batch::{AddressPlan, CommandSocket},
@@ -38,6 +39,7 @@ impl Service {
         config: Config,
         options: Options,
         placement: Placement,
+        mut heritage: Option<&mut Heritage>,
     ) -> Result<Self, Failure> {
         let families = |family| {
             config
@@ -48,7 +50,17 @@ impl Service {
         let (v4, v6) = (families(Family::V4), families(Family::V6));
         let transmitters =
             Transmitters::open(v4, v6).map_err(Failure::runtime("cannot open raw sockets"))?;
+        let ids: Vec<(InstanceId, KernelTime)> = match &heritage {
+            Some(heritage) => heritage.seats(&config.instances)?,
+            None => {
+                let ids = (1..).map(|id| (InstanceId(id), clock::now()));
+                ids.take(config.instances.len()).collect()
+            }
+        };
         let mut locks = Locks::default();
+        if let Some(heritage) = &mut heritage {
+            locks.adopt(std::mem::take(&mut heritage.locks));
+        }
         locks.take(&config.instances)?;
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(Failure::runtime("cannot open a netlink socket"))?;
@@ -70,14 +82,23 @@ impl Service {
         let mut command =
             CommandSocket::open().map_err(Failure::runtime("cannot open a netlink socket"))?;
         let mut machine = Machine::new()?;
-        // Adverts may have to come from one of them.
-        machine.statics.apply(&config.static_addresses, &world)?;
-        let world = match machine.statics.take_changed() {
-            true => look(&handle).await?,
-            false => world,
-        };
-        check_own_addresses(&config, &world)?;
-        remove_strays(&mut command, &config, &world)?;
+        let mut links = Links::default();
+        match &mut heritage {
+            None => {
+                // Adverts may have to come from one of them.
+                machine.statics.apply(&config.static_addresses, &world)?;
+                let world = match machine.statics.take_changed() {
+                    true => look(&handle).await?,
+                    false => world,
+                };
+                check_own_addresses(&config, &world)?;
+                remove_strays(&mut command, &config, &world)?;
+            }
+            // What is on the machine is in use.
+            Some(heritage) => {
+                links.adopt(std::mem::take(&mut heritage.links), kernel.as_mut())?;
+            }
+        }
         let sockets = Sockets {
             transmitters,
             announcer: Announcer::open()
@@ -95,16 +116,28 @@ impl Service {
         let mut reporter = Reporter::new();
         let mut seats = Vec::with_capacity(config.instances.len());
         let mut cores = Vec::with_capacity(config.instances.len());
-        for (id, instance) in (1..).map(InstanceId).zip(&config.instances) {
+        for ((id, began), instance) in ids.into_iter().zip(&config.instances) {
             let core = plan::core_config(id, instance);
             reporter.name_it(id, instance);
             seats.push(Seat {
                 told: Some(core),
+                began,
                 ..Seat::new(id)
             });
             cores.push(core);
         }
-        let driver = Driver::new(cores, sockets, fast_end)
+        let is_heir = heritage.is_some();
+        let mut debounce = Debounce::default();
+        let held = match &mut heritage {
+            Some(heritage) => {
+                debounce.inherit(std::mem::take(&mut heritage.settling));
+                Held::until_then(heritage.held_until)
+            }
+            None => Held::new(config.start_delay),
+        };
+        let heir = heritage.and_then(|heritage| heritage.fast.take());
+        let heir = heir.map(|socket| Box::new(Heir::new(socket)));
+        let driver = Driver::new(cores, sockets, fast_end, heir)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let process = config.process.clone();
         let fast = std::thread::Builder::new()
@@ -115,12 +148,16 @@ impl Service {
         let wake = wake
             .and_then(super::readable)
             .map_err(Failure::runtime("cannot wait for the fast lane"))?;
+        let (guard, requests) = match options.supervisor {
+            Some(supervisor) => (Some(supervisor.guard), supervisor.requests),
+            None => (None, None),
+        };
         Ok(Self {
             reporter,
             refused,
             alarms: Alarms::default(),
             alarms_at: None,
-            held: Held::new(config.start_delay),
+            held,
             igmp: LocalIgmp::default(),
             strangers: Strangers::default(),
             pending: Pending::new(),
@@ -138,14 +175,23 @@ impl Service {
             look_at: None,
             marks: Marks::default(),
             policy: options.policy,
-            guard: options.guard,
+            guard,
+            requests: requests.map(Arc::new),
+            arguments: options.arguments,
+            control: None,
+            upgrading: None,
+            handed_over: None,
+            is_heir,
+            took_over: false,
+            reload_first: false,
+            carried: BTreeMap::new(),
             handle,
             kernel,
-            links: Links::default(),
+            links,
             lane: slow_end,
             fast: Some(fast),
             placement,
-            debounce: Debounce::default(),
+            debounce,
             resync_at: None,
             running: false,
             dropped: 0,

@@ -5,7 +5,7 @@
 //! and connections of the machine itself may use them. The next start knows
 //! them for ours by their protocol number (Linux 5.18).
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, io, net::IpAddr, time::Duration};
 
 use agent_common::KernelTime;
 use tokio::io::unix::AsyncFd;
@@ -38,12 +38,24 @@ struct Held {
     put_back: Option<KernelTime>,
 }
 
+/// One of them, as one agent tells it to the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub ifindex: u32,
+    pub address: IpAddr,
+    pub prefix: u8,
+    /// See [`Held`].
+    pub ours: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Statics {
     socket: CommandSocket,
     /// Who tells of links and addresses; none where nothing is static.
     monitor: Option<AsyncFd<Monitor>>,
     held: Vec<Held>,
+    /// What a predecessor held, until it is looked for.
+    inherited: Vec<Place>,
     /// Interfaces that were missing, so that it is said once.
     missing: BTreeSet<IfName>,
     /// Addresses that were refused, for the same reason.
@@ -62,6 +74,7 @@ impl Statics {
             socket: socket.map_err(Failure::runtime("cannot open a netlink socket"))?,
             monitor: None,
             held: Vec::new(),
+            inherited: Vec::new(),
             missing: BTreeSet::new(),
             refused: BTreeSet::new(),
             changed: false,
@@ -174,6 +187,22 @@ impl Statics {
         std::mem::take(&mut self.changed)
     }
 
+    /// All of them, which are another's to take off.
+    pub(super) fn give_away(&mut self) -> impl Iterator<Item = Place> {
+        std::mem::take(&mut self.held)
+            .into_iter()
+            .map(|held| Place {
+                ifindex: held.ifindex,
+                address: held.address.address,
+                prefix: held.address.prefix,
+                ours: held.ours,
+            })
+    }
+
+    pub(super) fn inherit(&mut self, place: Place) {
+        self.inherited.push(place);
+    }
+
     /// Takes off what we added.
     pub(super) fn end(&mut self) {
         for held in std::mem::take(&mut self.held) {
@@ -216,10 +245,17 @@ impl Statics {
                 self.add(address, ifindex)
             }
             (None, Some(ours)) => {
+                let ours = self.inherited(address, ifindex).unwrap_or(ours);
                 self.hold(address, ifindex, ours);
                 Ok(true)
             }
             (None, None) => {
+                let before = self.inherited(address, ifindex);
+                if let Some(ours) = before {
+                    // As it was held before, it is seen to again.
+                    self.hold(address, ifindex, ours);
+                    return self.settle(address, ifindex, None);
+                }
                 let added = self.add(address, ifindex)?;
                 if added {
                     self.hold(address, ifindex, true);
@@ -227,6 +263,14 @@ impl Statics {
                 Ok(added)
             }
         }
+    }
+
+    /// Whether a predecessor had added it; asked once.
+    fn inherited(&mut self, address: &Vip, ifindex: u32) -> Option<bool> {
+        let wanted = (ifindex, address.address, address.prefix);
+        let mut places = self.inherited.iter();
+        let at = places.position(|place| (place.ifindex, place.address, place.prefix) == wanted)?;
+        Some(self.inherited.swap_remove(at).ours)
     }
 
     fn hold(&mut self, address: &Vip, ifindex: u32, ours: bool) {

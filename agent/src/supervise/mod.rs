@@ -5,42 +5,46 @@
 //! for its child, for the child's list of addresses and for signals, which it
 //! passes on, and has no network connection. What it does where it stands for
 //! keepalived's parent process (pid files, a line in syslog) is a [`Manner`] and
-//! never waits for anybody. It carries another name than the
-//! agent, so that ending every process of that name leaves it standing. Should
+//! never waits for anybody. It carries another name than the agent, so that ending every process of that name leaves it standing. Should
 //! it die itself, the kernel tells the agent, which then leaves in good order.
+//!
+//! During an upgrade it has two children. The VIPs are those of the first until
+//! that one ends with the word that it has handed them over; if it ends
+//! otherwise, the second is ended too, and the VIPs are removed.
 
 pub mod guard;
+mod manner;
 mod removals;
+pub mod requests;
+mod succession;
+mod ward;
 
 use std::{
-    ffi::{CStr, OsString},
-    fmt,
+    ffi::OsString,
     fs::File,
-    io::{self, Read, Write},
-    net::IpAddr,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    os::unix::process::CommandExt,
-    process::{Child, Command, ExitStatus},
+    io,
+    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+    process::ExitStatus,
     time::Duration,
 };
 
 use agent_common::KernelTime;
-use bytemuck::Zeroable;
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    process::Signal,
     time::Timespec,
 };
 
-use self::guard::{GUARD_FD, GuardPipe, GuardRecord};
-use self::removals::Removals;
+pub use self::manner::{Manner, Plain};
+use self::{
+    guard::{GUARD_FD, GuardPipe},
+    requests::REQUEST_FD,
+    succession::Inherited,
+    ward::Ward,
+};
 use crate::{
-    config::{AddressOptions, Vip},
-    io::{
-        clock,
-        netlink::batch::{AddressPlan, CommandSocket},
-        sched, sys,
-    },
+    io::{clock, sched, sys},
+    upgrade::{HANDED_OVER, channel},
 };
 
 /// Pause before a new start after a crash; doubled with every crash.
@@ -53,17 +57,22 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const STEADY: Duration = Duration::from_secs(60);
 /// The exit code of an agent that a signal ended.
 const FAILURE: u8 = 1;
-/// 510 instances with 255 addresses each.
-const MAX_RECORDS: usize = 131_072;
+/// What we are, and what we start unless a successor brought another.
+const OURSELVES: &str = "/proc/self/exe";
 
-/// The agent's side, at its start: the pipe to the supervisor, if it has one.
+/// The agent's connections to its supervisor.
+#[derive(Debug)]
+pub struct Supervisor {
+    pub guard: GuardPipe,
+    /// Where a successor is asked for.
+    pub requests: Option<OwnedFd>,
+}
+
+/// The agent's side, at its start: the connections to the supervisor, if it has one.
 /// From here on the agent ends when its supervisor does.
-pub fn connect() -> Option<GuardPipe> {
-    let number: i32 = std::env::var(GUARD_FD)
-        .ok()?
-        .parse()
-        .ok()
-        .filter(|fd| *fd > 2 && sys::is_open(*fd))?;
+pub fn connect() -> Option<Supervisor> {
+    let pipe = inherited(GUARD_FD)?;
+    let requests = inherited(REQUEST_FD);
     sys::unblock_signals();
     sys::set_name(c"failoverd");
     let parent = rustix::process::getppid();
@@ -72,9 +81,6 @@ pub fn connect() -> Option<GuardPipe> {
         // It died before we asked to be told.
         std::process::exit(1);
     }
-    // SAFETY: the supervisor made this descriptor for us and passed its
-    // number; nothing else in this process knows it.
-    let pipe = unsafe { OwnedFd::from_raw_fd(number) };
     let mut reader = [PollFd::new(&pipe, PollFlags::empty())];
     let now = Timespec {
         tv_sec: 0,
@@ -84,7 +90,24 @@ pub fn connect() -> Option<GuardPipe> {
         // It died before we knew its name: nobody reads the list.
         std::process::exit(1);
     }
-    GuardPipe::new(pipe).ok()
+    if let Some(requests) = &requests {
+        rustix::io::fcntl_setfd(requests, rustix::io::FdFlags::CLOEXEC).ok()?;
+    }
+    let guard = GuardPipe::new(pipe).ok()?;
+    Some(Supervisor { guard, requests })
+}
+
+/// The descriptor whose number a variable of the environment has. To be called
+/// once for each.
+pub fn inherited(variable: &str) -> Option<OwnedFd> {
+    let number: i32 = std::env::var(variable)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|fd| *fd > 2 && sys::is_open(*fd))?;
+    // SAFETY: the supervisor made this descriptor for us and passed its
+    // number; nothing else in this process knows it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Whether this process was started by a supervisor.
@@ -92,54 +115,21 @@ pub fn is_supervised() -> bool {
     std::env::var_os(GUARD_FD).is_some()
 }
 
-/// What `run` does in ways that depend on how it was called.
-pub trait Manner {
-    /// What `ps` shows of the supervisor.
-    fn name(&self) -> &'static CStr;
-    /// Starts an agent again that died.
-    fn starts_again(&self) -> bool;
-    /// Takes this signal for a wish to end.
-    fn stops_at(&self, signal: i32) -> bool {
-        matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
-    }
-    /// The agent with this pid runs.
-    fn ready(&mut self, agent: u32);
-    /// The agent has ended.
-    fn gone(&mut self);
-    /// A sentence for whoever looks after the machine. Must not wait.
-    fn say(&mut self, message: fmt::Arguments<'_>);
-}
-
-/// As `failoverd run` does.
-#[derive(Clone, Copy, Debug)]
-pub struct Plain;
-
-impl Manner for Plain {
-    fn name(&self) -> &'static CStr {
-        c"fo-guard"
-    }
-
-    fn starts_again(&self) -> bool {
-        true
-    }
-
-    fn ready(&mut self, _agent: u32) {}
-
-    fn gone(&mut self) {}
-
-    fn say(&mut self, message: fmt::Arguments<'_>) {
-        // Unlike `eprintln!`, does not panic when nobody reads any more.
-        let _ = writeln!(io::stderr(), "failoverd: {message}");
-    }
+/// Whether this process was a supervisor before an upgrade, with its agent
+/// still running.
+pub fn goes_on() -> bool {
+    std::env::var_os(succession::WARD_FD).is_some()
 }
 
 /// Runs the agent with `arguments` as a child until it ends by itself or a
-/// signal ends both. The exit code.
+/// signal ends both; goes on with the child that an earlier self left. The
+/// exit code.
 ///
 /// # Errors
 ///
 /// When the child cannot be started at all.
 pub fn run(arguments: &[OsString], manner: &mut dyn Manner) -> io::Result<u8> {
+    let inherited = succession::inherit().transpose()?;
     let signals = sys::block_signals(&[
         libc::SIGTERM,
         libc::SIGINT,
@@ -155,238 +145,295 @@ pub fn run(arguments: &[OsString], manner: &mut dyn Manner) -> io::Result<u8> {
     sys::set_name(manner.name());
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
-    let mut pause = FIRST_PAUSE;
-    let mut crashed = false;
-    loop {
-        let mut ward = Ward::start(arguments)?;
-        let started = clock::now();
-        let status = ward.watch(&signals, manner)?;
-        manner.gone();
-        // However it ended: an agent that gave its VIPs up left nothing to
-        // remove, one that ended in a panic or without its fast lane did.
-        ward.remove_addresses(manner);
-        // What ran and crashed is wanted: when its interface is away just now,
-        // it is tried again. Only a first start is refused for good.
-        let for_good = status.success() || !crashed || ward.stopping;
-        if let Some(code) = finished(status).filter(|_| for_good) {
-            return Ok(code);
+    let mut watch = Watch {
+        arguments,
+        manner,
+        signals,
+        program: None,
+        heir: None,
+        stopping: false,
+        patient_until: None,
+        crashed: false,
+        pause: FIRST_PAUSE,
+    };
+    let ward = match inherited {
+        Some(Inherited {
+            ward,
+            crashed,
+            pause,
+            manner,
+            held,
+        }) => {
+            (watch.crashed, watch.pause) = (crashed, pause);
+            watch.manner.go_on(&manner)?;
+            if ward.ready {
+                watch.manner.ready(ward.number());
+            }
+            // Not before others have taken their place.
+            drop(held);
+            ward
         }
-        crashed = true;
-        if ward.stopping {
-            return Ok(FAILURE);
-        }
-        if !manner.starts_again() {
-            manner.say(format_args!(
-                "the agent died ({status}), its VIPs were removed; not starting it again, as told"
-            ));
-            return Ok(FAILURE);
-        }
-        if clock::now().since(started) >= STEADY {
-            pause = FIRST_PAUSE;
-        }
-        manner.say(format_args!(
-            "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
-            pause.as_millis()
-        ));
-        if wait_unless_stopped(&signals, clock::now().after(pause), manner) {
-            return Ok(FAILURE);
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+        None => watch.start()?,
+    };
+    watch.keep(ward)
 }
 
 /// An exit of its own is the agent's decision; a signal is a crash, unless the
-/// agent was asked to end.
+/// agent was asked to end. So is a hand-over to nobody.
 fn finished(status: ExitStatus) -> Option<u8> {
     let code = status.code()?;
-    Some(u8::try_from(code).unwrap_or(FAILURE))
+    (code != i32::from(HANDED_OVER)).then(|| u8::try_from(code).unwrap_or(FAILURE))
 }
 
-/// A running agent and what it told us.
-struct Ward {
-    child: Child,
-    pidfd: OwnedFd,
-    pipe: File,
-    addresses: Vec<GuardRecord>,
-    paths: Removals,
-    partial: Vec<u8>,
-    /// The pipe hangs up when the child ends; polled on, it would only spin.
-    pipe_open: bool,
+/// The supervisor itself.
+struct Watch<'a> {
+    arguments: &'a [OsString],
+    manner: &'a mut dyn Manner,
+    signals: OwnedFd,
+    /// The binary to start; our own where there was no upgrade.
+    program: Option<File>,
+    /// The successor of an upgrade that goes on, and what it runs.
+    heir: Option<(Ward, File)>,
     stopping: bool,
-    /// It acts on signals; before, some of them would end it.
-    ready: bool,
-    /// What it is sent once it is.
-    held: Vec<i32>,
     /// When an agent that was asked to end is killed.
     patient_until: Option<KernelTime>,
+    crashed: bool,
+    pause: Duration,
 }
 
-impl Ward {
-    fn start(arguments: &[OsString]) -> io::Result<Self> {
-        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&read, true)?;
-        // The child's end must survive the exec.
-        rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty())?;
-        let child = Command::new("/proc/self/exe")
-            .arg0("failoverd")
-            .args(arguments)
-            .env(GUARD_FD, write.as_raw_fd().to_string())
-            // It names us, and the child would take the watchdog for ours.
-            .env_remove("WATCHDOG_PID")
-            .process_group(0)
-            .spawn()?;
-        let pid = Pid::from_child(&child);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self {
-            child,
-            pidfd,
-            pipe: read.into(),
-            addresses: Vec::new(),
-            paths: Removals::default(),
-            partial: Vec::new(),
-            pipe_open: true,
-            stopping: false,
-            ready: false,
-            held: Vec::new(),
-            patient_until: None,
-        })
+/// What has something to say, in the order in which it is heard: what an agent
+/// told before it ended comes before its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    Told,
+    HeirTold,
+    Signals,
+    Asked,
+    Ended,
+    HeirEnded,
+}
+
+impl Watch<'_> {
+    fn start(&self) -> io::Result<Ward> {
+        let program = self.program.as_ref().map(requests::program);
+        Ward::start(
+            program.as_deref().unwrap_or(OURSELVES),
+            self.arguments,
+            None,
+        )
     }
 
-    fn watch(&mut self, signals: &OwnedFd, manner: &mut dyn Manner) -> io::Result<ExitStatus> {
+    /// Until an agent ends for good.
+    fn keep(&mut self, mut ward: Ward) -> io::Result<u8> {
         loop {
-            let mut fds = [
-                PollFd::new(&self.pidfd, PollFlags::IN),
-                PollFd::new(signals, PollFlags::IN),
-                PollFd::new(&self.pipe, PollFlags::IN),
-            ];
-            let count = if self.pipe_open { 3 } else { 2 };
-            let left = self.patient_until.map(|until| until.since(clock::now()));
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut fds[..count], timeout.as_ref()) {
-                Ok(0) => {
-                    // It hangs or is stopped: it must not keep the VIPs.
-                    self.patient_until = None;
-                    let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
+            let status = self.watch(&mut ward)?;
+            self.manner.gone();
+            // However it ended: an agent that gave its VIPs up left nothing to
+            // remove, one that ended in a panic or without its fast lane did.
+            ward.remove_addresses(self.manner);
+            // What ran and crashed is wanted: when its interface is away just now,
+            // it is tried again. Only a first start is refused for good.
+            let for_good = status.success() || !self.crashed || self.stopping;
+            if let Some(code) = finished(status).filter(|_| for_good) {
+                return Ok(code);
+            }
+            self.crashed = true;
+            if self.stopping {
+                return Ok(FAILURE);
+            }
+            if !self.manner.starts_again() {
+                self.manner.say(format_args!(
+                    "the agent died ({status}), its VIPs were removed; not starting it again, as told"
+                ));
+                return Ok(FAILURE);
+            }
+            if clock::now().since(ward.started) >= STEADY {
+                self.pause = FIRST_PAUSE;
+            }
+            self.manner.say(format_args!(
+                "the agent died ({status}), its VIPs were removed; starting it again in {} ms",
+                self.pause.as_millis()
+            ));
+            let until = clock::now().after(self.pause);
+            if wait_unless_stopped(&self.signals, until, self.manner) {
+                return Ok(FAILURE);
+            }
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            ward = self.start()?;
+        }
+    }
+
+    /// Until the agent ends, or the last of those that took over from it.
+    fn watch(&mut self, ward: &mut Ward) -> io::Result<ExitStatus> {
+        loop {
+            for (source, flags) in self.wait(ward)? {
+                let open = !flags.contains(PollFlags::HUP);
+                match source {
+                    Source::Told => {
+                        ward.listen();
+                        ward.pipe_open = open;
+                        self.note_ready(ward);
+                    }
+                    Source::HeirTold => {
+                        if let Some((heir, _)) = &mut self.heir {
+                            heir.listen();
+                            heir.pipe_open = open;
+                        }
+                    }
+                    Source::Signals => self.pass_on(ward),
+                    Source::Asked => self.answer(ward),
+                    Source::Ended => {
+                        let status = ward.reap()?;
+                        if !self.succeed(ward, status) {
+                            return Ok(status);
+                        }
+                        break;
+                    }
+                    Source::HeirEnded => {
+                        if let Some((mut heir, _)) = self.heir.take() {
+                            // The agent sees it too, and goes on.
+                            let status = heir.reap()?;
+                            self.manner.say(format_args!(
+                                "the new agent ended before it took over ({status})"
+                            ));
+                        }
+                    }
                 }
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let [ended, signalled, told] = fds.map(|fd| fd.revents());
-            let (ended, signalled) = (!ended.is_empty(), !signalled.is_empty());
-            if !told.is_empty() {
-                self.listen(manner);
-                self.pipe_open = !told.contains(PollFlags::HUP);
-            }
-            if signalled {
-                self.pass_on(signals, manner);
-            }
-            if ended {
-                self.listen(manner);
-                return self.child.wait();
             }
         }
     }
 
-    fn pass_on(&mut self, signals: &OwnedFd, manner: &dyn Manner) {
-        while let Some(number) = sys::next_signal(signals.as_fd()) {
+    fn wait(&mut self, ward: &Ward) -> io::Result<Vec<(Source, PollFlags)>> {
+        let heir = self.heir.as_ref().map(|(heir, _)| heir);
+        let sources: Vec<(Source, BorrowedFd<'_>)> = [
+            (
+                Source::Told,
+                Some(ward.pipe.as_fd()).filter(|_| ward.pipe_open),
+            ),
+            (
+                Source::HeirTold,
+                heir.filter(|heir| heir.pipe_open)
+                    .map(|heir| heir.pipe.as_fd()),
+            ),
+            (Source::Signals, Some(self.signals.as_fd())),
+            (
+                Source::Asked,
+                Some(ward.requests.as_fd()).filter(|_| ward.requests_open),
+            ),
+            (Source::Ended, Some(ward.pidfd.as_fd())),
+            (Source::HeirEnded, heir.map(|heir| heir.pidfd.as_fd())),
+        ]
+        .into_iter()
+        .filter_map(|(source, fd)| Some((source, fd?)))
+        .collect();
+        let mut fds: Vec<PollFd<'_>> = sources
+            .iter()
+            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        let left = self.patient_until.map(|until| until.since(clock::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) => {
+                // It hangs or is stopped: it must not keep the VIPs.
+                self.patient_until = None;
+                ward.signal(libc::SIGKILL);
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let said = sources.iter().zip(&fds);
+        Ok(said
+            .map(|((source, _), fd)| (*source, fd.revents()))
+            .filter(|(_, flags)| !flags.is_empty())
+            .collect())
+    }
+
+    fn pass_on(&mut self, ward: &mut Ward) {
+        while let Some(number) = sys::next_signal(self.signals.as_fd()) {
             if number == libc::SIGABRT {
                 // The watchdog of systemd: the agent does not answer. We are
                 // killed next, so its VIPs have to go now.
                 self.stopping = true;
-                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
+                ward.signal(libc::SIGKILL);
                 continue;
             }
             if matches!(number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
-                if !manner.stops_at(number) {
+                if !self.manner.stops_at(number) {
                     continue;
                 }
                 if !self.stopping {
                     self.stopping = true;
                     self.patient_until = Some(clock::now().after(PATIENCE));
                 }
-                self.signal(number);
-            } else if self.ready {
-                self.signal(number);
-            } else if !self.held.contains(&number) {
-                self.held.push(number);
+                ward.signal(number);
+            } else {
+                ward.signal_when_ready(number);
             }
         }
     }
 
-    fn signal(&self, number: i32) {
-        // Fails only when the child has just ended, which is seen next; until
-        // it is waited for, its number is nobody else's.
-        sys::kill(Pid::from_child(&self.child), number);
+    /// Whatever was waiting for that.
+    fn note_ready(&mut self, ward: &mut Ward) {
+        if ward.says_ready && !ward.ready {
+            self.manner.ready(ward.number());
+            ward.get_ready();
+        }
     }
 
-    fn listen(&mut self, manner: &mut dyn Manner) {
-        let mut ready = false;
-        let mut buffer = [0; size_of::<GuardRecord>() * 128];
-        while let Ok(len @ 1..) = self.pipe.read(&mut buffer) {
-            self.partial
-                .extend_from_slice(buffer.get(..len).unwrap_or_default());
-            let (records, rest) = self.partial.as_chunks::<{ size_of::<GuardRecord>() }>();
-            for bytes in records {
-                let mut record = GuardRecord::zeroed();
-                bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
-                match record.family {
-                    0 => {
-                        self.addresses.clear();
-                        self.paths = Removals::default();
-                    }
-                    guard::REMOVAL => self.paths.take(&record),
-                    guard::READY => ready = true,
-                    _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
-                    _ => {}
-                }
+    /// The agent asks for a successor.
+    fn answer(&mut self, ward: &mut Ward) {
+        match requests::receive(&ward.requests) {
+            Err(channel::ChannelError::System(error))
+                if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => ward.requests_open = false,
+            Ok(None) => requests::refuse(&ward.requests, "not understood"),
+            Ok(Some(_)) if self.stopping => requests::refuse(&ward.requests, "about to stop"),
+            Ok(Some(_)) if self.heir.is_some() => {
+                requests::refuse(&ward.requests, "an earlier successor has not ended yet");
             }
-            self.partial = rest.to_vec();
-        }
-        if ready {
-            self.get_ready(manner);
-        }
-    }
-
-    fn get_ready(&mut self, manner: &mut dyn Manner) {
-        if self.ready {
-            return;
-        }
-        self.ready = true;
-        manner.ready(self.child.id());
-        for number in std::mem::take(&mut self.held) {
-            self.signal(number);
+            Ok(Some(request)) => match request.grant(self.arguments, &ward.requests) {
+                Ok(heir) => self.heir = Some(heir),
+                Err(reason) => requests::refuse(&ward.requests, &reason),
+            },
         }
     }
 
-    fn remove_addresses(&self, manner: &mut dyn Manner) {
-        self.paths.carry_out(manner);
-        let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
-        let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
-        let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));
-        if let Err(error) = removed {
-            manner.say(format_args!(
-                "cannot remove the VIPs of the dead agent: {error}"
+    /// An agent has ended. True where its successor is the agent now; otherwise
+    /// nobody runs any more, and `ward` has all addresses to remove.
+    fn succeed(&mut self, ward: &mut Ward, status: ExitStatus) -> bool {
+        let Some((mut heir, binary)) = self.heir.take() else {
+            return false;
+        };
+        if status.code() != Some(i32::from(HANDED_OVER)) {
+            // It may or may not have begun to answer for the VIPs.
+            heir.kill();
+            ward.addresses.append(&mut heir.addresses);
+            ward.paths.messages.append(&mut heir.paths.messages);
+            return false;
+        }
+        // Before it can say so: what it took over it does.
+        heir.says_ready = true;
+        *ward = heir;
+        self.note_ready(ward);
+        if self.stopping {
+            self.patient_until = Some(clock::now().after(PATIENCE));
+            ward.signal(libc::SIGTERM);
+            self.program = Some(binary);
+        } else {
+            let left = succession::Left {
+                ward,
+                crashed: self.crashed,
+                pause: self.pause,
+                manner: self.manner,
+            };
+            let error = left.become_binary(&binary, self.arguments);
+            self.manner.say(format_args!(
+                "the supervising parent goes on with the old binary: {error}"
             ));
+            self.program = Some(binary);
         }
+        true
     }
-}
-
-fn vip(record: &GuardRecord) -> Option<(Vip, u32)> {
-    let address: IpAddr = record.ip()?;
-    let vip = Vip {
-        address,
-        prefix: record.prefix,
-        device: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        options: AddressOptions {
-            peer: record.peer(),
-            ..AddressOptions::default()
-        },
-        advertised: true,
-    };
-    Some((vip, record.ifindex))
 }
 
 /// True when a signal asked to stop meanwhile.
@@ -404,34 +451,5 @@ fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime, manner: &dyn Manner
                 return true;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use agent_common::wire::frame::wire_address;
-    use bytemuck::Zeroable as _;
-
-    use super::*;
-
-    /// The kernel removes an address with a peer only when that is named.
-    #[test]
-    fn what_is_removed_has_its_peer() {
-        let peer: IpAddr = "10.77.10.4".parse().unwrap();
-        let record = GuardRecord {
-            ifindex: 3,
-            family: 4,
-            prefix: 30,
-            address: wire_address("10.77.9.4".parse().unwrap()),
-            ..GuardRecord::zeroed()
-        };
-        let options = |record: &GuardRecord| vip(record).unwrap().0.options;
-        assert_eq!(options(&record).peer, None);
-        let record = GuardRecord {
-            peer: wire_address(peer),
-            ..record
-        };
-        assert_eq!(options(&record).peer, Some(peer));
-        assert_eq!(vip(&record).unwrap().1, 3);
     }
 }

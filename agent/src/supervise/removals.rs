@@ -11,11 +11,19 @@ const MAX_MESSAGES: usize = 131_072;
 /// What removes them, as the kernel takes it.
 #[derive(Debug, Default)]
 pub(super) struct Removals {
-    messages: Vec<Vec<u8>>,
+    pub messages: Vec<Vec<u8>>,
     partial: Vec<u8>,
 }
 
 impl Removals {
+    /// Those of an agent that another supervisor looked after.
+    pub(super) fn of(messages: Vec<Vec<u8>>) -> Self {
+        Self {
+            messages,
+            partial: Vec::new(),
+        }
+    }
+
     /// The next part of the list.
     pub(super) fn take(&mut self, record: &GuardRecord) {
         let (part, is_last) = record.part();

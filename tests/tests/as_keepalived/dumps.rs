@@ -1,6 +1,10 @@
 //! The dump files: what keepalived writes and what we write in its place.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::symlink};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+};
 
 use anyhow::{Context, Result};
 use failoverd_tests::{
@@ -77,6 +81,25 @@ vrrp_instance VI_6 {{
     fd77:1::7/64
   }}
 }}
+vrrp_instance VI_4 {{
+  state BACKUP
+  interface eth0
+  virtual_router_id 54
+  priority {priority}
+  version 3
+  mcast_dst_ip 224.0.0.99
+  dont_track_primary
+  skip_check_adv_addr
+  no_accept
+  promote_secondaries
+  advert_int 0.2
+  track_interface {{
+    lo
+  }}
+  virtual_ipaddress {{
+    10.77.1.120/24
+  }}
+}}
 "
     )
 }
@@ -100,7 +123,7 @@ fn dumps(daemon: &Foreground) -> Result<Dumps> {
 fn pair(active: Which, backup: Which) -> Result<[Dumps; 2]> {
     let lan = Lan::new(2)?;
     let first = Foreground::start(active, lan.host(0), &conf(200))?;
-    for instance in ["VI_1", "VI_2", "VI_6"] {
+    for instance in ["VI_1", "VI_2", "VI_6", "VI_4"] {
         first.wait_state(instance, State::Active)?;
     }
     let second = Foreground::start(backup, lan.host(1), &conf(100))?;
@@ -110,7 +133,7 @@ fn pair(active: Which, backup: Which) -> Result<[Dumps; 2]> {
         let json = second.dump(json_signal(), "keepalived.json").ok()?;
         let found = exporter::json(&json).ok()?;
         let heard = |(_, counters): &(_, exporter::Counters)| counters["advert_rcvd"] > 1;
-        (found.len() == 3 && found.values().all(heard)).then_some(())
+        (found.len() == 4 && found.values().all(heard)).then_some(())
     })?;
     Ok([dumps(&first)?, dumps(&second)?])
 }
@@ -273,6 +296,9 @@ fn a_link_at_the_path_is_not_followed() -> Result<()> {
             let found = path.symlink_metadata().ok()?;
             found.is_file().then_some(())
         })?;
+        // For us alone: it carries passwords.
+        let mode = path.metadata()?.permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600, "{name}");
         assert_eq!(fs::read_to_string(&victim)?, "precious", "{name}");
     }
     let json: Value = serde_json::from_str(&fs::read_to_string(json)?)?;

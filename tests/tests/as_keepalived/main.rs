@@ -3,6 +3,7 @@
 mod dumps;
 mod exporter;
 mod lab;
+mod upgraded;
 
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
@@ -254,6 +255,39 @@ fn the_reload_file_goes_when_all_is_read() -> Result<()> {
     })?;
     daemon.process.wait_line("Reloaded", WITHIN)?;
     Ok(())
+}
+
+/// A lock or a pipe of the caller is not held by a daemon that outlives it.
+#[test]
+fn what_the_caller_left_open_is_closed() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(1)?;
+    let home = Home::new(Which::Ours, &conf(&lan))?;
+    let left = home.path("left").display().to_string();
+    let words = home.arguments(&["-D"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let called = home.command(Some(&lan.host(0).ns), &words);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec 7>\"$0\" && exec \"$@\"", &left]);
+    shell.arg(called.get_program()).args(called.get_args());
+    for (name, value) in called.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let mut caller = Process::start("sh", &mut shell)?;
+    assert!(caller.wait(WITHIN)?.success());
+    let parent = home.wait_pid("keepalived.pid")?;
+    let daemon = Background { home, parent };
+    let agent = daemon.home.wait_pid("vrrp.pid")?;
+    for pid in [parent, agent] {
+        let open = fs::read_dir(format!("/proc/{pid}/fd"))?;
+        let open = open.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        let open: Vec<String> = open.map(|path| path.display().to_string()).collect();
+        assert!(open.len() > 3 && !open.contains(&left), "{open:?}");
+    }
+    daemon.stop()
 }
 
 #[test]

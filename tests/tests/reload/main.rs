@@ -210,6 +210,9 @@ fn a_broken_file_leaves_everything_as_it_was() -> Result<()> {
     std::fs::remove_file(pair.active.conf())?;
     let ended = pair.active.reload()?;
     assert_eq!(ended.code, Some(2), "{ended:?}");
+    // In the form of `run`.
+    let said = ended.output.join("\n");
+    assert!(said.contains("error: cannot be read"), "{said}");
     let_pass(3 * INTERVAL)?;
     let events = witness.events();
     assert_eq!((addresses(&events), garps(&events)), (vec![], vec![]));

@@ -50,6 +50,7 @@ pub enum GlobalKey {
     DelayAfterBoot,
     LogUnknownVrids,
     DynamicInterfaces,
+    DefaultInterface,
     Process(ProcessKey),
     Nftables,
     NftablesPriority,

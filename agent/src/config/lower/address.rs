@@ -88,22 +88,27 @@ pub fn vip(statement: &Statement, advertised: bool, sink: &mut Sink) -> Option<(
     entry(statement, advertised, false, sink).map(|(vip, _, span)| (vip, span))
 }
 
-/// What keepalived takes for `dev` where a static address has none.
+/// What keepalived takes for `default_interface`.
 const DEFAULT_INTERFACE: &str = "eth0";
 
-/// A line of `static_ipaddress`, and the `track_group` that it names.
+/// A line of `static_ipaddress`, and the `track_group` that it names. Without
+/// `dev` the address is on `default`, as `default_interface` says.
 pub fn static_address(
     statement: &Statement,
+    default: Option<&IfName>,
     sink: &mut Sink,
 ) -> Option<(StaticAddress, Option<Word>, Span)> {
     let (mut address, group, span) = entry(statement, false, true, sink)?;
+    if address.device.is_none() {
+        address.device = default.cloned();
+    }
     if address.device.is_none() {
         let message = format!(
             "static address {} has no dev; {DEFAULT_INTERFACE} is used",
             address.address
         );
         sink.trap(Code::Incomplete, span, message)
-            .help("write ADDRESS/LENGTH dev INTERFACE");
+            .help("write ADDRESS/LENGTH dev INTERFACE, or default_interface in global_defs");
         address.device = IfName::new(DEFAULT_INTERFACE);
     }
     Some((StaticAddress(address), group, span))

@@ -121,7 +121,10 @@ fn required_interface(draft: &Draft, sink: &mut Sink) -> Option<IfName> {
     if draft.interface.is_none() {
         let message = format!("{} Unknown interface!", draft.title());
         sink.error(Code::MissingInterface, draft.place(), message)
-            .help("say on which interface adverts are sent: interface NAME");
+            .help(
+                "say on which interface adverts are sent: interface NAME \
+                 (default_interface is for static addresses only)",
+            );
     }
     draft.interface.clone().flatten()
 }

@@ -9,7 +9,7 @@ use super::value::first;
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{Block, Key};
 use crate::config::lexer::Word;
-use crate::config::model::{Instance, StaticAddress};
+use crate::config::model::{IfName, Instance, StaticAddress};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -24,10 +24,11 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// The entries of a `static_ipaddress` block, each once.
-    pub fn block(&mut self, block: &Statement, sink: &mut Sink) {
+    /// The entries of a `static_ipaddress` block, each once; those without
+    /// `dev` are on `default`.
+    pub fn block(&mut self, block: &Statement, default: Option<&IfName>, sink: &mut Sink) {
         for entry in entries(block, sink) {
-            let Some((address, group, span)) = static_address(entry, sink) else {
+            let Some((address, group, span)) = static_address(entry, default, sink) else {
                 continue;
             };
             let StaticAddress(new) = &address;

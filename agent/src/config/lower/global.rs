@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent_common::{Family, Version};
 
+use super::instance::interface;
 use super::packets::group_of;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
@@ -14,7 +15,7 @@ use crate::config::files::Files;
 use crate::config::iproute::Names;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
 use crate::config::machine::Process;
-use crate::config::model::{AnnouncePolicy, Firewall, Pacing, StartDelay};
+use crate::config::model::{AnnouncePolicy, Firewall, IfName, Pacing, StartDelay};
 use crate::config::sink::Sink;
 use crate::config::survey::word;
 use crate::config::tree::Statement;
@@ -32,6 +33,8 @@ pub struct Globals {
     pub check_unicast_src: Option<bool>,
     pub owner_ignores: Option<bool>,
     pub dynamic_interfaces: bool,
+    /// Of static addresses without `dev`, and of nothing else.
+    pub default_interface: Option<IfName>,
     pub process: Process,
     pub files: Files,
     /// `vrrp_strict`.
@@ -210,6 +213,9 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
             }
             globals.dynamic_interfaces = true;
         }
+        GlobalKey::DefaultInterface => {
+            keep(&mut globals.default_interface, interface(statement, sink));
+        }
         GlobalKey::Process(key) => process::set(key, statement, globals, sink),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
         GlobalKey::SkipCheckAdvAddr => {
@@ -301,6 +307,7 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::OwnerIgnoreAdverts
         | GlobalKey::SkipCheckAdvAddr
         | GlobalKey::DynamicInterfaces
+        | GlobalKey::DefaultInterface
         | GlobalKey::Process(_)
         | GlobalKey::Nftables
         | GlobalKey::NftablesPriority

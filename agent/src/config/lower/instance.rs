@@ -190,7 +190,7 @@ fn state(statement: &Statement, draft: &mut Draft, sink: &mut Sink) {
     }
 }
 
-fn interface(statement: &Statement, sink: &mut Sink) -> Option<IfName> {
+pub fn interface(statement: &Statement, sink: &mut Sink) -> Option<IfName> {
     let word = first(statement)?;
     let name = IfName::new(&word.text);
     if name.is_none() {

@@ -102,7 +102,10 @@ impl Packets {
                 .or(global.filter(|_| !unicast)),
             unicast_ttl: self.ttl.filter(|_| unicast).unwrap_or(u8::MAX),
             peer_ttl: self.peer_ttl.clone(),
-            old_checksum: self.old_checksum.unwrap_or(OldChecksum::Detect),
+            old_checksum: self
+                .old_checksum
+                .filter(|_| unicast)
+                .unwrap_or(OldChecksum::Detect),
             fault_without_peers: self.fault_without_peers,
             skip_address_check: self
                 .skip_address_check

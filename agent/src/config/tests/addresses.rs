@@ -168,6 +168,29 @@ fn static_addresses_of_all_blocks_count_once() {
 }
 
 #[test]
+fn a_static_address_without_dev_is_on_the_default_interface() {
+    let addresses = "static_ipaddress {\n192.0.2.5/24\n192.0.2.6/24 dev lo\n}\n";
+    let global = "global_defs {\ndefault_interface eth7\n}\n";
+    // Wherever it stands, as with keepalived, which reads global_defs first.
+    for text in [
+        format!("{global}{addresses}{}", with("")),
+        format!("{addresses}{global}{}", with("")),
+    ] {
+        let (config, codes) = accepted(&text);
+        assert_eq!(codes, [], "{text}");
+        let devices = config.static_addresses.iter();
+        let devices = devices.map(|StaticAddress(vip)| vip.device.clone().unwrap().to_string());
+        assert_eq!(devices.collect::<Vec<_>>(), ["eth7", "lo"], "{text}");
+    }
+    // An instance has to name its own.
+    let without = with("").replace("interface eth0", "");
+    let found = refused(&format!("{global}{without}"));
+    assert_eq!(found[0].code, Code::MissingInterface);
+    let wrong = format!("global_defs {{\ndefault_interface a/b\n}}\n{}", with(""));
+    assert_eq!(refused(&wrong)[0].code, Code::BadInterface);
+}
+
+#[test]
 fn a_track_group_tells_its_instances_of_its_addresses() {
     let text = |group: &str, more: &str| {
         format!(

@@ -13,6 +13,7 @@ mod oracle;
 mod oversleep;
 mod preempt;
 mod random;
+mod saved;
 mod table;
 mod timer_table;
 

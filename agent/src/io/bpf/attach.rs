@@ -44,6 +44,15 @@ impl Backend {
     }
 }
 
+impl std::str::FromStr for Backend {
+    type Err = ();
+
+    fn from_str(label: &str) -> Result<Self, ()> {
+        let found = Self::ORDER.into_iter().find(|known| known.label() == label);
+        found.ok_or(())
+    }
+}
+
 impl std::fmt::Display for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.label())

@@ -31,14 +31,14 @@ pub enum Program {
 #[derive(Debug)]
 pub struct Kernel {
     pub(super) object: Ebpf,
-    xdp: OwnedFd,
-    tcx: OwnedFd,
+    pub(super) xdp: OwnedFd,
+    pub(super) tcx: OwnedFd,
     slow: OwnedFd,
     instances: OwnedFd,
     counters: OwnedFd,
     latest: OwnedFd,
     watch: OwnedFd,
-    links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
+    pub(super) links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
     /// The key of each slot.
     placed: BTreeMap<u32, InstanceKey>,
 }

@@ -7,6 +7,7 @@ mod fast;
 mod kernel;
 mod load;
 mod logs;
+mod succession;
 mod sys;
 
 pub use attach::{AttachReport, Backend};

@@ -11,6 +11,7 @@ const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_LINK_UPDATE: libc::c_int = 29;
 
 #[repr(C)]
 struct MapAttr {
@@ -29,6 +30,15 @@ struct LinkAttr {
     flags: u32,
     /// Zeroes: relative to no program, at any revision.
     relative: [u64; 4],
+}
+
+#[repr(C)]
+struct LinkUpdateAttr {
+    link: u32,
+    program: u32,
+    /// None: whatever program the link has is replaced.
+    flags: u32,
+    old_program: u32,
 }
 
 #[repr(C)]
@@ -157,6 +167,18 @@ pub fn link_create(
     let fd = unsafe { bpf(BPF_LINK_CREATE, &mut attr) }?;
     // SAFETY: a successful call returns a new descriptor that is ours.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Exchanges the program of a link at once: a frame meets the one or the other.
+pub fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = LinkUpdateAttr {
+        link: fd_of(link),
+        program: fd_of(program),
+        flags: 0,
+        old_program: 0,
+    };
+    // SAFETY: the attribute holds no address.
+    unsafe { bpf(BPF_LINK_UPDATE, &mut attr) }.map(|_zero| ())
 }
 
 /// Runs a program `repeat` times on `frame`, attached to nothing.

@@ -32,6 +32,12 @@ impl Driver {
         };
         seat.taken = true;
         seat.down = false;
+        if self.waiting {
+            if let Some(former) = seat.port.replace(port) {
+                self.lane.give_back(Returned::Port(former));
+            }
+            return;
+        }
         let mac = port.filter.mac;
         seat.former = seat.port.replace(port);
         let left = seat.former.as_ref();

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     io,
     net::{Ipv4Addr, Ipv6Addr},
+    os::fd::OwnedFd,
 };
 
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
@@ -47,11 +48,35 @@ enum Existing {
     Remove,
 }
 
+/// What is in place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Installed {
+    pub table: String,
+    /// Of the request that makes it, so that another version of the agent sees
+    /// whether it would make the same.
+    pub digest: u64,
+}
+
+impl Installed {
+    fn of(rules: &Ruleset) -> Self {
+        let mut request = Builder::default();
+        ruleset(&mut request, rules, true);
+        let bytes = request.as_bytes().iter();
+        Self {
+            table: rules.table.clone(),
+            // FNV-1a.
+            digest: bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            }),
+        }
+    }
+}
+
 /// The table that is in place, and the socket that it belongs to.
 #[derive(Debug)]
 pub struct Table {
     socket: RequestSocket,
-    installed: Option<Ruleset>,
+    installed: Option<Installed>,
     /// The kernel knows tables that belong to a socket.
     owned: bool,
 }
@@ -68,8 +93,27 @@ impl Table {
         })
     }
 
-    pub fn installed(&self) -> Option<&Ruleset> {
-        self.installed.as_ref()
+    /// As somebody had it who gave it away: with its socket the table stays.
+    pub fn inherit(installed: Installed, socket: OwnedFd) -> Self {
+        Self {
+            socket: RequestSocket::inherit(socket),
+            installed: Some(installed),
+            owned: true,
+        }
+    }
+
+    /// What is in place and whose socket holds it, if anything is.
+    pub fn give_away(self) -> Option<(Installed, OwnedFd)> {
+        Some((self.installed?, self.socket.into_fd()))
+    }
+
+    pub fn is_installed(&self) -> bool {
+        self.installed.is_some()
+    }
+
+    /// Whether just these rules are in place.
+    pub fn has(&self, wanted: &Ruleset) -> bool {
+        self.installed.as_ref() == Some(&Installed::of(wanted))
     }
 
     /// Puts `wanted` in the place of what is there, in one transaction. A
@@ -97,7 +141,7 @@ impl Table {
                 Some(libc::ENOENT) if self.installed.is_some() => self.installed = None,
                 Some(_) | None => {
                     result?;
-                    self.installed = Some(wanted);
+                    self.installed = Some(Installed::of(&wanted));
                     return Ok(());
                 }
             }

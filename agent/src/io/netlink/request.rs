@@ -1,6 +1,9 @@
 //! A netlink socket of the slow lane whose requests are answered at once.
 
-use std::{io, os::fd::AsFd};
+use std::{
+    io,
+    os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
+};
 
 use rtnetlink::sys::{Socket, SocketAddr};
 
@@ -32,6 +35,21 @@ impl RequestSocket {
             socket,
             buffer: vec![0; 64 << 10],
         })
+    }
+
+    /// One that was opened by another process.
+    pub fn inherit(fd: OwnedFd) -> Self {
+        // SAFETY: the descriptor is owned, and from here on by the socket alone.
+        let socket = unsafe { Socket::from_raw_fd(fd.into_raw_fd()) };
+        Self {
+            socket,
+            buffer: vec![0; 64 << 10],
+        }
+    }
+
+    pub fn into_fd(self) -> OwnedFd {
+        // SAFETY: the socket gives its descriptor up, which is open.
+        unsafe { OwnedFd::from_raw_fd(self.socket.into_raw_fd()) }
     }
 
     /// Sends all messages at once. One of them asks for an ACK; `last` is its

@@ -23,8 +23,8 @@ pub use self::{
         send_frames,
     },
     process::{
-        Fork, block_signals, fifo_priority, fork, is_open, kill, leave_terminal, next_signal,
-        no_timer_slack, set_fifo, set_name, unblock_signals,
+        Fork, block_signals, close_others, fifo_priority, fork, is_open, kill, leave_terminal,
+        next_signal, no_timer_slack, set_fifo, set_name, unblock_signals,
     },
     receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
 };

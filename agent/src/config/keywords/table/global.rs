@@ -99,7 +99,7 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     global(G::StartupDelay), START_DELAY => "vrrp_startup_delay";
     global(G::DelayAfterBoot), START_DELAY => "vrrp_delay_after_boot";
     global(G::Strict), FLAG => "vrrp_strict";
-    NotYet("default_interface and dynamic_interfaces"), INTERFACE => "default_interface";
+    global(G::DefaultInterface), INTERFACE => "default_interface";
     global(G::LogUnknownVrids), FLAG => "log_unknown_vrids";
     global(G::DynamicInterfaces), words(&[Maybe(Kind::Choice(&["allow_if_changes"]))]) =>
         "dynamic_interfaces";

@@ -48,7 +48,7 @@ fn kinds(request: &Builder) -> Vec<u16> {
 fn table(installed: Option<Ruleset>) -> Table {
     Table {
         socket: RequestSocket::open(NETLINK_NETFILTER).unwrap(),
-        installed,
+        installed: installed.as_ref().map(Installed::of),
         owned: true,
     }
 }

@@ -1,0 +1,130 @@
+//! From the start of the agent to its end.
+
+use std::{os::fd::AsFd, time::Duration};
+
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use super::{
+    Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals,
+};
+use crate::{config::Config, control::server::Server, dump::Kind, io::lane::Command};
+
+/// What the fast lane has to release everything when it shuts down.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the agent ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Stopped,
+    /// Another process goes on with everything.
+    HandedOver,
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+///
+/// Why it could not start; then nothing was changed on the machine.
+pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Result<End, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::runtime("cannot start the runtime"))?;
+    runtime.block_on(async {
+        let mut heritage = heritage;
+        let (detach, dump) = (options.detach, options.dump_at_start);
+        let is_heir = heritage.is_some();
+        let result = start(config, options, heritage.as_mut()).await;
+        if let (Err(failure), Some(heritage)) = (&result, &heritage) {
+            heritage.refuse(failure);
+        }
+        let (mut service, server, mut signals) = result?;
+        // Whoever would tell us more has ended or is about to.
+        drop(heritage);
+        let result = match service.look_around().await {
+            Ok(_) => {
+                service.announce_running(detach);
+                if dump && !is_heir {
+                    let kind = Kind::Data;
+                    service.dump(Order { kind, clear: false });
+                }
+                service.serve(&server, &mut signals).await
+            }
+            Err(failure) => Err(failure),
+        };
+        match result {
+            Ok(End::HandedOver) => {
+                server.leave().await;
+                Ok(End::HandedOver)
+            }
+            result => {
+                service.shut_down().await;
+                result
+            }
+        }
+    })
+}
+
+/// Everything up to the point where the agent takes part.
+async fn start(
+    config: Config,
+    options: Options,
+    mut heritage: Option<&mut Heritage>,
+) -> Result<(Service, Server, Signals), Failure> {
+    // Before anything is made or started: it comes with these settings.
+    let placement = Placement::new(&config.process);
+    let control = heritage
+        .as_mut()
+        .and_then(|heritage| heritage.control.take());
+    let server = match control {
+        Some(listener) => Server::adopt(listener, &options.control),
+        None => Server::bind(&options.control),
+    };
+    let server = server.map_err(|source| Failure::Control {
+        path: options.control.display().to_string(),
+        source,
+    })?;
+    if heritage.is_some() {
+        server.spare(true);
+    }
+    // Before anything is there to be given up in good order.
+    let signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    let mut service = Service::start(config, options, placement, heritage.as_deref_mut()).await?;
+    service.control = server.as_fd().try_clone_to_owned().ok();
+    if let Some(heritage) = heritage {
+        service.take_over(heritage).await?;
+        server.spare(false);
+    }
+    Ok((service, server, signals))
+}
+
+impl Service {
+    fn announce_running(&mut self, detach: bool) {
+        self.running = true;
+        info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
+        if detach && let Err(error) = crate::io::sys::leave_terminal() {
+            warn!("cannot let go of the terminal: {error}");
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.tell_ready();
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    async fn shut_down(&mut self) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        info!("Stopping");
+        let _ = self.lane.send(Command::Shutdown);
+        if let Some(fast) = self.fast.take() {
+            let joined = tokio::task::spawn_blocking(move || fast.join());
+            if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
+                error!("the fast lane did not end in time");
+            }
+        }
+        self.machine.end();
+        self.hear().await;
+        self.igmp.restore();
+        info!("Stopped failoverd");
+    }
+}
