@@ -235,6 +235,11 @@ impl Paths {
         full.then(|| PERIOD.saturating_sub(now.since(*oldest)))
     }
 
+    /// They are a successor's from now on, who finds them where it adds them.
+    pub(super) fn give_away(&mut self) {
+        self.plan = PathPlan::default();
+    }
+
     /// Takes off the static ones.
     pub(super) fn end(&mut self) {
         let mut plan = std::mem::take(&mut self.plan);
