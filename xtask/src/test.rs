@@ -125,7 +125,8 @@ fn namespaces(filter: Option<&str>) -> Result<Done> {
     };
     let binary = agent_binary()?;
     let mut test = shell::cargo();
-    test.args(["test", "--workspace", "--test", "*"])
+    // All of it: what else fails says where to look.
+    test.args(["test", "--workspace", "--no-fail-fast", "--test", "*"])
         .args(runner);
     test.args(filter).args(["--", "--test-threads", THREADS]);
     test.env("FAILOVERD_BIN", binary);

@@ -258,6 +258,7 @@ impl From<&Config> for Portrait {
             process,
             interfaces,
             static_addresses,
+            static_paths,
             firewall,
         } = config;
         let mut globals = Values::default();
@@ -270,6 +271,7 @@ impl From<&Config> for Portrait {
         globals.flag("log_unknown_vrids", *log_unknown_vrids);
         globals.flag("disable_local_igmp", *disable_local_igmp);
         globals.addresses(static_addresses, firewall);
+        globals.paths("static", static_paths);
         globals.process(process);
         globals.interfaces(interfaces);
         Self {
@@ -306,6 +308,7 @@ impl From<&Instance> for InstancePortrait {
             packets,
             paces,
             vips,
+            paths,
             accept,
             promote_secondaries,
             tracked_addresses,
@@ -341,6 +344,7 @@ impl From<&Instance> for InstancePortrait {
             "virtual_ipaddress_excluded",
             excluded.into_iter().map(words),
         );
+        values.paths("virtual", paths);
         values.set("accept", accept);
         values.set("promote_secondaries", promote_secondaries);
         let tracked = tracked_addresses.iter();

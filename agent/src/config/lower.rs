@@ -18,6 +18,7 @@ mod global;
 mod instance;
 mod pacing;
 mod packets;
+mod paths;
 mod process;
 mod statement;
 mod strict;
@@ -27,6 +28,7 @@ mod traps;
 mod useless;
 mod value;
 
+pub(crate) use self::paths::{FEATURES, metric as route_metric};
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
@@ -63,6 +65,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut fixed = fixed::Fixed::default();
     let mut trackers = track::Definitions::default();
     let mut groups = Vec::new();
+    let mut static_paths = paths::Given::of_the_machine();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
         ..Globals::default()
@@ -85,6 +88,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
                 delays::lower(statement, &mut given_delays, sink);
             }
             Some(Key::Root(RootKey::StaticIpaddress)) => statics.push(statement),
+            Some(Key::Root(RootKey::StaticRoutes)) => static_paths.routes(statement, sink),
+            Some(Key::Root(RootKey::StaticRules)) => static_paths.rules(statement, sink),
             Some(Key::Root(RootKey::TrackGroup)) => fixed.group(statement, sink),
             Some(Key::Root(
                 key @ (RootKey::Instance | RootKey::NetNamespace | RootKey::UsePidDir),
@@ -114,12 +119,14 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|(at, statement)| instance::lower(statement, at, &trackers, sink))
         .collect();
     let mut seen = across::Seen::default();
+    let mut preferences = paths::Preferences::default();
+    let static_paths = paths::lower(&static_paths, &globals.names, &mut preferences, sink);
     let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
             let place = draft.place();
-            let instance = finish::finish(draft, &globals, sink)?;
+            let instance = finish::finish(draft, &globals, &mut preferences, sink)?;
             seen.instance(&instance, place, sink);
             Some(instance)
         })
@@ -139,6 +146,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             dynamic: globals.dynamic_interfaces,
             delays: delays::bounded(given_delays, &instances, sink),
         },
+        static_paths,
         static_addresses: fixed.finish(&mut instances, sink),
         files: globals.files,
         instances,

@@ -10,6 +10,7 @@ pub mod address;
 pub mod diagnostic;
 pub mod diff;
 pub mod files;
+pub mod iproute;
 pub mod keywords;
 mod language;
 mod lexer;

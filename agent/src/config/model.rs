@@ -9,10 +9,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 mod packets;
+mod route;
 mod track;
 
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
+};
+pub use self::route::{
+    Hop, MAIN_TABLE, Metric, Network, Paths, Place, ROUTE_PROTOCOL, Route, RouteKind, Rule,
+    RuleAction,
 };
 pub use self::track::{
     FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
@@ -125,6 +130,8 @@ pub struct Instance {
     /// Never empty of advertised addresses in v3 (F-17), empty in v2 with
     /// `no_virtual_ipaddress` only.
     pub vips: Vec<Vip>,
+    /// There while Active.
+    pub paths: Paths,
     /// Whether traffic to the VIPs is taken while Active (Accept_Mode, RFC 9568
     /// 6.1); always for the owner.
     pub accept: bool,
@@ -170,5 +177,7 @@ pub struct Config {
     pub process: Process,
     pub interfaces: Interfaces,
     pub static_addresses: Vec<StaticAddress>,
+    /// `static_routes` and `static_rules`.
+    pub static_paths: Paths,
     pub firewall: Firewall,
 }

@@ -14,6 +14,7 @@ mod files;
 mod instance;
 mod machine;
 mod packets;
+mod paths;
 mod tracked;
 mod vip;
 mod writer;
@@ -48,6 +49,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         process,
         interfaces,
         static_addresses,
+        static_paths,
         firewall,
     } = config;
     let mut writer = Writer::default();
@@ -71,6 +73,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
     machine::delays(interfaces, &mut writer);
     fixed(static_addresses, instances, &mut writer);
     tracked::definitions(trackers, &mut writer);
+    paths::print("static", static_paths, &mut writer);
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }
@@ -118,6 +121,8 @@ fn fixed(addresses: &[StaticAddress], instances: &[Instance], writer: &mut Write
         }
     }
 }
+
+pub use self::paths::{route_line, rule_line};
 
 /// For tools: by keyword, with the passwords themselves or without anything of
 /// them.

@@ -7,7 +7,6 @@ mod address;
 mod complete;
 mod list;
 mod names;
-mod route;
 pub mod word;
 
 use super::diagnostic::Code;

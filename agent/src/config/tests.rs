@@ -5,6 +5,7 @@ mod codes;
 mod garbage;
 mod knobs;
 mod machine;
+mod paths;
 pub(super) mod seeds;
 mod tracking;
 mod values;

@@ -45,6 +45,8 @@ pub struct FastLane {
     pub adverts_failed: u64,
     pub announce_failed: u64,
     pub addresses_refused: u64,
+    #[serde(default)]
+    pub paths_refused: u64,
     pub receive_errors: u64,
     pub watch_errors: u64,
     /// Reports that the slow lane did not read in time.
@@ -121,6 +123,11 @@ pub struct Instance {
     pub deadline_in_ms: Option<f64>,
     pub last_advert_ms_ago: Option<f64>,
     pub vips: Vec<Vip>,
+    /// As lines of the configuration, with numbers in place of names.
+    #[serde(default)]
+    pub routes: Vec<String>,
+    #[serde(default)]
+    pub rules: Vec<String>,
     pub counters: BTreeMap<String, u64>,
     /// Verdicts on adverts of this instance that are not zero.
     pub outcomes: BTreeMap<String, u64>,
@@ -270,6 +277,12 @@ impl fmt::Display for Instance {
         for vip in &self.vips {
             let present = if vip.present { "on" } else { "not on" };
             writeln!(f, "  VIP {} {present} {}", vip.address, vip.interface)?;
+        }
+        for route in &self.routes {
+            writeln!(f, "  route {route}")?;
+        }
+        for rule in &self.rules {
+            writeln!(f, "  rule {rule}")?;
         }
         counters(f, "counters", &self.counters)?;
         counters(f, "adverts", &self.outcomes)

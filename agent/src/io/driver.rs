@@ -7,6 +7,7 @@
 mod effects;
 mod install;
 mod pace;
+mod paths;
 mod succession;
 mod surroundings;
 mod wait;
@@ -371,6 +372,7 @@ impl Driver {
                 }
             }
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
+            Command::EnsurePaths { id } => self.ensure_paths(id),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
             Command::Hold => self.machine.hold(),

@@ -70,6 +70,11 @@ pub enum Command {
         id: InstanceId,
         vip: u16,
     },
+    /// Put back routes and rules of the instance that are missing, if it is
+    /// Active.
+    EnsurePaths {
+        id: InstanceId,
+    },
     /// A resync found a VIP in the kernel; wrong unless Active.
     AddressPresent {
         id: InstanceId,
@@ -140,6 +145,19 @@ pub enum Report {
         failed: u32,
         errno: i32,
     },
+    /// The kernel refused routes or rules; `path` is the number of the first,
+    /// routes counted before rules.
+    PathsRefused {
+        id: InstanceId,
+        path: Option<u16>,
+        failed: u32,
+        errno: i32,
+    },
+    /// This many routes and rules were gone, and are there again.
+    PathsRestored {
+        id: InstanceId,
+        count: u32,
+    },
     /// GARP or NA could not be sent.
     AnnounceFailed {
         id: InstanceId,
@@ -203,6 +221,8 @@ pub struct LaneCounters {
     pub adverts_failed: u64,
     pub announce_failed: u64,
     pub addresses_refused: u64,
+    /// Batches of routes and rules of which the kernel refused some.
+    pub paths_refused: u64,
     pub receive_errors: u64,
     /// The kernel side could not be told whom to watch: more wake-ups, no harm.
     pub watch_errors: u64,

@@ -21,12 +21,13 @@ use super::{
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
     netlink::{
         batch::AddressPlan,
+        paths::PathPlan,
         survey::{Address, Link, World},
     },
 };
 use crate::{
     config::{
-        Instance, MAX_ADVERTISED, StaticAddress,
+        IfName, Instance, MAX_ADVERTISED, StaticAddress,
         model::{OldChecksum, Transport},
     },
     core::{Fault, GroupId, InstanceConfig, InstanceId},
@@ -58,6 +59,7 @@ pub struct Port {
     pub filter: InstanceFilter,
     pub advert: AdvertPlan,
     pub addresses: AddressPlan,
+    pub paths: PathPlan,
     pub announce: AnnouncePlan,
     pub needed: Vec<Needed>,
     /// Other links that count for the priority.
@@ -85,6 +87,7 @@ pub struct Essence {
     vips: Vec<(u32, IpAddr)>,
     announce: AnnouncePlan,
     watched: Vec<u32>,
+    paths: PathPlan,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -298,6 +301,8 @@ pub fn plan(
     let watched: Vec<u32> = weighed()
         .filter_map(|tracker| Some(world.link(&tracker.name)?.ifindex))
         .collect();
+    let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
+    let paths = PathPlan::new(&instance.paths, index);
     let essence = Essence {
         ifindex: link.ifindex,
         source,
@@ -306,6 +311,7 @@ pub fn plan(
         vips: vips.clone(),
         announce: announce.clone(),
         watched: watched.clone(),
+        paths: paths.clone(),
         instance: Instance {
             name: String::new(),
             ..instance.clone()
@@ -325,6 +331,7 @@ pub fn plan(
         filter,
         advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
         addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
+        paths,
         announce,
         needed,
         awaits_link: watched.len() < weighed().count(),

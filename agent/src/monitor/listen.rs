@@ -101,6 +101,7 @@ impl Listener {
             Event::LinkGone { ifindex } if ifindex == ours => found = Some(LinkState::Gone),
             Event::Overrun => overrun = true,
             Event::Link { .. } | Event::LinkGone { .. } | Event::Address { .. } => {}
+            Event::PathGone { .. } => {}
         };
         let mut each = each;
         while self.links.read(&mut each)? {}

@@ -90,6 +90,7 @@ impl Service {
     pub(super) fn bequeath(&mut self) -> Estate {
         let mut estate: Estate = Vec::new();
         let mut give = |message| estate.push((message, None));
+        self.machine.paths.give_away();
         for place in self.machine.statics.give_away() {
             let Place {
                 ifindex,

@@ -4,7 +4,7 @@
 //! All of it is in place before an instance can be Active, and stays until its
 //! VIPs are gone, so that no take-over waits for it.
 
-use super::{Failure, firewall::Drops, promote::Promotion, statics::Statics};
+use super::{Failure, firewall::Drops, paths::Paths, promote::Promotion, statics::Statics};
 use crate::{
     config::{Config, Instance},
     io::netlink::survey::World,
@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Machine {
     pub statics: Statics,
+    pub paths: Paths,
     pub drops: Drops,
     pub promotion: Promotion,
 }
@@ -24,6 +25,7 @@ impl Machine {
     pub(super) fn new() -> Result<Self, Failure> {
         Ok(Self {
             statics: Statics::new()?,
+            paths: Paths::new()?,
             drops: Drops::default(),
             promotion: Promotion::default(),
         })
@@ -44,7 +46,9 @@ impl Machine {
         self.guard(config, others.clone(), world)?;
         let instances = config.instances.iter();
         self.promotion.apply(instances.chain(others), world);
-        self.statics.apply(&config.static_addresses, world)
+        let settled = self.statics.apply(&config.static_addresses, world)?;
+        // Their sources may be among the addresses.
+        Ok(self.paths.apply(config, world)? && settled)
     }
 
     /// The rules alone: before anything else, as they can be refused.
@@ -68,6 +72,7 @@ impl Machine {
     pub(super) fn end(&mut self) {
         self.drops.remove();
         self.promotion.end();
+        self.paths.end();
         self.statics.end();
     }
 }

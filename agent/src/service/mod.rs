@@ -15,6 +15,7 @@ mod igmp;
 mod links;
 mod lock;
 mod machine;
+mod paths;
 mod picture;
 mod process;
 mod promote;
@@ -243,6 +244,7 @@ impl Service {
                 Some(reading) = self.health.reading() => self.weigh(reading),
                 Some(question) = asked.recv() => self.answer_question(question).await,
                 () = self.machine.statics.changed() => self.look_soon(),
+                () = self.machine.paths.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 () = &mut serving => {}
@@ -332,6 +334,11 @@ impl Service {
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
                 | Report::Released { .. } => {}
+                Report::PathsRefused { .. } => self.machine.paths.was_refused(),
+                Report::PathsRestored { id, .. } => {
+                    let name = self.reporter.name(id);
+                    self.machine.paths.restored(id, name, clock::now());
+                }
             }
             self.reporter.log(&report, clock::now());
         }

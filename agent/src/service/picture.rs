@@ -20,7 +20,10 @@ use super::{
     fault::{Known, fault_text},
 };
 use crate::{
-    config,
+    config::{
+        self,
+        print::{route_line, rule_line},
+    },
     control::{Answer, server::Question, status},
     core::{InstanceId, Snapshot, State, snapshot::Counters},
     io::{
@@ -196,6 +199,7 @@ impl Service {
             adverts_failed,
             announce_failed,
             addresses_refused,
+            paths_refused,
             receive_errors,
             watch_errors,
         } = *lane;
@@ -208,6 +212,7 @@ impl Service {
             adverts_failed,
             announce_failed,
             addresses_refused,
+            paths_refused,
             receive_errors,
             watch_errors,
             reports_dropped: self.lane.dropped(),
@@ -315,6 +320,8 @@ fn instance_status(
             .iter()
             .map(|vip| vip_status(instance, vip, world))
             .collect(),
+        routes: instance.paths.routes.iter().map(route_line).collect(),
+        rules: instance.paths.rules.iter().map(rule_line).collect(),
         counters: counters(&snapshot.counters),
         outcomes,
         refused: Vec::new(),

@@ -400,6 +400,7 @@ pub(super) fn named_interfaces(instance: &Instance) -> Vec<&str> {
     std::iter::once(&instance.interface)
         .chain(homes)
         .chain(&instance.track_interfaces)
+        .chain(instance.paths.devices())
         .map(config::IfName::as_str)
         .collect()
 }

@@ -58,7 +58,7 @@ impl Reporter {
             .map_or_else(|| format!("number {vip}"), |vip| vip.address.to_string())
     }
 
-    fn name(&self, id: InstanceId) -> &str {
+    pub(super) fn name(&self, id: InstanceId) -> &str {
         self.instance(id).map_or("?", |own| own.name.as_str())
     }
 
@@ -119,6 +119,17 @@ impl Reporter {
                     os_error(*errno)
                 );
             }
+            Report::PathsRefused {
+                id,
+                path,
+                failed,
+                errno,
+            } => self.paths_refused(*id, *path, *failed, *errno),
+            Report::PathsRestored { id, count } => warn!(
+                instance = self.name(*id),
+                "({}) routes or rules were gone from the kernel: {count} put back",
+                self.name(*id)
+            ),
             Report::AnnounceFailed { id, errno } => {
                 if self.may_log_failure(*id, now) {
                     warn!(
@@ -177,6 +188,26 @@ impl Reporter {
 
     fn group_name(&self, group: GroupId) -> &str {
         self.groups.get(&group).map_or("?", String::as_str)
+    }
+
+    /// Names the first of them, so that it can be found in the file.
+    fn paths_refused(&self, id: InstanceId, path: Option<u16>, failed: u32, errno: i32) {
+        let paths = self.instance(id).map(|own| &own.paths);
+        let line = path
+            .zip(paths)
+            .and_then(|(number, paths)| paths.line(number));
+        let name = self.name(id);
+        let more = match (failed, &line) {
+            (u32::MAX, _) | (_, None) => String::new(),
+            (1, Some(_)) => String::new(),
+            (count, Some(_)) => format!(" and {} more", count.saturating_sub(1)),
+        };
+        error!(
+            instance = name,
+            "({name}) the kernel refused {}{more}: {}",
+            line.unwrap_or_else(|| "routes and rules".to_owned()),
+            os_error(errno)
+        );
     }
 
     fn may_log_failure(&mut self, id: InstanceId, now: KernelTime) -> bool {

@@ -13,6 +13,8 @@ impl Service {
         let Ok(world) = survey(&self.handle).await else {
             return false;
         };
+        self.machine.paths.doubt();
+        self.look_soon();
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let id = seat.id;
             let mtu = world.link(instance.interface.as_str()).map(|link| link.mtu);

@@ -9,6 +9,7 @@ use super::{
     links, now, reports,
 };
 use crate::io::{
+    clock,
     lane::Command,
     netlink::survey::{World, survey},
     plan,
@@ -67,6 +68,7 @@ impl Service {
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;
         }
+        settled &= self.ensure_paths();
         if settled && !self.leaving.is_empty() {
             settled = self.let_go(&world).await;
         }
@@ -79,6 +81,34 @@ impl Service {
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);
         Ok(settled)
+    }
+
+    /// Has routes and rules of instances put back, where some may be missing.
+    fn ensure_paths(&mut self) -> bool {
+        if !self.machine.paths.take_doubt() {
+            return true;
+        }
+        let mut settled = true;
+        let mut rest = None;
+        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
+            if instance.paths.is_empty() || seat.installed.is_none() {
+                continue;
+            }
+            match self.machine.paths.rest(seat.id, clock::now()) {
+                Some(span) => rest = rest.into_iter().chain([span]).min(),
+                None => {
+                    let id = seat.id;
+                    settled &= self.lane.send(Command::EnsurePaths { id }).is_ok();
+                }
+            }
+        }
+        if !settled || rest.is_some() {
+            self.machine.paths.doubt();
+        }
+        if let Some(rest) = rest {
+            self.look_within(rest);
+        }
+        settled
     }
 
     /// One instance on the machine as it is; false when it should be tried again.

@@ -14,7 +14,7 @@ use super::{
     strangers::Strangers,
 };
 use crate::{
-    config::{AddressOptions, Config, Instance, Vip},
+    config::{AddressOptions, Config, IfName, Instance, Vip},
     core::InstanceId,
     io::{
         advert::Transmitters,
@@ -26,6 +26,7 @@ use crate::{
         netlink::{
             batch::{AddressPlan, CommandSocket},
             monitor::Monitor,
+            paths::PathPlan,
             survey::{Address, World, survey},
         },
         plan,
@@ -318,6 +319,7 @@ fn remove_strays(
                 strays.push((vip.clone(), ifindex));
             }
         }
+        remove_stray_paths(command, instance, world)?;
         let mut plan = AddressPlan::new(strays.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let result = command
             .remove_all(&mut plan)
@@ -335,6 +337,28 @@ fn remove_strays(
                 io::Error::from_raw_os_error(errno)
             ),
         }
+    }
+    Ok(())
+}
+
+/// By our protocol number, unless the file says another one.
+fn remove_stray_paths(
+    command: &mut CommandSocket,
+    instance: &Instance,
+    world: &World,
+) -> Result<(), Failure> {
+    let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
+    let mut plan = PathPlan::new(&instance.paths, index);
+    let result = command
+        .remove_paths(&mut plan)
+        .map_err(Failure::runtime("cannot remove routes"))?;
+    if result.failed > 0 {
+        let what = instance.paths.line(result.first).unwrap_or_default();
+        warn!(
+            "({}) cannot make sure that no earlier run left the {what}: {}",
+            instance.name,
+            io::Error::from_raw_os_error(result.first_errno)
+        );
     }
     Ok(())
 }

@@ -165,6 +165,7 @@ impl Statics {
                         };
                         gone && self.held.iter().any(mine)
                     }
+                    Event::PathGone { .. } => false,
                     Event::Overrun => true,
                 }
             };

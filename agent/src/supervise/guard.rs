@@ -17,20 +17,29 @@ use rustix::{
     time::Timespec,
 };
 
-use crate::{config::Instance, io::netlink::survey::World};
+use crate::{
+    config::{IfName, Instance},
+    io::netlink::{paths::PathPlan, survey::World},
+};
 
 /// Name of the environment variable that carries the descriptor number.
 pub const GUARD_FD: &str = "FAILOVERD_GUARD_FD";
 
 /// Family of a record that says that the agent runs.
 pub const READY: u8 = 1;
+/// Family of a record with a part of a netlink message that removes a route or
+/// a rule: `prefix` bytes of `address` and `peer` together. `_pad` begins with
+/// 1 in the last part.
+pub const REMOVAL: u8 = 2;
+/// Bytes of a message in one record.
+const PART: usize = 32;
 
 /// One address, or with family 0 the start of a new list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct GuardRecord {
     pub ifindex: u32,
-    /// 4 or 6; 0 forgets everything told before; [`READY`].
+    /// 4 or 6; 0 forgets everything told before; [`READY`], [`REMOVAL`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
@@ -47,6 +56,33 @@ impl GuardRecord {
     /// `None` for the start of a list, and for what no agent writes.
     pub fn ip(&self) -> Option<IpAddr> {
         self.read(self.address)
+    }
+
+    /// The part of a message that a [`REMOVAL`] carries, and whether it is the
+    /// last.
+    pub fn part(&self) -> (Vec<u8>, bool) {
+        let all = [self.address, self.peer].concat();
+        let part = all.get(..usize::from(self.prefix)).unwrap_or_default();
+        (part.to_vec(), self._pad[0] == 1)
+    }
+
+    pub(super) fn parts(message: &[u8]) -> impl Iterator<Item = Self> {
+        let parts = message.len().div_ceil(PART);
+        message.chunks(PART).enumerate().map(move |(at, part)| {
+            let mut bytes = [0; PART];
+            for (byte, of_part) in bytes.iter_mut().zip(part) {
+                *byte = *of_part;
+            }
+            let (halves, _) = bytes.as_chunks::<16>();
+            Self {
+                family: REMOVAL,
+                prefix: u8::try_from(part.len()).unwrap_or(0),
+                _pad: [u8::from(at.saturating_add(1) == parts), 0],
+                address: halves.first().copied().unwrap_or_default(),
+                peer: halves.get(1).copied().unwrap_or_default(),
+                ..Self::zeroed()
+            }
+        })
     }
 
     pub fn peer(&self) -> Option<IpAddr> {
@@ -85,7 +121,10 @@ impl GuardPipe {
     /// Tells all addresses that the instances may put on links that exist.
     pub fn tell<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>, world: &World) {
         let mut records = vec![GuardRecord::zeroed()];
+        let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
         for instance in instances {
+            let plan = PathPlan::new(&instance.paths, index);
+            records.extend(plan.removals().flat_map(GuardRecord::parts));
             for vip in &instance.vips {
                 let home = vip.device.as_ref().unwrap_or(&instance.interface);
                 let Some(link) = world.link(home.as_str()) else {

@@ -14,6 +14,7 @@
 
 pub mod guard;
 mod manner;
+mod removals;
 pub mod requests;
 mod succession;
 mod ward;
@@ -407,6 +408,7 @@ impl Watch<'_> {
             // It may or may not have begun to answer for the VIPs.
             heir.kill();
             ward.addresses.append(&mut heir.addresses);
+            ward.paths.messages.append(&mut heir.paths.messages);
             return false;
         }
         // Before it can say so: what it took over it does.

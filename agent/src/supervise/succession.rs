@@ -40,6 +40,8 @@ struct Estate {
     crashed: bool,
     pause_ms: u64,
     addresses: Vec<Address>,
+    #[serde(default)]
+    paths: Vec<Vec<u8>>,
     partial: Vec<u8>,
     #[serde(default)]
     ready: bool,
@@ -109,6 +111,7 @@ impl Left<'_> {
             crashed: *crashed,
             pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
             addresses: ward.addresses.iter().map(parts).collect(),
+            paths: ward.paths.messages.clone(),
             partial: ward.partial.clone(),
             ready: ward.ready,
             held: ward.held.clone(),
@@ -160,6 +163,7 @@ fn take(number: i32) -> io::Result<Inherited> {
         requests,
         requests_open: true,
         addresses: estate.addresses.into_iter().map(record).collect(),
+        paths: super::removals::Removals::of(estate.paths),
         partial: estate.partial,
         started: KernelTime(estate.started_ns),
         says_ready: estate.ready,

@@ -21,7 +21,8 @@ use rustix::{
 
 use super::{
     Manner,
-    guard::{GUARD_FD, GuardRecord, READY},
+    guard::{GUARD_FD, GuardRecord, READY, REMOVAL},
+    removals::Removals,
     requests::REQUEST_FD,
     succession::WARD_FD,
 };
@@ -49,6 +50,7 @@ pub(super) struct Ward {
     pub requests: OwnedFd,
     pub requests_open: bool,
     pub addresses: Vec<GuardRecord>,
+    pub paths: Removals,
     pub partial: Vec<u8>,
     pub started: KernelTime,
     /// It told that it runs.
@@ -93,6 +95,7 @@ impl Ward {
             requests,
             requests_open: true,
             addresses: Vec::new(),
+            paths: Removals::default(),
             partial: Vec::new(),
             started: clock::now(),
             says_ready: false,
@@ -161,7 +164,11 @@ impl Ward {
                 let mut record = GuardRecord::zeroed();
                 bytemuck::bytes_of_mut(&mut record).copy_from_slice(bytes);
                 match record.family {
-                    0 => self.addresses.clear(),
+                    0 => {
+                        self.addresses.clear();
+                        self.paths = Removals::default();
+                    }
+                    REMOVAL => self.paths.take(&record),
                     READY => self.says_ready = true,
                     _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
                     _ => {}
@@ -172,6 +179,7 @@ impl Ward {
     }
 
     pub fn remove_addresses(&self, manner: &mut dyn Manner) {
+        self.paths.carry_out(manner);
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
         let removed = CommandSocket::open().and_then(|mut socket| socket.remove_all(&mut plan));

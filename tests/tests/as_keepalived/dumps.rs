@@ -33,6 +33,7 @@ fn conf(priority: u8) -> String {
     format!(
         "global_defs {{
   router_id lab
+  vrrp_higher_prio_send_advert on
 }}
 vrrp_instance VI_1 {{
   state BACKUP

@@ -8,7 +8,7 @@ use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 use super::interval::Given;
 use super::usage_error::UsageError;
 use super::{InstanceArgs, Plan, warning};
-use crate::config::model::{AnnouncePolicy, Password, Transport, V3Checksum};
+use crate::config::model::{AnnouncePolicy, Password, Paths, Transport, V3Checksum};
 use crate::config::{
     Code, Config, Diagnostic, Files, IfName, Instance, MAX_PEERS, cut_password, family_of,
     parse_host,
@@ -110,6 +110,7 @@ impl Check {
             track_interfaces: Vec::new(),
             tracks: Vec::new(),
             group: None,
+            paths: Paths::default(),
             track_primary: true,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::model::{Firewall, Password, StaticAddress, Transport, Vip};
-use crate::config::{machine, model};
+use crate::config::{machine, model, print};
 
 /// Values by keyword.
 pub(super) type Fields = BTreeMap<String, Vec<String>>;
@@ -25,6 +25,16 @@ impl Values {
         self.set("nftables_priority", priority);
         self.set("nftables_ifindex", by_index);
         self.set("nftables_counters", counters);
+    }
+
+    /// `kind`: `virtual` or `static`.
+    pub(super) fn paths(&mut self, kind: &str, paths: &model::Paths) {
+        let model::Paths { routes, rules } = paths;
+        self.list(
+            &format!("{kind}_routes"),
+            routes.iter().map(print::route_line),
+        );
+        self.list(&format!("{kind}_rules"), rules.iter().map(print::rule_line));
     }
 
     pub(super) fn process(&mut self, process: &machine::Process) {

@@ -21,6 +21,8 @@ pub enum RootKey {
     GarpGroup,
     UpDownDelays,
     StaticIpaddress,
+    StaticRoutes,
+    StaticRules,
     TrackGroup,
     Instance,
     NetNamespace,
@@ -59,6 +61,8 @@ pub enum GlobalKey {
     NftablesPriority,
     NftablesIfindex,
     NftablesCounters,
+    IprouteUsrDir,
+    IprouteEtcDir,
     Files(FilesKey),
 }
 
@@ -99,6 +103,8 @@ pub enum InstanceKey {
     CheckUnicastSrc,
     VirtualIpaddress,
     VirtualIpaddressExcluded,
+    VirtualRoutes,
+    VirtualRules,
     DontTrackPrimary,
     Preempt,
     Nopreempt,

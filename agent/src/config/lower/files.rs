@@ -47,6 +47,8 @@ pub fn name(key: RootKey, statement: &Statement, files: &mut Files, sink: &mut S
         | RootKey::GarpGroup
         | RootKey::UpDownDelays
         | RootKey::StaticIpaddress
+        | RootKey::StaticRoutes
+        | RootKey::StaticRules
         | RootKey::TrackGroup => {}
         RootKey::Instance => keep(&mut files.instance, part(statement, sink)),
         RootKey::NetNamespace => keep(&mut files.namespace, part(statement, sink)),

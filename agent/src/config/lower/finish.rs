@@ -11,6 +11,7 @@ use super::advert::{interval, password};
 use super::firewall;
 use super::global::Globals;
 use super::instance::Draft;
+use super::paths::{self, Preferences};
 use super::transport::transport;
 use super::useless::useless;
 use super::{strict, track, traps};
@@ -22,7 +23,12 @@ use crate::config::sink::Sink;
 pub const MAX_ADVERTISED: usize = u8::MAX as usize;
 
 /// `None` where the instance cannot be used; the reason is reported.
-pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<Instance> {
+pub fn finish(
+    mut draft: Draft,
+    globals: &Globals,
+    preferences: &mut Preferences,
+    sink: &mut Sink,
+) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
     strict::enforce(&mut draft, globals, sink);
     let interface = required_interface(&draft, sink);
@@ -37,6 +43,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let (preempt, preempt_delay) = preempt(&draft, priority, sink);
     let interval = interval(&draft, version, sink);
     let password = password(&draft, version, sink);
+    let paths = paths::lower(&draft.paths, &globals.names, preferences, sink);
     let mut packets = draft.packets.policy(&draft, family, globals, sink);
     if let Some(Transport::Unicast { peers, .. }) = &transport {
         // One list for all routers names ourselves as well.
@@ -88,6 +95,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         packets,
         paces: Vec::new(),
         vips: vips?,
+        paths,
         accept: firewall::accept(&draft, priority == u8::MAX, sink),
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),

@@ -12,6 +12,7 @@ use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
 use super::{files, process};
 use crate::config::files::Files;
+use crate::config::iproute::Names;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
 use crate::config::machine::Process;
 use crate::config::model::{AnnouncePolicy, Firewall, IfName, Pacing, RunAs, StartDelay};
@@ -49,6 +50,8 @@ pub struct Globals {
     pub firewall: Firewall,
     /// Whom scripts run as that name no user.
     pub script_user: Option<RunAs>,
+    /// Where the names of tables are looked up.
+    pub names: Names,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -245,6 +248,8 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         | GlobalKey::DisableLocalIgmp
         | GlobalKey::StartupDelay
         | GlobalKey::DelayAfterBoot
+        | GlobalKey::IprouteUsrDir
+        | GlobalKey::IprouteEtcDir
         | GlobalKey::LogUnknownVrids => set_agent(key, statement, globals, sink),
     }
 }
@@ -286,6 +291,16 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         }
         GlobalKey::DisableLocalIgmp => globals.disable_local_igmp = true,
         GlobalKey::LogUnknownVrids => globals.log_unknown_vrids = true,
+        GlobalKey::IprouteUsrDir => {
+            if let Some(word) = first(statement) {
+                globals.names.usr = (&word.text).into();
+            }
+        }
+        GlobalKey::IprouteEtcDir => {
+            if let Some(word) = first(statement) {
+                globals.names.etc = (&word.text).into();
+            }
+        }
         GlobalKey::RouterId
         | GlobalKey::Version
         | GlobalKey::Garp(_)

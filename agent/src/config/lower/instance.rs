@@ -8,6 +8,7 @@ use agent_common::{Version, Vrid};
 use super::address::{bad_interface, vip};
 use super::global::{Garp, down_factor, keep, version};
 use super::packets::Packets;
+use super::paths;
 use super::statement::Reader;
 use super::transport::{self, Unicast};
 use super::value::{MICROS, first, number, switch, timer};
@@ -61,6 +62,7 @@ pub struct Draft {
     /// The last of `accept` and `no_accept`, with its place.
     pub accept: Option<(bool, Span)>,
     pub promote_secondaries: bool,
+    pub paths: paths::Given,
     /// `no_virtual_ipaddress`.
     pub no_vips: bool,
 }
@@ -164,6 +166,8 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::CheckUnicastSrc => keep(&mut draft.unicast.check_source, switch(statement, sink)),
         K::VirtualIpaddress => vips(statement, true, draft, sink),
         K::VirtualIpaddressExcluded => vips(statement, false, draft, sink),
+        K::VirtualRoutes => draft.paths.routes(statement, sink),
+        K::VirtualRules => draft.paths.rules(statement, sink),
         K::DontTrackPrimary => draft.dont_track_primary = true,
         K::Preempt => draft.nopreempt = None,
         K::Nopreempt => draft.nopreempt = Some(statement.span()),

@@ -36,6 +36,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         // What `garp_group` and `global_defs` say of its interfaces.
         paces: _,
         vips,
+        paths,
         accept,
         promote_secondaries,
         // In the track_groups of the whole.
@@ -76,6 +77,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         writer.flag("no_virtual_ipaddress", vips.is_empty());
         tracked::lists(track_interfaces, tracks, writer);
         vip::print(vips, writer);
+        super::paths::print("virtual", paths, writer);
     });
 }
 

@@ -1,4 +1,4 @@
-//! Networks and the options of addresses, in lists that nothing acts on yet.
+//! Options of addresses, in lists that nothing acts on yet.
 
 use std::net::IpAddr;
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::address::{is_network, static_address};
-use super::{incomplete, route, word};
+use super::{incomplete, word};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{Kind, List};
 use crate::config::lexer::Word;
@@ -58,10 +58,6 @@ fn one(list: List, first: &Word, entry: &Statement, sink: &mut Sink) {
         List::TrackFiles => weight(entry, 2_147_483_647, sink),
         List::TrackProcesses => weight(entry, 254, sink),
         List::StaticAddresses => static_address(entry, sink),
-        List::Routes => route::route(entry, false, sink),
-        List::StaticRoutes => route::route(entry, true, sink),
-        List::Rules => route::rule(entry, false, sink),
-        List::StaticRules => route::rule(entry, true, sink),
         List::Delays => delays(first, entry, sink),
         List::Linkbeats => {
             word::check("interface", first, Kind::Interface, sink);
@@ -72,7 +68,12 @@ fn one(list: List, first: &Word, entry: &Statement, sink: &mut Sink) {
         }
         List::Services => service(first, entry, sink),
         // These work: see `lower`.
-        List::Vips | List::Peers => {}
+        List::Vips
+        | List::Peers
+        | List::Routes
+        | List::StaticRoutes
+        | List::Rules
+        | List::StaticRules => {}
     }
 }
 

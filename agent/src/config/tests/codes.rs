@@ -227,6 +227,32 @@ fn of_traps() -> Vec<Case> {
         note(C::NoPrefix, with("").replace("/24", "")),
         warning(C::NotOwner, with("priority 255")),
         warning(C::NotOwner, with("state MASTER\nmcast_src_ip 192.0.2.2")),
+        warning(
+            C::ExtraWords,
+            with("virtual_routes {\n10.0.0.0/8 viaa 192.0.2.9 dev eth0\n}")
+                .replace("viaa 192.0.2.9", "viaa"),
+        ),
+        warning(C::Incomplete, with("virtual_routes {\n10.0.0.0/8\n}")),
+        warning(
+            C::Incomplete,
+            with("virtual_rules {\nfrom 10.0.0.0/8 table 5\n}"),
+        ),
+        warning(
+            C::BadAddress,
+            with("virtual_rules {\nfrom x table 5 pref 9\n}"),
+        ),
+        error(
+            C::Refused,
+            with("virtual_routes {\n10.0.0.0/8 dev eth0 encap ip dst 192.0.2.9\n}"),
+        ),
+        warning(
+            C::WrongFamily,
+            with("virtual_rules {\nfrom 10.0.0.0/8 to 2001:db8::/32 table 5 pref 9\n}"),
+        ),
+        warning(
+            C::BadValue,
+            with("virtual_routes {\n10.0.0.0/8 dev eth0 table no_such_table\n}"),
+        ),
     ]
 }
 
@@ -287,20 +313,6 @@ fn of_later_parts() -> Vec<Case> {
         ),
         error(C::MissingValue, server("quorum", "")),
         error(C::MissingBlock, server("", "TCP_CHECK")),
-        warning(
-            C::ExtraWords,
-            with("virtual_routes {\n10.0.0.0/8 viaa 192.0.2.9 dev eth0\n}")
-                .replace("viaa 192.0.2.9", "viaa"),
-        ),
-        warning(C::Incomplete, with("virtual_routes {\n10.0.0.0/8\n}")),
-        warning(
-            C::Incomplete,
-            with("virtual_rules {\nfrom 10.0.0.0/8 table 5\n}"),
-        ),
-        warning(
-            C::BadAddress,
-            with("virtual_rules {\nfrom x table 5 pref 9\n}"),
-        ),
         warning(
             C::Duplicate,
             after("track_file f {\nfile /x\n}\ntrack_file f {\nfile /y\n}"),

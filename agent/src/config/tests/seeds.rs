@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
-use crate::config::model::{AnnouncePolicy, Password, Track, Transport, V3Checksum, Weight};
+use crate::config::model::{AnnouncePolicy, Password, Paths, Track, Transport, V3Checksum, Weight};
 use crate::config::{AddressOptions, Code, Config, IfName, Instance, Vip, parse_str};
 use crate::track::{Kind, TrackerId};
 
@@ -91,6 +91,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         track_interfaces: vec![],
         tracks: vec![],
         group: None,
+        paths: Paths::default(),
         track_primary: true,
     }
 }

@@ -23,6 +23,7 @@ impl Driver {
                 };
                 let result = self.sockets.command.add_all(&mut port.addresses);
                 self.addresses_changed(id, result);
+                self.add_paths(id);
             }
             Effect::RemoveAddresses { id } => {
                 let Some(port) = self.ports.port(id) else {
@@ -30,6 +31,11 @@ impl Driver {
                 };
                 // Whatever waits must not be announced by a Backup.
                 port.announce.cancel();
+                let result = self.sockets.command.remove_paths(&mut port.paths);
+                self.paths_changed(id, result);
+                let Some(port) = self.ports.port(id) else {
+                    return;
+                };
                 let result = self.sockets.command.remove_all(&mut port.addresses);
                 self.addresses_changed(id, result);
             }
@@ -40,6 +46,8 @@ impl Driver {
                 };
                 let result = self.sockets.command.add_one(&mut port.addresses, vip);
                 self.addresses_changed(id, result);
+                // Its removal took routes along that have it for their source.
+                self.ensure_paths(id);
                 self.announce(id, Which::One(vip), RESTORED_REPEAT);
             }
             Effect::Announce { id, repeat } => self.announce(id, Which::All, repeat),

@@ -55,7 +55,9 @@ impl Driver {
             .former
             .as_ref()
             .is_some_and(|former| former.filter.mac != mac);
+        self.drop_former_paths(id);
         self.feed(Input::Configure { config }, now);
+        self.add_new_paths(id);
         if let Some(former) = self.ports.seat(id).and_then(|seat| seat.former.take()) {
             self.lane.give_back(Returned::Port(former));
         }

@@ -101,6 +101,9 @@ impl Driver {
                 }
                 self.pass_on(ifindex);
             }
+            // The slow lane's: those of a router with many routes must not keep
+            // this lane busy.
+            Event::PathGone { .. } => {}
             Event::Overrun => {
                 self.lane.report(Report::Overrun);
                 self.lane.surroundings_changed();

@@ -32,6 +32,8 @@ pub const PROTOCOL: u8 = 18;
 const FLAGS_AT: usize = 6;
 const SEQUENCE_AT: usize = 8;
 const HEADER: usize = 16;
+/// Set in sequence numbers that say which message of a batch it is.
+const NUMBERED: u32 = 0x8000_0000;
 
 /// All addresses of one instance, ready to be added or removed at once.
 #[derive(Clone, Debug, Default)]
@@ -45,9 +47,11 @@ pub struct AddressPlan {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Batch {
+pub(super) struct Batch {
     bytes: Vec<u8>,
     last: usize,
+    /// See [`Batch::of`].
+    last_number: u16,
 }
 
 impl AddressPlan {
@@ -142,9 +146,37 @@ impl Batch {
         batch
     }
 
+    /// Of messages that are whole but for their sequence numbers: each with a
+    /// number that a refusal is known by.
+    pub(super) fn of(messages: &[(u16, &[u8])]) -> Self {
+        let mut batch = Self::default();
+        for (number, message) in messages {
+            let at = batch.bytes.len();
+            batch.last = at;
+            batch.last_number = *number;
+            batch.bytes.extend_from_slice(message);
+            let sequence = NUMBERED | u32::from(*number);
+            if let Some(field) = batch.bytes.get_mut(at + SEQUENCE_AT..at + SEQUENCE_AT + 4) {
+                field.copy_from_slice(&sequence.to_ne_bytes());
+            }
+        }
+        if let Some([low, high]) = batch
+            .bytes
+            .get_mut(batch.last + FLAGS_AT..batch.last + SEQUENCE_AT)
+        {
+            let flags = u16::from_ne_bytes([*low, *high]) | NLM_F_ACK;
+            [*low, *high] = flags.to_ne_bytes();
+        }
+        batch
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The one message without its header, whose sequence number changes with
     /// every use.
-    fn wish(&self) -> &[u8] {
+    pub(super) fn wish(&self) -> &[u8] {
         self.bytes.get(HEADER..).unwrap_or_default()
     }
 
@@ -224,6 +256,22 @@ pub struct BatchResult {
     pub failed: u32,
     /// errno of the first refusal, positive.
     pub first_errno: i32,
+    /// Which message that was, where messages have numbers.
+    pub first: u16,
+    /// Messages that asked for what was so before.
+    pub fulfilled: u32,
+}
+
+impl BatchResult {
+    /// Of two batches, one after the other.
+    pub fn and(self, next: Self) -> Self {
+        let first = if self.failed > 0 { self } else { next };
+        Self {
+            failed: self.failed.saturating_add(next.failed),
+            fulfilled: self.fulfilled.saturating_add(next.fulfilled),
+            ..first
+        }
+    }
 }
 
 /// The socket that changes addresses. Not blocking: an answer that is not
@@ -264,17 +312,17 @@ impl CommandSocket {
     }
 
     pub fn add_all(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
-        self.submit(&mut plan.add, libc::EEXIST)
+        self.submit(&mut plan.add, &[libc::EEXIST])
     }
 
     pub fn remove_all(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
-        self.submit(&mut plan.remove, libc::EADDRNOTAVAIL)
+        self.submit(&mut plan.remove, &[libc::EADDRNOTAVAIL])
     }
 
     /// Adds VIP number `vip`; one that the plan does not have is refused.
     pub fn add_one(&mut self, plan: &mut AddressPlan, vip: u16) -> io::Result<BatchResult> {
         match plan.singles.get_mut(usize::from(vip)) {
-            Some(batch) => self.submit(batch, libc::EEXIST),
+            Some(batch) => self.submit(batch, &[libc::EEXIST]),
             None => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
@@ -282,23 +330,27 @@ impl CommandSocket {
     /// Removes VIP number `vip`; one that the plan does not have is refused.
     pub fn remove_one(&mut self, plan: &mut AddressPlan, vip: u16) -> io::Result<BatchResult> {
         match plan.removals.get_mut(usize::from(vip)) {
-            Some(batch) => self.submit(batch, libc::EADDRNOTAVAIL),
+            Some(batch) => self.submit(batch, &[libc::EADDRNOTAVAIL]),
             None => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 
     /// `harmless`: the errno that says the wish was already fulfilled.
-    fn submit(&mut self, batch: &mut Batch, harmless: i32) -> io::Result<BatchResult> {
+    pub(super) fn submit(
+        &mut self,
+        batch: &mut Batch,
+        harmless: &[i32],
+    ) -> io::Result<BatchResult> {
         if batch.bytes.is_empty() {
             return Ok(BatchResult::default());
         }
-        self.sequence = self.sequence.wrapping_add(1).max(1);
+        self.sequence = (self.sequence.wrapping_add(1) & !NUMBERED).max(1);
         batch.set_sequence(self.sequence);
         self.socket.send(&batch.bytes, 0)?;
-        self.collect(harmless)
+        self.collect(harmless, batch.last_number)
     }
 
-    fn collect(&mut self, harmless: i32) -> io::Result<BatchResult> {
+    fn collect(&mut self, harmless: &[i32], last: u16) -> io::Result<BatchResult> {
         let mut result = BatchResult::default();
         loop {
             let len = match self
@@ -314,10 +366,16 @@ impl CommandSocket {
                     continue;
                 }
                 let errno = answer.i32_at(0).unwrap_or(0).saturating_neg();
-                if errno != 0 && errno != harmless {
+                if harmless.contains(&errno) {
+                    result.fulfilled += 1;
+                } else if errno != 0 {
                     result.failed += 1;
                     if result.first_errno == 0 {
                         result.first_errno = errno;
+                        result.first = match answer.sequence == self.sequence {
+                            true => last,
+                            false => (answer.sequence & 0xffff) as u16,
+                        };
                     }
                 }
                 if answer.sequence == self.sequence {

@@ -9,5 +9,6 @@ mod build;
 pub mod devconf;
 pub mod monitor;
 pub mod nft;
+pub mod paths;
 mod request;
 pub mod survey;

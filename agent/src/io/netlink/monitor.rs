@@ -16,6 +16,8 @@ use crate::io::sys;
 const HEADER: usize = 16;
 const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
+const RULE_HEADER: usize = 12;
+const FRA_PROTOCOL: u16 = 21;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
@@ -90,6 +92,10 @@ pub enum Event {
         gone: bool,
         port: u32,
     },
+    /// A route or a rule went. `protocol`: who had set it.
+    PathGone {
+        protocol: u8,
+    },
     /// The kernel had more to say than the socket could hold: everything may
     /// have changed.
     Overrun,
@@ -125,6 +131,19 @@ impl Monitor {
             socket,
             buffer: vec![0; 64 << 10],
         })
+    }
+
+    /// Hear of routes and rules that go as well.
+    pub fn join_paths(&mut self) -> io::Result<()> {
+        for group in [
+            libc::RTNLGRP_IPV4_ROUTE,
+            libc::RTNLGRP_IPV4_RULE,
+            libc::RTNLGRP_IPV6_ROUTE,
+            libc::RTNLGRP_IPV6_RULE,
+        ] {
+            self.socket.add_membership(group)?;
+        }
+        Ok(())
     }
 
     /// Reads one datagram and calls `each` for its events; false when there
@@ -165,6 +184,18 @@ impl AsFd for Monitor {
 fn event(message: Message<'_>) -> Option<Event> {
     match message.kind {
         libc::RTM_NEWLINK | libc::RTM_DELLINK => link_event(message),
+        // rtm_protocol.
+        libc::RTM_DELROUTE => Some(Event::PathGone {
+            protocol: *message.payload.get(5)?,
+        }),
+        libc::RTM_DELRULE => {
+            let found = attributes(message.payload.get(RULE_HEADER..)?)
+                .find(|(kind, _)| *kind == FRA_PROTOCOL);
+            let protocol = found.and_then(|(_, value)| value.first().copied());
+            Some(Event::PathGone {
+                protocol: protocol.unwrap_or(0),
+            })
+        }
         libc::RTM_NEWADDR | libc::RTM_DELADDR => address_event(message),
         _ => None,
     }

@@ -144,6 +144,6 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     SCRIPTS, FLAG => "use_symlink_paths";
     WhileReading, special::INCLUDE_CHECK => "include_check";
     WhileReading, COUNT => "random_seed";
-    WithoutEffect("failoverd does not read iproute2's tables"), words(&[One(Kind::File)]) =>
-        "iproute_usr_dir" "iproute_etc_dir";
+    global(G::IprouteUsrDir), words(&[One(Kind::File)]) => "iproute_usr_dir";
+    global(G::IprouteEtcDir), words(&[One(Kind::File)]) => "iproute_etc_dir";
 };

@@ -1,7 +1,7 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
-use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, ROUTES, VMAC, track};
+use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, VMAC, track};
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
@@ -80,8 +80,8 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     VMAC, FLAG => "use_vmac_addr" "vmac_xmit_base";
     VMAC, special::EXTRA_GARP => "vmac_garp_intvl";
     VMAC, INTERFACE => "vrf";
-    ROUTES, list(List::Routes) => "virtual_routes";
-    ROUTES, list(List::Rules) => "virtual_rules";
+    instance(I::VirtualRoutes), list(List::Routes) => "virtual_routes";
+    instance(I::VirtualRules), list(List::Rules) => "virtual_rules";
     instance(I::McastDstIp), words(&[One(Kind::Group)]) => "mcast_dst_ip";
     instance(I::UnicastTtl), words(&[One(Kind::Number(0, 255))]) => "unicast_ttl";
     instance(I::UnicastFaultNoPeer), FLAG => "unicast_fault_no_peer";

@@ -1,7 +1,7 @@
 //! Keywords outside all blocks.
 
 use super::common::{FLAG, TEXT};
-use super::reason::{BFD, LINKBEAT, LVS, PROCESS, ROUTES, track};
+use super::reason::{BFD, LINKBEAT, LVS, PROCESS, track};
 use super::{rows, special};
 use crate::config::keywords::Status::Supported;
 use crate::config::keywords::shape::Argument::{Maybe, One};
@@ -25,8 +25,8 @@ pub const ROOT: &[Keyword] = rows! { Root:
     LVS, special::VIRTUAL_SERVER_GROUP => "virtual_server_group";
     LVS, block(&[], Block::Ssl) => "SSL";
     Supported(Key::Root(RootKey::StaticIpaddress)), list(List::StaticAddresses) => "static_ipaddress";
-    ROUTES, list(List::StaticRoutes) => "static_routes";
-    ROUTES, list(List::StaticRules) => "static_rules";
+    Supported(Key::Root(RootKey::StaticRoutes)), list(List::StaticRoutes) => "static_routes";
+    Supported(Key::Root(RootKey::StaticRules)), list(List::StaticRules) => "static_rules";
     BFD, block(&[One(Kind::Name)], Block::BfdInstance) => "bfd_instance";
     Supported(Key::Root(RootKey::GarpGroup)), block(&[], Block::GarpGroup) => "garp_group";
     LINKBEAT, list(List::Linkbeats) => "linkbeat_interfaces";

@@ -14,7 +14,7 @@ use crate::config::MAX_PEERS;
 use crate::config::files::{Files, JsonVersion};
 use crate::config::lower::{family_of, paces, parse_host};
 use crate::config::model::{
-    AnnouncePolicy, Config, Firewall, IfName, Instance, Password, StaticAddress, Transport,
+    AnnouncePolicy, Config, Firewall, IfName, Instance, Password, Paths, StaticAddress, Transport,
     V3Checksum, Vip,
 };
 
@@ -274,6 +274,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                             .into_iter()
                             .filter(|name| *name != interface)
                             .collect(),
+                        paths: Paths::default(),
                         track_primary: vips.len() % 2 == 0,
                         vips,
                         tracks: Vec::new(),
