@@ -1,3 +1,5 @@
+//! Routes and rules as bytes, beside what iproute2 makes of the same words.
+
 use super::*;
 use crate::config::parse_str;
 
