@@ -167,11 +167,15 @@ impl Instance {
             self.timers.disarm(Timer::PreemptDelay);
             self.preempt_ready = true;
         }
-        if self.timers.due(Timer::GroupHold, now).is_some() {
-            self.timers.disarm(Timer::GroupHold);
-        }
         let tolerance = oversleep_tolerance(self.interval_in_force());
         let may_grant = self.grants < MAX_GRANTS;
+        if let Some(due) = self.timers.due(Timer::GroupHold, now) {
+            self.timers.disarm(Timer::GroupHold);
+            if self.wants.is_some() && may_grant && now > due.after(tolerance) {
+                self.wants = None;
+                return self.overslept(due, now, out);
+            }
+        }
         if let Some(due) = self.timers.due(Timer::Checkpoint, now) {
             if may_grant && now > due.after(tolerance) {
                 return self.overslept(due, now, out);

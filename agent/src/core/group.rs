@@ -132,6 +132,17 @@ impl Instance {
     }
 }
 
+/// When a group is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Moment {
+    /// Something happened to a member. Nobody is promoted: more may have come
+    /// in that is not read yet, and of members that leave one by one those that
+    /// are left must not take over for the moment between.
+    Event,
+    /// All that came in is read.
+    Deadline,
+}
+
 enum Common {
     Nobody,
     Mixed,
@@ -149,27 +160,27 @@ impl Machine {
     ) {
         if before.group != after.group {
             if let Some(old) = before.group {
-                self.settle(old, None, now);
+                self.settle(old, None, Moment::Event, now);
             }
             if after.group.is_none() {
                 self.member(at, |instance, out| instance.leave_group(now, out));
             }
         }
         let Some(group) = after.group else { return };
-        let Some(known) = self.group(group).map(|known| known.state) else {
-            return;
-        };
+        let others_are_active = self
+            .members(group)
+            .any(|(index, member)| index != at && member.state == State::Active);
         let heard = Standing {
             last_advert: before.last_advert,
             ..after
         };
         let accepted = before.last_advert != after.last_advert && after.state == State::Backup;
-        if before == heard && !(accepted && known == State::Active) {
+        if before == heard && !(accepted && others_are_active) {
             return;
         }
         let left_active = before.state == State::Active && after.state == State::Backup;
-        let yields = left_active || (accepted && known == State::Active);
-        self.settle(group, yields.then_some(at), now);
+        let yields = left_active || (accepted && others_are_active);
+        self.settle(group, yields.then_some(at), Moment::Event, now);
     }
 
     /// Groups of which members had a timer that was due.
@@ -180,7 +191,7 @@ impl Machine {
                 .get_mut(index)
                 .is_some_and(|group| std::mem::take(&mut group.touched));
             if touched && let Ok(number) = u16::try_from(index + 1) {
-                self.settle(GroupId(number), None, now);
+                self.settle(GroupId(number), None, Moment::Deadline, now);
             }
         }
     }
@@ -193,7 +204,7 @@ impl Machine {
 
     /// Brings all members into the state that they have to have in common.
     /// `yields` is the member that left Active for another router.
-    pub(super) fn settle(&mut self, group: GroupId, yields: Option<usize>, now: KernelTime) {
+    fn settle(&mut self, group: GroupId, yields: Option<usize>, moment: Moment, now: KernelTime) {
         if self
             .members(group)
             .any(|(_, member)| member.fault.is_some())
@@ -204,7 +215,7 @@ impl Machine {
             if let Some(first) = yields {
                 self.yield_all(group, first, now);
             }
-            self.promote_all(group, now);
+            self.promote_all(group, moment, now);
         }
         self.tell_group(group, now);
     }
@@ -261,7 +272,7 @@ impl Machine {
         }
     }
 
-    fn promote_all(&mut self, group: GroupId, now: KernelTime) {
+    fn promote_all(&mut self, group: GroupId, moment: Moment, now: KernelTime) {
         let ready = |member: &Instance| member.state == State::Active || member.wants.is_some();
         let mut any = false;
         for (_, member) in self.members(group) {
@@ -269,6 +280,13 @@ impl Machine {
                 return;
             }
             any |= member.wants.is_some();
+        }
+        if any && moment == Moment::Event {
+            return self.each(group, |member, _| {
+                if member.wants.is_some() {
+                    member.timers.arm(Timer::GroupHold, now);
+                }
+            });
         }
         if !any || self.hold_back(group, now) {
             return;

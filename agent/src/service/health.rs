@@ -14,7 +14,7 @@ use crate::{
     core::{Fault, GroupId},
     io::{lane::Command, netlink::survey::World, plan::Standing},
     script::Runner,
-    track::{Board, Kind, Reading, Share, TrackerId, Value, judge, share, sources::Sources},
+    track::{Board, Kind, Reading, Share, Spec, TrackerId, Value, judge, share, sources::Sources},
 };
 
 /// Readings under way. A source waits when there are more.
@@ -30,10 +30,13 @@ pub(super) struct Health {
     newest: u16,
     sources: Sources,
     readings: mpsc::Receiver<Reading>,
+    /// As a successor before its turn: what runs is the predecessor's.
+    waits: bool,
 }
 
 impl Health {
-    pub fn new(config: &Config, world: &World) -> Self {
+    /// Sources begin with [`Self::begin`] where it `waits`.
+    pub fn new(config: &Config, world: &World, waits: bool) -> Self {
         let (sender, readings) = mpsc::channel(READINGS);
         let mut health = Self {
             board: Board::default(),
@@ -41,6 +44,7 @@ impl Health {
             newest: 0,
             sources: Sources::new(Runner::new(), sender),
             readings,
+            waits,
         };
         health.set(config);
         health.look(world);
@@ -51,7 +55,9 @@ impl Health {
     pub fn set(&mut self, config: &Config) {
         let tracks = config.instances.iter().flat_map(|one| &one.tracks);
         let wanted = self.board.set(&config.trackers, tracks);
-        self.sources.apply(&wanted);
+        if !self.waits {
+            self.sources.apply(&wanted);
+        }
         let names = config.instances.iter().filter_map(|one| one.group.as_ref());
         let before = std::mem::take(&mut self.groups);
         for name in names {
@@ -66,6 +72,19 @@ impl Health {
                 let id = self.free(&before);
                 self.groups.insert(name.clone(), id);
             }
+        }
+    }
+
+    /// The turn of a successor: its sources begin. Files are there already.
+    pub fn begin(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            let mut wanted = self.board.wanted();
+            for one in &mut wanted {
+                if let Spec::File(spec) = &mut one.spec {
+                    spec.init = None;
+                }
+            }
+            self.sources.apply(&wanted);
         }
     }
 
@@ -99,7 +118,7 @@ impl Health {
     /// Of an instance by all that is known now.
     pub fn standing(&self, instance: &Instance) -> (Standing, Option<Fault>) {
         let judged = judge(instance.priority, &instance.tracks, |tracker| {
-            self.board.value(tracker)
+            self.board.counts(tracker)
         });
         let name = instance.group.as_ref();
         let standing = Standing {

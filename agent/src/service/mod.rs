@@ -318,6 +318,7 @@ impl Service {
                 Report::TookOver => {
                     // What happened between the two views of the machine.
                     self.took_over = true;
+                    self.health.begin();
                     self.resync_at = Some(now());
                     for seat in &mut self.seats {
                         seat.unsure |= seat.fault.is_some();

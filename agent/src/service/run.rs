@@ -10,6 +10,8 @@ use super::{
 };
 use crate::{config::Config, control::server::Server, dump::Kind, io::lane::Command};
 
+/// What hangs outside of the runtime gets no longer at the end.
+const LAST_PATIENCE: Duration = Duration::from_millis(200);
 /// What the fast lane has to release everything when it shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -31,7 +33,7 @@ pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Resu
         .enable_all()
         .build()
         .map_err(Failure::runtime("cannot start the runtime"))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let mut heritage = heritage;
         let (detach, dump) = (options.detach, options.dump_at_start);
         let is_heir = heritage.is_some();
@@ -63,7 +65,11 @@ pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Resu
                 result
             }
         }
-    })
+    });
+    // A look-up or a read that hangs must not keep the process: whoever waits
+    // for its end believes it only then.
+    runtime.shutdown_timeout(LAST_PATIENCE);
+    result
 }
 
 /// Everything up to the point where the agent takes part.

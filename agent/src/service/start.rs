@@ -115,7 +115,7 @@ impl Service {
         };
         let (slow_end, fast_end) =
             lane::pair().map_err(Failure::runtime("cannot connect the lanes"))?;
-        let mut health = Health::new(&config, &world);
+        let mut health = Health::new(&config, &world, heritage.is_some());
         if let Some(heritage) = &mut heritage {
             health.inherit(std::mem::take(&mut heritage.readings));
         }

@@ -137,6 +137,19 @@ impl Service {
             "the agent runs without its supervising parent (--no-supervisor), \
              which would start the new one: stop and start it instead",
         )?;
+        if let Some((instance, _)) = self
+            .config
+            .instances
+            .iter()
+            .zip(&self.seats)
+            .find(|(_, seat)| seat.tracked_fault)
+        {
+            return Err(format!(
+                "({}) is kept down by a tracker, which may change meanwhile: \
+                 upgrade when that is over, or stop and start",
+                instance.name
+            ));
+        }
         if !self.leaving.is_empty() {
             return Err("a reload is not finished: try again in a moment".to_owned());
         }

@@ -293,6 +293,9 @@ impl Watch<'_> {
                         if let Some((mut heir, _)) = self.heir.take() {
                             // The agent sees it too, and goes on.
                             let status = heir.reap()?;
+                            // Unless it had taken over, and the agent hangs at its end.
+                            ward.addresses.append(&mut heir.addresses);
+                            ward.paths.messages.append(&mut heir.paths.messages);
                             self.manner.say(format_args!(
                                 "the new agent ended before it took over ({status})"
                             ));
@@ -447,7 +450,8 @@ fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime, manner: &dyn Manner
         let mut fds = [PollFd::new(signals, PollFlags::IN)];
         let _ = poll(&mut fds, timeout.as_ref());
         while let Some(number) = sys::next_signal(signals.as_fd()) {
-            if manner.stops_at(number) {
+            // The watchdog's last word before it kills us all.
+            if manner.stops_at(number) || number == libc::SIGABRT {
                 return true;
             }
         }

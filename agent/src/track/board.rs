@@ -11,6 +11,8 @@ use crate::config::model::{Track, Trackers};
 pub struct Board {
     entries: BTreeMap<TrackerId, Entry>,
     epoch: u32,
+    /// A configuration is in force already.
+    running: bool,
 }
 
 #[derive(Debug)]
@@ -19,6 +21,8 @@ struct Entry {
     wanted: Option<Wanted>,
     value: Option<Value>,
     detail: String,
+    /// Came with a reload: nothing is to be given up before its first reading.
+    late: bool,
 }
 
 impl Board {
@@ -38,10 +42,20 @@ impl Board {
             if spec.is_none() && tracker.kind != Kind::Interface {
                 continue;
             }
-            let known = before
-                .remove(tracker)
-                .filter(|entry| entry.wanted.as_ref().map(|wanted| &wanted.spec) == spec.as_ref());
+            let before = before.remove(tracker);
+            let same =
+                |entry: &Entry| entry.wanted.as_ref().map(|wanted| &wanted.spec) == spec.as_ref();
+            let (known, changed) = match before {
+                Some(entry) if same(&entry) => (Some(entry), None),
+                other => (None, other),
+            };
+            let late = self.running;
             let entry = known.unwrap_or_else(|| {
+                // What it was by its old definition counts until the new one
+                // has been read.
+                let (value, detail) = changed
+                    .map(|entry| (entry.value, entry.detail))
+                    .unwrap_or_default();
                 self.epoch = self.epoch.wrapping_add(1);
                 let epoch = self.epoch;
                 let tracker = tracker.clone();
@@ -51,12 +65,19 @@ impl Board {
                         epoch,
                         spec,
                     }),
-                    value: None,
-                    detail: String::new(),
+                    value,
+                    detail,
+                    late,
                 }
             });
             self.entries.insert(tracker.clone(), entry);
         }
+        self.running = true;
+        self.wanted()
+    }
+
+    /// The sources that are to run.
+    pub fn wanted(&self) -> Vec<Wanted> {
         let wanted = self.entries.values();
         wanted.filter_map(|entry| entry.wanted.clone()).collect()
     }
@@ -111,6 +132,13 @@ impl Board {
     /// What was read last; `None` before the first reading.
     pub fn value(&self, tracker: &TrackerId) -> Option<Value> {
         self.entries.get(tracker)?.value
+    }
+
+    /// What counts: until its first reading a tracker that came with a reload
+    /// neither adds to a priority nor is a fault.
+    pub fn counts(&self, tracker: &TrackerId) -> Option<Value> {
+        let entry = self.entries.get(tracker)?;
+        entry.value.or(entry.late.then_some(Value::Number(0)))
     }
 
     /// What the source says about it, for people.

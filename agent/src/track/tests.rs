@@ -153,7 +153,8 @@ fn a_reload_keeps_readings_of_what_it_does_not_change() {
 
     let second = board.set(&trackers("/elsewhere"), tracks.iter());
     assert_eq!(board.value(&id("same")), Some(Value::Number(7)));
-    assert_eq!(board.value(&id("other")), None);
+    // As it was, until it has been read by its new definition.
+    assert_eq!(board.value(&id("other")), Some(Value::Number(7)));
     assert_eq!(
         board.value(&TrackerId::new(Kind::Interface, "eth0")),
         Some(Value::Up)
@@ -168,8 +169,28 @@ fn a_reload_keeps_readings_of_what_it_does_not_change() {
     // A reading of the definition that is no more comes late.
     let late = first.iter().find(|w| &*w.tracker.name == "other").unwrap();
     assert!(!board.take(reading(late, 9)));
-    assert_eq!(board.value(&id("other")), None);
+    assert_eq!(board.value(&id("other")), Some(Value::Number(7)));
 
     board.set(&Trackers::default(), [].iter());
     assert_eq!(board.value(&id("same")), None);
+}
+
+/// An Active gives nothing up because a reload has more to look at.
+#[test]
+fn a_tracker_that_comes_with_a_reload_is_no_fault_before_it_is_read() {
+    let trackers = Trackers {
+        files: vec![file("first", "/a"), file("late", "/b")],
+        ..Trackers::default()
+    };
+    let tracks = [
+        track(Kind::File, "first", 0, false),
+        track(Kind::File, "late", 0, false),
+    ];
+    let id = |name| TrackerId::new(Kind::File, name);
+    let mut board = Board::default();
+    board.set(&trackers, tracks[..1].iter());
+    assert_eq!(board.counts(&id("first")), None, "at the start it is one");
+    board.set(&trackers, tracks.iter());
+    assert_eq!(board.counts(&id("late")), Some(Value::Number(0)));
+    assert_eq!(board.value(&id("late")), None);
 }

@@ -192,7 +192,11 @@ fn entry_weight(words: &[Word], most: i64, kind: Kind, defined: Weight) -> Optio
     match value {
         Some(value) => Some(Weight {
             value,
-            reverse: rest.first().is_some_and(|word| word.text == "reverse"),
+            reverse: match rest.first().map(|word| word.text.as_str()) {
+                Some("reverse") => true,
+                Some("noreverse") => false,
+                Some(_) | None => defined.reverse,
+            },
         }),
         None if kind == Kind::Interface => None,
         None => Some(defined),

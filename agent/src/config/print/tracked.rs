@@ -115,9 +115,14 @@ pub fn lists(interfaces: &[IfName], tracks: &[Track], writer: &mut Writer) {
         let entries = tracks
             .iter()
             .filter(move |track| track.tracker.kind == wanted);
-        entries.map(|Track { tracker, weight }| {
+        entries.map(move |Track { tracker, weight }| {
             let Weight { value, reverse } = weight;
-            let reverse = if *reverse { " reverse" } else { "" };
+            // A definition's would count otherwise.
+            let reverse = match (reverse, wanted) {
+                (true, _) => " reverse",
+                (false, Kind::Interface) => "",
+                (false, Kind::Script | Kind::File | Kind::Process) => " noreverse",
+            };
             format!("{} weight {value}{reverse}", word(&tracker.name))
         })
     };

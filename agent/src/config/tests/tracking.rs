@@ -41,7 +41,7 @@ fn a_script_with_everything_and_with_nothing() {
         vrrp_script bare {\nscript /bin/x y\ninterval 7\n}\n";
     let globals = "global_defs {\nscript_user daemon\n}\n";
     let (config, codes) = read(&format!("{globals}{text}{}", instance("VI_1", 1, "")));
-    assert!(codes.is_empty(), "{codes:?}");
+    assert_eq!(codes, [Code::WithoutEffect], "init_fail");
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     let all = ScriptSpec {
         name: "all".into(),

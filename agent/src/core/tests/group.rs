@@ -214,6 +214,38 @@ fn who_waits_hears_of_a_better_router() {
     assert!(!waits);
 }
 
+/// A standby that stops: the member that waits for the others must not take
+/// over, and pull the group from the Active, because they have left before it.
+#[test]
+fn a_standby_that_stops_promotes_nobody() {
+    let mut group = Group::up(&[100, 100]);
+    group.run_until(at(1000));
+    group.hear(1, 150, at(3000));
+    group.run_until(at(5000));
+    assert!(group.0.snapshot(InstanceId(2)).unwrap().waits_for_group);
+    for id in [InstanceId(1), InstanceId(2)] {
+        let effects = group.input(Input::Shutdown { id }, at(5000));
+        assert!(sent(&effects).is_empty(), "{effects:?}");
+    }
+    assert!(sent(&group.run_until(at(60_000))).is_empty());
+}
+
+/// FAILURES 8.3, 22: frozen while it waits, a group does not know whether
+/// another router has taken over.
+#[test]
+fn a_group_that_overslept_its_wait_waits_anew() {
+    let mut group = Group::up(&[100, 100]);
+    group.run_until(at(1000));
+    group.hear(1, 150, at(3000));
+    group.run_until(at(5000));
+    group.input(Input::Retire { id: InstanceId(1) }, at(5000));
+    let effects = group.input(Input::Timeout, at(50_000));
+    assert!(sent(&effects).is_empty(), "{effects:?}");
+    assert_eq!(group.states(), [State::Backup]);
+    group.run_until(at(60_000));
+    assert_eq!(group.states(), [State::Active]);
+}
+
 #[test]
 fn a_group_shrinks_by_reload_without_the_one_that_held_it_back() {
     let mut group = Group::up(&[100, 100]);
@@ -221,7 +253,8 @@ fn a_group_shrinks_by_reload_without_the_one_that_held_it_back() {
     group.hear(1, 150, at(3000));
     group.run_until(at(5000));
     assert!(group.all(State::Backup));
-    let effects = group.input(Input::Retire { id: InstanceId(1) }, at(5000));
+    assert!(sent(&group.input(Input::Retire { id: InstanceId(1) }, at(5000))).is_empty());
+    let effects = group.run_until(at(5000));
     assert_eq!(group.states(), [State::Active]);
     assert_eq!(sent(&effects), [100]);
     // A fault that is no member's any more.

@@ -42,7 +42,7 @@ pub const SCRIPT: &[Keyword] = rows! { VrrpScript:
     track("rise"), words(&[One(Kind::Number(1, I31))]) => "rise";
     track("fall"), words(&[One(Kind::Number(1, I31))]) => "fall";
     track("user"), words(&[One(Kind::User), Maybe(Kind::User)]) => "user";
-    track("init_fail"), FLAG => "init_fail";
+    Status::WithoutEffect("the first run decides, as with keepalived 2.2.7"), FLAG => "init_fail";
 };
 
 pub const FILE: &[Keyword] = rows! { TrackFile:
