@@ -1,5 +1,6 @@
 //! `cargo xtask`: what one does with this repository. This file only dispatches.
 
+mod again;
 mod bench;
 mod build;
 mod demo;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use failoverd_tests::{clock::monotonic, privilege, sys};
 
 use crate::{
-    build,
+    again, build,
     setup::{self, Group},
     shell, vm,
 };
@@ -124,13 +124,21 @@ fn namespaces(filter: Option<&str>) -> Result<Done> {
         Err(error) => return Ok(Done::Skipped(format!("{error:#}"))),
     };
     let binary = agent_binary()?;
-    let mut test = shell::cargo();
-    // All of it: what else fails says where to look.
-    test.args(["test", "--workspace", "--no-fail-fast", "--test", "*"])
-        .args(runner);
-    test.args(filter).args(["--", "--test-threads", THREADS]);
-    test.env("FAILOVERD_BIN", binary);
-    shell::run(&mut test)?;
+    let test = |targets: &str| {
+        let mut test = shell::cargo();
+        // All of it: what else fails says where to look.
+        test.args(["test", "--workspace", "--no-fail-fast", "--test", targets])
+            .args(&runner)
+            .env("FAILOVERD_BIN", &binary);
+        test
+    };
+    let mut all = test("*");
+    all.args(filter).args(["--", "--test-threads", THREADS]);
+    again::run(all, |target, name| {
+        let mut one = test(target);
+        one.args(["--", "--exact", name, "--test-threads", "1"]);
+        one
+    })?;
     Ok(Done::Passed)
 }
 
