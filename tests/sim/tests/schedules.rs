@@ -22,18 +22,12 @@ fn no_invariant_breaks_in_a_fixed_row_of_schedules() {
     }
 }
 
-/// Seeds that once broke one: each a finding that was mended.
+/// Seeds that once broke an invariant: a stopped Active that answered a worse
+/// router before it had read the better one's advert (22).
 #[test]
 fn what_was_found_stays_mended() {
-    // 104: hosts that nobody told of the end of a partition, until an Active
-    // that yields sends one advert first. 1812: a stopped Active that answered
-    // a worse router before it had read the better one's advert.
-    for seed in [104, 1812, 577, 2448, 5934] {
+    for seed in [577, 1812, 2448, 5934] {
         let outcome = run(&Schedule::generate(seed, None), false);
-        assert!(
-            outcome.broken.is_none(),
-            "seed {seed}: {:?}",
-            outcome.broken
-        );
+        assert!(outcome.broken.is_none(), "seed {seed}: {:?}", outcome.broken);
     }
 }
