@@ -28,6 +28,10 @@ fn no_invariant_breaks_in_a_fixed_row_of_schedules() {
 fn what_was_found_stays_mended() {
     for seed in [577, 1812, 2448, 5934] {
         let outcome = run(&Schedule::generate(seed, None), false);
-        assert!(outcome.broken.is_none(), "seed {seed}: {:?}", outcome.broken);
+        assert!(
+            outcome.broken.is_none(),
+            "seed {seed}: {:?}",
+            outcome.broken
+        );
     }
 }
