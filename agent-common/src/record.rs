@@ -37,6 +37,70 @@ pub struct InstanceKey {
 
 const _: () = assert!(size_of::<InstanceKey>() == 8);
 
+/// Key of the REFLECT map: filled from the configuration, only looked up with
+/// what a packet says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct ReflectKey {
+    pub ifindex: u32,
+    /// As in [`InstanceKey`].
+    pub vlan: u16,
+    /// [`crate::Family`] as a byte.
+    pub family: u8,
+    pub _pad: u8,
+    /// Your Discriminator of a probe.
+    pub discriminator: u32,
+}
+
+const _: () = assert!(size_of::<ReflectKey>() == 12);
+
+/// Whose probes are answered for a virtual router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct ReflectTarget {
+    /// Index into LEASES and REFLECTED.
+    pub slot: u32,
+    /// MAC address of the interface, which a probe is sent to.
+    pub mac: [u8; 6],
+    /// Which hook answers: [`reflect_hook`].
+    pub hook: u8,
+    pub _pad: u8,
+    /// The address that adverts are sent from, which a probe is sent to.
+    pub own: WireAddress,
+}
+
+const _: () = assert!(size_of::<ReflectTarget>() == 28);
+
+/// Values of [`ReflectTarget::hook`].
+pub mod reflect_hook {
+    /// XDP sends the answer from the driver.
+    pub const XDP: u8 = 1;
+    /// tcx redirects it to the link that it came in on.
+    pub const TCX: u8 = 2;
+}
+
+/// How long a virtual router may be said to be served here, in the LEASES map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Lease {
+    /// CLOCK_MONOTONIC nanoseconds; 0 for a router that is not Active.
+    pub until_ns: u64,
+}
+
+/// What became of probes, in the REFLECTED map: one value per slot and CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct ReflectCounters {
+    /// Answered that it is in service.
+    pub up: u64,
+    /// Answered that it is not: not Active.
+    pub down: u64,
+    /// Answered that it is not, although it is Active: the lease has run out.
+    pub stale: u64,
+    /// Not to our addresses, or malformed (slot 0): left to others.
+    pub passed: u64,
+}
+
 /// Bits of [`InstanceFilter::flags`].
 pub mod filter_flags {
     /// Adverts come from configured peers by unicast, not to the group.

@@ -1,20 +1,35 @@
 //! What differs between the hooks: how bytes and the incoming link are got at.
 
-use agent_common::wire::{Bytes, Link};
+use agent_common::{
+    record::reflect_hook,
+    wire::{Bytes, Link},
+};
 use aya_ebpf::{
     EbpfContext,
-    helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    helpers::generated::{
+        bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+        bpf_xdp_store_bytes,
+    },
     programs::{TcContext, XdpContext},
 };
 
 use crate::scratch::Scratch;
 
-/// Bytes that [`agent_common::wire::scan`] may read: Ethernet, two tags, an
-/// IPv4 header and one byte behind it.
-const SCANNED: usize = 14 + 8 + 40;
+/// Bytes that [`agent_common::wire::scan`] and
+/// [`agent_common::wire::bfd::scan_probe`] may read: Ethernet, two tags, an IPv6
+/// header and the ports behind it.
+const SCANNED: usize = 14 + 8 + 40 + 4;
+
+/// Longer than any answer of the reflector: Ethernet, two tags, IPv6, UDP and a
+/// control packet are 94 bytes. A power of two.
+const ANSWER_ROOM: usize = 128;
 
 /// A place in the kernel where frames are seen.
 pub trait Hook: EbpfContext {
+    /// The value of [`agent_common::record::ReflectTarget::hook`] that means
+    /// this one.
+    const REFLECTS: u8;
+
     fn link(&self) -> Link;
 
     /// Length of the whole frame.
@@ -22,6 +37,17 @@ pub trait Hook: EbpfContext {
 
     /// Copies the first `length` bytes, wherever the driver has put them.
     fn load(&self, to: *mut u8, length: u32) -> bool;
+
+    /// Writes the first `length` bytes of the copy back into the frame.
+    fn put_back(&self, from: *mut u8, length: u32) -> bool;
+
+    /// [`Self::put_back`] of a frame that was changed, as far as an answer goes.
+    #[inline(always)]
+    fn store(&self, scratch: &mut Scratch, length: usize) -> bool {
+        // For the verifier, as in `fill`.
+        let last = core::hint::black_box(length).wrapping_sub(1) & (ANSWER_ROOM - 1);
+        self.put_back(scratch.bytes.as_mut_ptr(), last as u32 + 1)
+    }
 
     /// Copies the start of the frame; false when the kernel would not.
     #[inline(always)]
@@ -44,6 +70,8 @@ pub trait Hook: EbpfContext {
 }
 
 impl Hook for XdpContext {
+    const REFLECTS: u8 = reflect_hook::XDP;
+
     #[inline(always)]
     fn link(&self) -> Link {
         Link {
@@ -64,9 +92,17 @@ impl Hook for XdpContext {
         // verifier proves it again.
         unsafe { bpf_xdp_load_bytes(self.ctx, 0, to.cast(), length) == 0 }
     }
+
+    #[inline(always)]
+    fn put_back(&self, from: *mut u8, length: u32) -> bool {
+        // SAFETY: `from` has `length` bytes, which `store` has limited.
+        unsafe { bpf_xdp_store_bytes(self.ctx, 0, from.cast(), length) == 0 }
+    }
 }
 
 impl Hook for TcContext {
+    const REFLECTS: u8 = reflect_hook::TCX;
+
     #[inline(always)]
     fn link(&self) -> Link {
         let skb = crate::skb_of(self);
@@ -89,6 +125,12 @@ impl Hook for TcContext {
     fn load(&self, to: *mut u8, length: u32) -> bool {
         // SAFETY: as for XDP.
         unsafe { bpf_skb_load_bytes(self.as_ptr(), 0, to.cast(), length) == 0 }
+    }
+
+    #[inline(always)]
+    fn put_back(&self, from: *mut u8, length: u32) -> bool {
+        // SAFETY: as for XDP.
+        unsafe { bpf_skb_store_bytes(self.skb.skb, 0, from.cast(), length, 0) == 0 }
     }
 }
 

@@ -2,7 +2,8 @@
 //! before anything on this machine can delay them.
 //!
 //! Three programs over one verdict: XDP, tcx where XDP cannot attach, and the
-//! filter of the slow path's raw socket. Whatever is not provably an advert
+//! filter of the slow path's raw socket. A fourth answers probes where XDP
+//! cannot. Whatever is not provably an advert
 //! for a configured instance passes untouched, and so does everything when
 //! anything in here fails.
 
@@ -19,12 +20,17 @@ mod emit;
 mod hook;
 mod log;
 mod maps;
+mod reflect;
 mod scratch;
 mod verdict;
 
-use agent_common::{Outcome, wire::scan};
+use agent_common::{
+    Outcome,
+    wire::{bfd::scan_probe, scan},
+};
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    helpers::generated::bpf_redirect,
     macros::{classifier, socket_filter, xdp},
     programs::{SkBuffContext, TcContext, XdpContext},
 };
@@ -32,6 +38,7 @@ use aya_ebpf::{
 use crate::{
     hook::{Direct, Hook},
     maps::slow_path_is_open,
+    reflect::reflect,
     verdict::receive,
 };
 
@@ -45,8 +52,13 @@ enum Action {
 
 #[xdp(frags)]
 pub fn failoverd_xdp(ctx: XdpContext) -> u32 {
-    if !scan(&Direct::new(ctx.data(), ctx.data_end()), None) {
-        return xdp_action::XDP_PASS;
+    let head = Direct::new(ctx.data(), ctx.data_end());
+    if !scan(&head, None) {
+        return if scan_probe(&head, None) && reflect(&ctx) {
+            xdp_action::XDP_TX
+        } else {
+            xdp_action::XDP_PASS
+        };
     }
     match action(receive(&ctx)) {
         Action::Pass => xdp_action::XDP_PASS,
@@ -65,6 +77,20 @@ pub fn failoverd_tcx(ctx: TcContext) -> i32 {
         Action::Pass => TC_ACT_UNSPEC,
         Action::Drop => TC_ACT_SHOT,
     }
+}
+
+/// Answers probes where XDP cannot send: beside the XDP program, or where there
+/// is none.
+#[classifier]
+pub fn failoverd_reflect(ctx: TcContext) -> i32 {
+    let head = Direct::new(ctx.data(), ctx.data_end());
+    let link = ctx.link();
+    let candidate = !head.is_whole(ctx.len()) || scan_probe(&head, link.vlan);
+    if candidate && reflect(&ctx) {
+        // SAFETY: takes two numbers.
+        return unsafe { bpf_redirect(link.ifindex, 0) } as i32;
+    }
+    TC_ACT_UNSPEC
 }
 
 /// Wakes the reader of the raw socket only when this hook left it something:

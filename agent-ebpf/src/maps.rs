@@ -4,7 +4,10 @@
 use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
-    record::{InstanceFilter, InstanceKey, LatestSlot, SLOTS, WatchSlot},
+    record::{
+        InstanceFilter, InstanceKey, LatestSlot, Lease, ReflectCounters, ReflectKey, ReflectTarget,
+        SLOTS, WatchSlot,
+    },
 };
 use aya_ebpf::{
     helpers::generated::bpf_ktime_get_ns,
@@ -46,6 +49,17 @@ pub static BUDGET: PerCpuArray<Buckets> = PerCpuArray::with_max_entries(SLOTS as
 
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The virtual routers that probes are answered for.
+#[map]
+pub static REFLECT: HashMap<ReflectKey, ReflectTarget> =
+    HashMap::with_max_entries(MAX_INSTANCES, 0);
+
+#[map]
+pub static LEASES: Array<Lease> = Array::with_max_entries(SLOTS as u32, 0);
+
+#[map]
+pub static REFLECTED: PerCpuArray<ReflectCounters> = PerCpuArray::with_max_entries(SLOTS as u32, 0);
 
 /// When each outcome was logged last, CLOCK_MONOTONIC nanoseconds.
 #[map]

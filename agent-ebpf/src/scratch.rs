@@ -6,7 +6,7 @@
 
 use core::cell::UnsafeCell;
 
-use agent_common::wire::{Bytes, Frame};
+use agent_common::wire::{Bytes, Frame, bfd::FrameMut};
 
 /// Bytes copied: an IPv6 advert of 120 addresses. A power of two, so that a
 /// mask keeps every offset within it.
@@ -54,6 +54,20 @@ impl Frame for Scratch {
             cell.write_volatile(value as u64);
             cell.read_volatile() as usize
         }
+    }
+}
+
+impl FrameMut for Scratch {
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        const { assert!(N <= LONGEST_READ) };
+        if at.wrapping_add(N) > self.readable as usize {
+            return;
+        }
+        // As in `bytes`.
+        let at = core::hint::black_box(at) & (COPIED - 1);
+        // SAFETY: at most `COPIED - 1 + LONGEST_READ` bytes into the array.
+        unsafe { *self.bytes.as_mut_ptr().add(at).cast::<[u8; N]>() = bytes }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::outcome::Outcome;
 const MIN_HEADER_LEN: usize = 20;
 const MAX_HEADER_LEN: usize = 60;
 /// More-fragments bit and fragment offset; a whole packet has neither.
-const FRAGMENT: u16 = 0x3FFF;
+pub(super) const FRAGMENT: u16 = 0x3FFF;
 
 /// IP protocol number of VRRP.
 pub const PROTOCOL_VRRP: u8 = 112;

@@ -9,6 +9,7 @@
 //! VRRP message, [`judge`] checks it against one configured instance.
 
 pub mod arp;
+pub mod bfd;
 pub mod checksum;
 pub mod ethernet;
 pub mod frame;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod announce;
+mod bfd;
 mod lab;
 mod reject;
 mod reject_ip;

@@ -1,4 +1,5 @@
-//! What hides a VLAN tag from XDP: the driver taking it out of the frame.
+//! What hides a VLAN tag from XDP, the driver taking it out of the frame; and
+//! which driver that is.
 
 use std::{
     io,
@@ -8,6 +9,18 @@ use std::{
 /// Bit of `ETHTOOL_GFLAGS`: received tags are stripped (linux/ethtool.h).
 const ETH_FLAG_RXVLAN: u32 = 1 << 8;
 const ETHTOOL_GFLAGS: u32 = 0x25;
+
+const ETHTOOL_GDRVINFO: u32 = 0x03;
+
+/// `struct ethtool_drvinfo`: 196 bytes.
+#[repr(C)]
+struct DriverInfo {
+    command: u32,
+    driver: [u8; 32],
+    rest: [u8; 160],
+}
+
+const _: () = assert!(size_of::<DriverInfo>() == 196);
 
 /// `struct ethtool_value`.
 #[repr(C)]
@@ -44,6 +57,31 @@ fn rx_flags(interface: &str) -> io::Result<u32> {
         command: ETHTOOL_GFLAGS,
         data: 0,
     };
+    // SAFETY: the command writes no more than the value.
+    unsafe { ask(interface, (&raw mut value).cast()) }?;
+    Ok(value.data)
+}
+
+/// The name of the driver of `interface`; `None` where it does not say.
+pub fn driver(interface: &str) -> Option<String> {
+    let mut info = DriverInfo {
+        command: ETHTOOL_GDRVINFO,
+        driver: [0; 32],
+        rest: [0; 160],
+    };
+    // SAFETY: the command writes a `struct ethtool_drvinfo`, which this is.
+    unsafe { ask(interface, (&raw mut info).cast()) }.ok()?;
+    let name = std::ffi::CStr::from_bytes_until_nul(&info.driver).ok()?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// One ethtool command.
+///
+/// # Safety
+///
+/// `data` must be valid for what the command that it begins with reads and
+/// writes.
+unsafe fn ask(interface: &str, data: *mut libc::c_char) -> io::Result<()> {
     // SAFETY: all zeroes is a valid request.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let room = request.ifr_name.len().saturating_sub(1);
@@ -55,7 +93,7 @@ fn rx_flags(interface: &str) -> io::Result<u32> {
     {
         *to = from as libc::c_char;
     }
-    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    request.ifr_ifru.ifru_data = data;
     // SAFETY: takes no pointer.
     let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
@@ -63,13 +101,12 @@ fn rx_flags(interface: &str) -> io::Result<u32> {
     }
     // SAFETY: a new descriptor, ours alone.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: `request` points to `value`, both live, and the command writes
-    // no more than the value.
+    // SAFETY: `request` is live and points to what the caller answers for.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
     if result < 0 {
         Err(io::Error::last_os_error())
     } else {
-        Ok(value.data)
+        Ok(())
     }
 }
 

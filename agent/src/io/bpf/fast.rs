@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use agent_common::record::{AdvertRecord, LatestSlot, WatchSlot};
+use agent_common::{
+    KernelTime,
+    record::{AdvertRecord, LatestSlot, Lease, WatchSlot},
+};
 use aya::maps::{MapData, RingBuf};
 use bytemuck::Zeroable as _;
 
@@ -16,6 +19,7 @@ const LATEST_ATTEMPTS: usize = 16;
 pub struct FastMaps {
     latest: OwnedFd,
     watch: OwnedFd,
+    leases: OwnedFd,
     ring: RingBuf<MapData>,
 }
 
@@ -25,10 +29,16 @@ const _: () = {
 };
 
 impl FastMaps {
-    pub(super) const fn new(latest: OwnedFd, watch: OwnedFd, ring: RingBuf<MapData>) -> Self {
+    pub(super) const fn new(
+        latest: OwnedFd,
+        watch: OwnedFd,
+        leases: OwnedFd,
+        ring: RingBuf<MapData>,
+    ) -> Self {
         Self {
             latest,
             watch,
+            leases,
             ring,
         }
     }
@@ -75,6 +85,25 @@ impl FastMaps {
         })
     }
 
+    /// Says until when a slot may be said to be served here; `None` when it is
+    /// not. One system call.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`] for a slot that does not exist.
+    pub fn lease(&self, slot: u32, until: Option<KernelTime>) -> Result<(), BpfError> {
+        let lease = Lease {
+            until_ns: until.map_or(0, KernelTime::nanos),
+        };
+        let value = bytemuck::bytes_of(&lease);
+        sys::map_update(self.leases.as_fd(), &slot.to_ne_bytes(), value).map_err(|source| {
+            BpfError::System {
+                what: "cannot renew a lease",
+                source,
+            }
+        })
+    }
+
     /// The next advert of the ring, oldest first.
     pub fn next_event(&mut self) -> Option<AdvertRecord> {
         loop {
@@ -99,11 +128,13 @@ impl std::fmt::Debug for FastMaps {
         let Self {
             latest,
             watch,
+            leases,
             ring: _,
         } = self;
         f.debug_struct("FastMaps")
             .field("latest", latest)
             .field("watch", watch)
+            .field("leases", leases)
             .finish()
     }
 }

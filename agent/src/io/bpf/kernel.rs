@@ -8,7 +8,7 @@ use std::{
 use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
-    record::{InstanceFilter, InstanceKey, LatestSlot, WatchSlot},
+    record::{InstanceFilter, InstanceKey, LatestSlot, Lease, ReflectKey, WatchSlot},
 };
 use aya::{Ebpf, maps::RingBuf};
 
@@ -24,6 +24,8 @@ use super::{
 pub enum Program {
     Xdp,
     Tcx,
+    /// The reflector beside XDP.
+    Reflect,
 }
 
 /// The kernel half: loaded, and attached to some interfaces. Dropping it
@@ -34,6 +36,10 @@ pub struct Kernel {
     pub(super) xdp: OwnedFd,
     pub(super) tcx: OwnedFd,
     slow: OwnedFd,
+    pub(super) reflect_program: OwnedFd,
+    pub(super) reflect: OwnedFd,
+    pub(super) reflected: OwnedFd,
+    leases: OwnedFd,
     instances: OwnedFd,
     counters: OwnedFd,
     latest: OwnedFd,
@@ -41,6 +47,8 @@ pub struct Kernel {
     pub(super) links: BTreeMap<u32, (Backend, Option<OwnedFd>)>,
     /// The key of each slot.
     placed: BTreeMap<u32, InstanceKey>,
+    /// What probes of each slot ask for.
+    pub(super) targets: BTreeMap<u32, ReflectKey>,
 }
 
 impl Kernel {
@@ -55,6 +63,10 @@ impl Kernel {
         let xdp = load::load_xdp(&mut object)?;
         let tcx = load::load_tcx(&mut object)?;
         let slow = load::load_slow(&mut object)?;
+        let reflect_program = load::load_reflect(&mut object)?;
+        let reflect = load::map_fd(&object, "REFLECT")?;
+        let reflected = load::map_fd(&object, "REFLECTED")?;
+        let leases = load::map_fd(&object, "LEASES")?;
         let instances = load::map_fd(&object, "INSTANCES")?;
         let counters = load::map_fd(&object, "COUNTERS")?;
         let latest = load::map_fd(&object, "LATEST")?;
@@ -64,12 +76,17 @@ impl Kernel {
             xdp,
             tcx,
             slow,
+            reflect_program,
+            reflect,
+            reflected,
+            leases,
             instances,
             counters,
             latest,
             watch,
             links: BTreeMap::new(),
             placed: BTreeMap::new(),
+            targets: BTreeMap::new(),
         })
     }
 
@@ -162,6 +179,7 @@ impl Kernel {
         {
             self.remove_instance(&old)?;
         }
+        self.remove_target(slot)?;
         self.reset_slot(slot)
     }
 
@@ -193,6 +211,8 @@ impl Kernel {
         let key = slot.to_ne_bytes();
         let nobody = bytemuck::bytes_of(&WatchSlot::NOBODY);
         sys::map_update(self.watch.as_fd(), &key, nobody).map_err(failed)?;
+        let none = Lease::default();
+        sys::map_update(self.leases.as_fd(), &key, bytemuck::bytes_of(&none)).map_err(failed)?;
         // Sequence 0 is "never written": even a write that is going on now
         // fails to close, and leaves it so.
         let never = LatestSlot::default();
@@ -231,12 +251,13 @@ impl Kernel {
     pub fn fast_maps(&mut self) -> Result<FastMaps, BpfError> {
         let latest = load::own(self.latest.as_fd())?;
         let watch = load::own(self.watch.as_fd())?;
+        let leases = load::own(self.leases.as_fd())?;
         let events = self
             .object
             .take_map("EVENTS")
             .ok_or(BpfError::Missing("the ring EVENTS"))?;
         let ring = RingBuf::try_from(events).map_err(|error| BpfError::from_loader(&error))?;
-        Ok(FastMaps::new(latest, watch, ring))
+        Ok(FastMaps::new(latest, watch, leases, ring))
     }
 
     /// Keeps steady adverts from waking the reader of a raw socket of protocol
@@ -253,6 +274,27 @@ impl Kernel {
         })
     }
 
+    /// What a program makes of `frame`: its verdict and the frame then. As
+    /// [`Self::test_run`].
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn test_change(&self, program: Program, frame: &[u8]) -> Result<(u32, Vec<u8>), BpfError> {
+        sys::test_change(self.program(program), frame).map_err(|source| BpfError::System {
+            what: "cannot test a program",
+            source,
+        })
+    }
+
+    fn program(&self, program: Program) -> BorrowedFd<'_> {
+        match program {
+            Program::Xdp => self.xdp.as_fd(),
+            Program::Tcx => self.tcx.as_fd(),
+            Program::Reflect => self.reflect_program.as_fd(),
+        }
+    }
+
     /// Runs a program on `frame`, which must hold an Ethernet header, as if it
     /// had come in on the loopback interface. Maps change as in earnest.
     ///
@@ -265,11 +307,7 @@ impl Kernel {
         frame: &[u8],
         repeat: u32,
     ) -> Result<TestRun, BpfError> {
-        let fd = match program {
-            Program::Xdp => &self.xdp,
-            Program::Tcx => &self.tcx,
-        };
-        sys::test_run(fd.as_fd(), frame, repeat).map_err(|source| BpfError::System {
+        sys::test_run(self.program(program), frame, repeat).map_err(|source| BpfError::System {
             what: "cannot test a program",
             source,
         })

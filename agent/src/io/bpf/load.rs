@@ -35,6 +35,14 @@ pub(super) fn load_tcx(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
     own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
 }
 
+pub(super) fn load_reflect(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
+    const NAME: &str = "failoverd_reflect";
+    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
+    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(NAME, error))?;
+    program.load().map_err(|error| refused(NAME, error))?;
+    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+}
+
 pub(super) fn load_slow(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
     const NAME: &str = "failoverd_slow";
     let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;

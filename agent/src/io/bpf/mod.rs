@@ -7,6 +7,7 @@ mod fast;
 mod kernel;
 mod load;
 mod logs;
+mod reflect;
 mod succession;
 mod sys;
 
@@ -14,6 +15,7 @@ pub use attach::{AttachReport, Backend};
 pub use error::BpfError;
 pub use fast::FastMaps;
 pub use kernel::{Kernel, Program};
+pub use reflect::{Reflecting, Reflector};
 pub use sys::TestRun;
 
 /// Compiler and linker of the embedded object, for `--version`.

@@ -199,6 +199,27 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> io::Resul
     })
 }
 
+/// Runs a program once on `frame`, and gives its verdict and what it has made
+/// of the frame.
+pub fn test_change(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+    let mut changed = vec![0; frame.len()];
+    let size = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let mut attr = TestAttr {
+        program: fd_of(program),
+        data_size_in: size,
+        data_in: frame.as_ptr() as u64,
+        data_size_out: size,
+        data_out: changed.as_mut_ptr() as u64,
+        repeat: 1,
+        ..TestAttr::default()
+    };
+    // SAFETY: both buffers outlive the call, and the kernel writes no more than
+    // `data_size_out` bytes, which is the length of the second.
+    unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
+    changed.truncate(attr.data_size_out as usize);
+    Ok((attr.verdict, changed))
+}
+
 /// Puts a socket filter program on a socket.
 pub fn attach_filter(socket: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     let program = program.as_raw_fd();

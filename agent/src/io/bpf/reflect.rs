@@ -1,0 +1,157 @@
+//! The reflector: for whom probes are answered, and by which program.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use agent_common::record::{ReflectCounters, ReflectKey, ReflectTarget};
+
+use super::{
+    Backend, BpfError, Kernel,
+    attach::{BPF_F_BEFORE, BPF_TCX_INGRESS},
+    ethtool, sys,
+};
+
+/// The program that answers probes on a link.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reflector {
+    /// XDP sends the answer from the driver.
+    Xdp,
+    /// tcx sends it back, after XDP and before the stack.
+    Tcx,
+}
+
+impl Reflector {
+    /// A stable name for status.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Xdp => "xdp",
+            Self::Tcx => "tcx",
+        }
+    }
+
+    /// The value of [`ReflectTarget::hook`].
+    pub const fn hook(self) -> u8 {
+        match self {
+            Self::Xdp => agent_common::record::reflect_hook::XDP,
+            Self::Tcx => agent_common::record::reflect_hook::TCX,
+        }
+    }
+}
+
+/// How probes are answered on one link; detached when dropped.
+#[derive(Debug)]
+pub struct Reflecting {
+    pub reflector: Reflector,
+    /// Of tcx, which has a program of its own for it.
+    _link: Option<OwnedFd>,
+}
+
+impl Kernel {
+    /// Makes ready to answer probes on an interface whose adverts come by
+    /// `backend`.
+    ///
+    /// What native XDP sends on one end of a veth pair is lost unless the other
+    /// end has an XDP program too, which nobody there can know: tcx answers
+    /// there, as it does beside a raw socket.
+    ///
+    /// # Errors
+    ///
+    /// The reason, where the machine lets us have neither.
+    pub fn reflect_on(
+        &self,
+        ifindex: u32,
+        ifname: &str,
+        backend: Backend,
+    ) -> Result<Reflecting, String> {
+        let by_xdp = match backend {
+            Backend::XdpGeneric => true,
+            Backend::XdpNative => ethtool::driver(ifname).is_some_and(|driver| driver != "veth"),
+            Backend::Tcx | Backend::RawSocket => false,
+        };
+        if by_xdp {
+            return Ok(Reflecting {
+                reflector: Reflector::Xdp,
+                _link: None,
+            });
+        }
+        let link = sys::link_create(
+            self.reflect_program.as_fd(),
+            ifindex,
+            BPF_TCX_INGRESS,
+            BPF_F_BEFORE,
+        )
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::EINVAL) => "this kernel has no tcx (Linux 6.6)".to_owned(),
+            Some(_) | None => error.to_string(),
+        })?;
+        Ok(Reflecting {
+            reflector: Reflector::Tcx,
+            _link: Some(link),
+        })
+    }
+
+    /// Answers probes for a virtual router from now on, in the place of what
+    /// its slot had before.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn set_target(&mut self, key: &ReflectKey, target: &ReflectTarget) -> Result<(), BpfError> {
+        if self.targets.get(&target.slot).is_some_and(|old| old != key) {
+            self.remove_target(target.slot)?;
+        }
+        sys::map_update(
+            self.reflect.as_fd(),
+            bytemuck::bytes_of(key),
+            bytemuck::bytes_of(target),
+        )
+        .map_err(failed("cannot set for whom probes are answered"))?;
+        self.targets.insert(target.slot, *key);
+        Ok(())
+    }
+
+    /// Answers none any more for a slot.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn remove_target(&mut self, slot: u32) -> Result<(), BpfError> {
+        let Some(key) = self.targets.remove(&slot) else {
+            return Ok(());
+        };
+        sys::map_delete(self.reflect.as_fd(), bytemuck::bytes_of(&key))
+            .map(drop)
+            .map_err(failed("cannot end answering probes"))
+    }
+
+    /// What became of the probes of a slot, summed over all CPUs; slot 0 counts
+    /// those of nobody here. Allocates.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn reflected(&self, slot: u32) -> Result<ReflectCounters, BpfError> {
+        let failed = failed("cannot read the counters of the reflector");
+        let cpus = aya::util::nr_cpus().map_err(|(_what, source)| failed(source))?;
+        let mut per_cpu = vec![ReflectCounters::default(); cpus];
+        let value = bytemuck::cast_slice_mut(per_cpu.as_mut_slice());
+        sys::map_lookup(self.reflected.as_fd(), &slot.to_ne_bytes(), value).map_err(failed)?;
+        let mut sum = ReflectCounters::default();
+        for ReflectCounters {
+            up,
+            down,
+            stale,
+            passed,
+        } in per_cpu
+        {
+            sum.up = sum.up.wrapping_add(up);
+            sum.down = sum.down.wrapping_add(down);
+            sum.stale = sum.stale.wrapping_add(stale);
+            sum.passed = sum.passed.wrapping_add(passed);
+        }
+        Ok(sum)
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(std::io::Error) -> BpfError {
+    move |source| BpfError::System { what, source }
+}
