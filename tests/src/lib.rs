@@ -18,6 +18,7 @@ pub mod decode;
 pub mod fixtures;
 pub mod forge;
 pub mod frr;
+pub mod initiator;
 pub mod interop;
 pub mod keepalived;
 pub mod netns;

@@ -155,6 +155,26 @@ pub fn sleep_until(time: u64) {
     };
 }
 
+/// The TTL or hop limit of what a socket sends.
+pub fn set_hops(socket: &std::net::UdpSocket, ipv6: bool, hops: libc::c_int) -> io::Result<()> {
+    let (level, option) = if ipv6 {
+        (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS)
+    } else {
+        (libc::IPPROTO_IP, libc::IP_TTL)
+    };
+    // SAFETY: the option takes one integer, of the size given.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const hops).cast(),
+            size_of_val(&hops) as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
 /// Runs `handler` on SIGINT and SIGTERM. It may only do what is
 /// async-signal-safe, such as storing to an atomic.
 pub fn on_interrupt(handler: extern "C" fn(libc::c_int)) {

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
 use self::values::{Values, fingerprint, given, seconds, words};
-use super::model::{Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip};
+use super::model::{
+    Config, FastDetect, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip,
+};
 use agent_common::Family;
 
 /// Shown in place of a password.
@@ -316,6 +318,7 @@ impl From<&Instance> for InstancePortrait {
             tracks,
             group,
             track_primary,
+            fast_detect,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -354,6 +357,8 @@ impl From<&Instance> for InstancePortrait {
         values.set("dont_track_primary", !track_primary);
         tracked::entries(tracks, &mut values);
         values.list("vrrp_sync_group", group);
+        let lease = |fast: &FastDetect| format!("lease {}ms", fast.lease.as_millis());
+        values.list("fast_detect", fast_detect.as_ref().map(lease));
         Self {
             name: name.clone(),
             vrid: vrid.get(),

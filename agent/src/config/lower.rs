@@ -10,6 +10,7 @@ mod address;
 mod address_options;
 mod advert;
 mod delays;
+mod fast;
 mod files;
 mod finish;
 mod firewall;

@@ -8,10 +8,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
+mod fast;
 mod packets;
 mod route;
 mod track;
 
+pub use self::fast::FastDetect;
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
 };
@@ -148,6 +150,7 @@ pub struct Instance {
     pub tracks: Vec<Track>,
     /// The `vrrp_sync_group` that it moves with.
     pub group: Option<String>,
+    pub fast_detect: Option<FastDetect>,
 }
 
 impl Instance {

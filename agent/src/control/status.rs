@@ -123,6 +123,9 @@ pub struct Instance {
     pub deadline_in_ms: Option<f64>,
     pub last_advert_ms_ago: Option<f64>,
     pub vips: Vec<Vip>,
+    /// Where `fast_detect` is on.
+    #[serde(default)]
+    pub fast_detect: Option<FastDetect>,
     /// As lines of the configuration, with numbers in place of names.
     #[serde(default)]
     pub routes: Vec<String>,
@@ -150,6 +153,23 @@ pub struct Tracker {
     /// It keeps the instance from taking part.
     pub fault: bool,
     pub detail: String,
+}
+
+/// What the kernel says of us to those who ask (S-BFD).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FastDetect {
+    /// `xdp` or `tcx`; none where no probe is answered.
+    pub reflector: Option<String>,
+    /// What a probe has to ask for.
+    pub discriminator: u32,
+    /// Probes that were told that we serve.
+    pub answered_up: u64,
+    /// That we do not: not Active.
+    pub answered_down: u64,
+    /// That we do not, although Active: the agent was not alive.
+    pub answered_stale: u64,
+    /// Not answered: with another destination than ours.
+    pub left_alone: u64,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -205,6 +225,30 @@ impl fmt::Display for Scheduling {
             "; other threads nice {}; {} KiB locked; umask {}",
             self.nice, self.locked_kib, self.umask
         )
+    }
+}
+
+impl fmt::Display for FastDetect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            reflector,
+            discriminator,
+            answered_up,
+            answered_down,
+            answered_stale,
+            left_alone: _,
+        } = self;
+        match reflector {
+            Some(by) => writeln!(
+                f,
+                "  probes for {discriminator:#010x} are answered by {by}: {answered_up} up, \
+                 {answered_down} down, {answered_stale} stale"
+            ),
+            None => writeln!(
+                f,
+                "  probes for {discriminator:#010x} are not answered: see the log"
+            ),
+        }
     }
 }
 
@@ -277,6 +321,9 @@ impl fmt::Display for Instance {
         for vip in &self.vips {
             let present = if vip.present { "on" } else { "not on" };
             writeln!(f, "  VIP {} {present} {}", vip.address, vip.interface)?;
+        }
+        if let Some(fast) = &self.fast_detect {
+            fast.fmt(f)?;
         }
         for route in &self.routes {
             writeln!(f, "  route {route}")?;

@@ -7,6 +7,7 @@ use std::{
     borrow::Cow,
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use agent_common::{
@@ -74,6 +75,8 @@ pub struct Port {
     pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
     pub group: Option<IpAddr>,
+    /// How long each advert of ours vouches for us before the reflector.
+    pub lease: Option<Duration>,
     essence: Essence,
 }
 
@@ -208,6 +211,14 @@ fn untracked(instance: &Instance) -> Vec<bool> {
     vips.map(|vip| vip.options.untracked).collect()
 }
 
+/// At least for as long as others wait for an advert: a shorter lease would
+/// make a healthy Active look hung.
+fn lease(instance: &Instance) -> Option<Duration> {
+    let adverts = u32::from(instance.down_factor).saturating_add(1);
+    let missed = instance.interval.duration().saturating_mul(adverts);
+    instance.fast_detect.map(|fast| fast.lease.max(missed))
+}
+
 /// Plans an instance on the machine as it is.
 ///
 /// # Errors
@@ -340,6 +351,7 @@ pub fn plan(
         untracked: untracked(instance),
         surplus,
         group,
+        lease: lease(instance),
         essence,
     })
 }

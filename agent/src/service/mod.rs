@@ -19,6 +19,7 @@ mod paths;
 mod picture;
 mod process;
 mod promote;
+mod reflect;
 mod refusals;
 mod reload;
 mod reports;
@@ -59,6 +60,7 @@ use self::{
     machine::Machine,
     picture::Pending,
     process::Placement,
+    reflect::Reflectors,
     reload::{Leaving, Marks},
     reports::Reporter,
     seat::Seat,
@@ -160,6 +162,7 @@ struct Service {
     held: Held,
     igmp: LocalIgmp,
     strangers: Strangers,
+    reflectors: Reflectors,
     pending: Pending,
     placement: Placement,
     debounce: Debounce,

@@ -178,6 +178,7 @@ impl Service {
                     let known = Known::all(world, &self.health);
                     status::Instance {
                         refused,
+                        fast_detect: self.fast_detect(instance, u32::from(slot)),
                         trackers: self.health.trackers(instance, world),
                         fault: snapshot
                             .fault
@@ -325,6 +326,7 @@ fn instance_status(
         counters: counters(&snapshot.counters),
         outcomes,
         refused: Vec::new(),
+        fast_detect: None,
     }
 }
 

@@ -78,6 +78,9 @@ impl Service {
         if let Some(rest) = self.held.rest() {
             self.look_within(rest);
         }
+        if acts {
+            self.reflect();
+        }
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);
         Ok(settled)

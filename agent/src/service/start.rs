@@ -10,8 +10,8 @@ use tracing::{info, warn};
 use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
     health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
-    picture::Pending, process::Placement, refusals, reload::named_interfaces, reports::Reporter,
-    strangers::Strangers,
+    picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
+    reports::Reporter, strangers::Strangers,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -170,6 +170,7 @@ impl Service {
             held,
             igmp: LocalIgmp::default(),
             strangers: Strangers::default(),
+            reflectors: Reflectors::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),

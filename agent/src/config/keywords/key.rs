@@ -113,6 +113,7 @@ pub enum InstanceKey {
     DownTimerAdverts,
     LowerPrioNoAdvert,
     HigherPrioSendAdvert,
+    FastDetect,
     V3ChecksumAsV2,
     OwnerIgnoreAdverts,
     McastDstIp,

@@ -99,6 +99,7 @@ pub fn finish(
         accept: firewall::accept(&draft, priority == u8::MAX, sink),
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
+        fast_detect: draft.fast_detect,
     };
     let mut instance = Instance {
         paces: paces(&instance, &globals.pacing),

@@ -16,7 +16,7 @@ use super::{track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
 use crate::config::lexer::{Span, Word};
-use crate::config::model::{IfName, Track, Vip};
+use crate::config::model::{FastDetect, IfName, Track, Vip};
 use crate::config::sink::Sink;
 use crate::config::tree::Statement;
 
@@ -56,6 +56,7 @@ pub struct Draft {
     pub down_factor: Option<u8>,
     pub lower_prio_no_advert: Option<bool>,
     pub higher_prio_send_advert: Option<bool>,
+    pub fast_detect: Option<FastDetect>,
     pub v3_checksum_as_v2: Option<bool>,
     pub owner_ignores: Option<bool>,
     pub packets: Packets,
@@ -182,6 +183,7 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::HigherPrioSendAdvert => {
             keep(&mut draft.higher_prio_send_advert, switch(statement, sink));
         }
+        K::FastDetect => draft.fast_detect = super::fast::fast_detect(statement, sink),
         K::V3ChecksumAsV2 => keep(&mut draft.v3_checksum_as_v2, switch(statement, sink)),
         K::OwnerIgnoreAdverts => keep(&mut draft.owner_ignores, switch(statement, sink)),
         K::Accept => draft.accept = Some((true, statement.span())),

@@ -8,7 +8,7 @@ use super::writer::Writer;
 use super::{Secrets, tracked, vip};
 use crate::config::lower::seconds;
 use crate::config::model::{
-    AnnouncePolicy, Instance, PacketPolicy, Password, Transport, V3Checksum,
+    AnnouncePolicy, FastDetect, Instance, PacketPolicy, Password, Transport, V3Checksum,
 };
 
 pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
@@ -46,6 +46,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         // Of all members together.
         group: _,
         track_primary,
+        fast_detect,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -65,6 +66,10 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
             V3Checksum::MessageOnly => true,
         };
         writer.switch("v3_checksum_as_v2", as_v2, false);
+        if let Some(FastDetect { lease }) = fast_detect {
+            let lease = format!("lease {}us", lease.as_micros());
+            writer.set("fast_detect", lease);
+        }
         self::announce(announce, writer);
         self::transport(transport, packets, writer);
         super::packets::policy(packets, writer);

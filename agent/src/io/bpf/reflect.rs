@@ -118,9 +118,13 @@ impl Kernel {
         let Some(key) = self.targets.remove(&slot) else {
             return Ok(());
         };
-        sys::map_delete(self.reflect.as_fd(), bytemuck::bytes_of(&key))
-            .map(drop)
-            .map_err(failed("cannot end answering probes"))
+        let failed = failed("cannot end answering probes");
+        sys::map_delete(self.reflect.as_fd(), bytemuck::bytes_of(&key)).map_err(&failed)?;
+        // Its successor in the slot counts from zero.
+        let cpus = aya::util::nr_cpus().map_err(|(_what, source)| failed(source))?;
+        let none = vec![ReflectCounters::default(); cpus];
+        let value = bytemuck::cast_slice(none.as_slice());
+        sys::map_update(self.reflected.as_fd(), &slot.to_ne_bytes(), value).map_err(failed)
     }
 
     /// What became of the probes of a slot, summed over all CPUs; slot 0 counts

@@ -2,12 +2,12 @@
 
 use std::{io, net::IpAddr};
 
-use agent_common::{Priority, record::WatchSlot, wire::frame::wire_address};
+use agent_common::{KernelTime, Priority, record::WatchSlot, wire::frame::wire_address};
 
 use super::Driver;
 use crate::{
     core::{Effect, InstanceId, State},
-    io::{announce::Which, lane::Report, netlink::batch::BatchResult, plan::Port},
+    io::{announce::Which, clock, lane::Report, netlink::batch::BatchResult, plan::Port},
 };
 
 /// Announcements of a single VIP that was put back.
@@ -64,6 +64,9 @@ impl Driver {
                 cause,
                 at,
             } => {
+                if from == State::Active {
+                    self.end_lease(id);
+                }
                 self.lane.report(Report::Transition {
                     id,
                     from,
@@ -87,8 +90,11 @@ impl Driver {
             return;
         };
         match port.advert.send(&self.sockets.transmitters, priority) {
-            Ok(()) if priority.is_release() => self.lane.report(Report::Released { id }),
-            Ok(()) => {}
+            Ok(()) if priority.is_release() => {
+                self.end_lease(id);
+                self.lane.report(Report::Released { id });
+            }
+            Ok(()) => self.renew_lease(id),
             Err(error) => {
                 self.counters.adverts_failed += 1;
                 let errno = error.raw_os_error().unwrap_or(0);
@@ -98,6 +104,28 @@ impl Driver {
                     errno,
                 });
             }
+        }
+    }
+
+    /// That this could be done says that the fast lane runs.
+    pub(super) fn renew_lease(&mut self, id: InstanceId) {
+        let lease = self.ports.port(id).and_then(|port| port.lease);
+        if let Some(lease) = lease {
+            self.set_lease(id, Some(clock::now().after(lease)));
+        }
+    }
+
+    fn end_lease(&mut self, id: InstanceId) {
+        if self.ports.port(id).is_some_and(|port| port.lease.is_some()) {
+            self.set_lease(id, None);
+        }
+    }
+
+    fn set_lease(&mut self, id: InstanceId, until: Option<KernelTime>) {
+        if let Some(maps) = &self.sockets.maps
+            && maps.lease(u32::from(id.0), until).is_err()
+        {
+            self.counters.watch_errors += 1;
         }
     }
 

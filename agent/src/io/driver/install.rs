@@ -61,6 +61,10 @@ impl Driver {
         if let Some(former) = self.ports.seat(id).and_then(|seat| seat.former.take()) {
             self.lane.give_back(Returned::Port(former));
         }
+        // A lease that is new in the configuration begins now.
+        if self.machine.snapshot(id).map(|snapshot| snapshot.state) == Some(State::Active) {
+            self.renew_lease(id);
+        }
         self.feed(Input::Up { id, source }, now);
         // Whoever configures a link that is new may have put our VIPs on it.
         if !self.remove_stray(id) && new_mac {

@@ -310,6 +310,9 @@ impl Driver {
                 State::Initialize | State::Active => None,
             };
             self.carry_out(Effect::Watch { id, active });
+            if snapshot.state == State::Active {
+                self.renew_lease(id);
+            }
         }
     }
 

@@ -52,6 +52,7 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::DownTimerAdverts), words(&[One(Kind::Number(1, 100))]) => "down_timer_adverts";
     instance(I::LowerPrioNoAdvert), SWITCH => "lower_prio_no_advert";
     instance(I::HigherPrioSendAdvert), SWITCH => "higher_prio_send_advert";
+    instance(I::FastDetect), special::FAST_DETECT => "fast_detect";
     instance(I::V3ChecksumAsV2), SWITCH => "v3_checksum_as_v2";
     instance(I::OwnerIgnoreAdverts), SWITCH => "owner_ignore_adverts";
     instance(I::SkipCheckAdvAddr), SWITCH => "skip_check_adv_addr";

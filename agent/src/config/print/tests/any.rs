@@ -279,6 +279,11 @@ fn instance() -> impl Strategy<Value = Instance> {
                         vips,
                         tracks: Vec::new(),
                         group: None,
+                        fast_detect: higher_prio_send_advert.then_some(
+                            crate::config::model::FastDetect {
+                                lease: Duration::from_millis(u64::from(down_factor) * 10),
+                            },
+                        ),
                         interface,
                     }
                 },

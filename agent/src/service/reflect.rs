@@ -1,0 +1,176 @@
+//! The reflector follows the instances: on each of their links a program that
+//! answers probes, and for each of them whether and how it is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agent_common::{
+    record::{InstanceFilter, InstanceKey, ReflectCounters, ReflectKey, ReflectTarget},
+    wire::bfd::discriminator,
+};
+use tracing::{error, info, warn};
+
+use super::Service;
+use crate::{
+    config::Instance,
+    control::status,
+    io::bpf::{Backend, Kernel, Reflecting, Reflector},
+};
+
+/// What the kernel was told.
+#[derive(Debug, Default)]
+pub(super) struct Reflectors {
+    /// By link, with the backend that was chosen for; `None` where neither
+    /// program can be had, which was said.
+    links: BTreeMap<u32, (Backend, Option<Reflecting>)>,
+    /// By slot.
+    targets: BTreeMap<u32, (ReflectKey, ReflectTarget)>,
+    /// That there is no BPF was said.
+    warned: bool,
+}
+
+impl Reflectors {
+    /// How probes are answered on a link.
+    pub(super) fn on(&self, ifindex: u32) -> Option<Reflector> {
+        let (_, reflecting) = self.links.get(&ifindex)?;
+        reflecting.as_ref().map(|found| found.reflector)
+    }
+
+    /// The program of a link, made ready when it is asked for first.
+    fn prepare(
+        &mut self,
+        kernel: &Kernel,
+        ifindex: u32,
+        name: &str,
+        backend: Backend,
+    ) -> Option<Reflector> {
+        if self
+            .links
+            .get(&ifindex)
+            .is_none_or(|(was, _)| *was != backend)
+        {
+            self.links.remove(&ifindex);
+            let reflecting = match kernel.reflect_on(ifindex, name, backend) {
+                Ok(reflecting) => {
+                    let by = reflecting.reflector.label();
+                    info!("{name}: answering S-BFD probes in {by}");
+                    Some(reflecting)
+                }
+                Err(reason) => {
+                    warn!("{name}: cannot answer S-BFD probes in the kernel: {reason}");
+                    None
+                }
+            };
+            self.links.insert(ifindex, (backend, reflecting));
+        }
+        self.on(ifindex)
+    }
+
+    fn tell(&mut self, kernel: &mut Kernel, key: ReflectKey, target: ReflectTarget) {
+        if self.targets.get(&target.slot) == Some(&(key, target)) {
+            return;
+        }
+        match kernel.set_target(&key, &target) {
+            Ok(()) => drop(self.targets.insert(target.slot, (key, target))),
+            Err(error) => error!("{error}"),
+        }
+    }
+
+    /// Ends what none of these needs.
+    fn retain(&mut self, kernel: &mut Kernel, slots: &BTreeSet<u32>, links: &BTreeSet<u32>) {
+        let unused: Vec<u32> = self
+            .targets
+            .keys()
+            .copied()
+            .filter(|slot| !slots.contains(slot))
+            .collect();
+        for slot in unused {
+            match kernel.remove_target(slot) {
+                Ok(()) => drop(self.targets.remove(&slot)),
+                Err(error) => error!("{error}"),
+            }
+        }
+        self.links.retain(|ifindex, _| links.contains(ifindex));
+    }
+}
+
+/// What asks for `instance`, and what is answered for, as the kernel side knows
+/// it for its adverts.
+fn target(
+    instance: &Instance,
+    (key, filter): &(InstanceKey, InstanceFilter),
+    reflector: Reflector,
+) -> (ReflectKey, ReflectTarget) {
+    let key = ReflectKey {
+        ifindex: key.ifindex,
+        vlan: key.vlan,
+        family: key.family,
+        _pad: 0,
+        discriminator: discriminator(instance.family, instance.vrid),
+    };
+    let target = ReflectTarget {
+        slot: filter.slot,
+        mac: filter.mac,
+        hook: reflector.hook(),
+        _pad: 0,
+        own: filter.own,
+    };
+    (key, target)
+}
+
+impl Service {
+    /// Brings the reflector in line with the instances. Not before the turn of
+    /// a successor: until then its predecessor answers.
+    pub(super) fn reflect(&mut self) {
+        let (mut slots, mut links) = (BTreeSet::new(), BTreeSet::new());
+        let instances = self.config.instances.iter().zip(&self.seats);
+        for (instance, seat) in instances.filter(|(instance, _)| instance.fast_detect.is_some()) {
+            let Some(kernel) = &mut self.kernel else {
+                if !std::mem::replace(&mut self.reflectors.warned, true) {
+                    warn!("fast_detect: without BPF no S-BFD probe is answered");
+                }
+                return;
+            };
+            let (Some(placed), true) = (&seat.placed, seat.installed.is_some()) else {
+                continue;
+            };
+            let ifindex = placed.0.ifindex;
+            let Some(backend) = self.links.by_index.get(&ifindex).map(|link| link.backend) else {
+                continue;
+            };
+            let name = instance.interface.as_str();
+            links.insert(ifindex);
+            let Some(reflector) = self.reflectors.prepare(kernel, ifindex, name, backend) else {
+                continue;
+            };
+            let (key, target) = target(instance, placed, reflector);
+            slots.insert(target.slot);
+            self.reflectors.tell(kernel, key, target);
+        }
+        if let Some(kernel) = &mut self.kernel {
+            self.reflectors.retain(kernel, &slots, &links);
+        }
+    }
+
+    /// What became of the probes of an instance.
+    pub(super) fn fast_detect(&self, instance: &Instance, slot: u32) -> Option<status::FastDetect> {
+        instance.fast_detect?;
+        let target = self.reflectors.targets.get(&slot);
+        let reflector = target.and_then(|(key, _)| self.reflectors.on(key.ifindex));
+        let kernel = self.kernel.as_ref();
+        let counters = kernel.and_then(|kernel| kernel.reflected(slot).ok());
+        let ReflectCounters {
+            up,
+            down,
+            stale,
+            passed,
+        } = counters.unwrap_or_default();
+        Some(status::FastDetect {
+            reflector: reflector.map(|reflector| reflector.label().to_owned()),
+            discriminator: discriminator(instance.family, instance.vrid),
+            answered_up: up,
+            answered_down: down,
+            answered_stale: stale,
+            left_alone: passed,
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! S-BFD probes of a plain initiator, answered by the kernel half of an agent.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use failoverd_tests::{
+    agent::Agent,
+    agents::{START, instance},
+    clock::{Deadline, monotonic, nanos},
+    initiator::{Initiator, Said},
+    require_agent,
+    router::{Router, State},
+    topology::Lan,
+};
+
+/// An answer takes microseconds; a machine that stands still longer than this
+/// makes other tests fail as well.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LEASE: Duration = Duration::from_millis(200);
+const VRID: u8 = 51;
+
+fn conf(lan: &Lan, priority: u8, fast: &str) -> String {
+    format!(
+        "vrrp_instance VI_1 {{\n interface eth0\n virtual_router_id {VRID}\n \
+         priority {priority}\n version 3\n advert_int 0.01\n {fast}\n \
+         virtual_ipaddress {{ {}/24 }}\n}}\n",
+        lan.vip()
+    )
+}
+
+/// Two agents, Active and Backup, and a third machine that asks.
+struct Trio {
+    agents: [Agent; 2],
+    lan: Lan,
+}
+
+impl Trio {
+    fn start(fast: &str) -> Result<Self> {
+        let lan = Lan::new(3)?;
+        let start = |index: usize, priority| {
+            Agent::start_conf(&lan.host(index).ns, &conf(&lan, priority, fast), "VI_1")
+        };
+        let agents = [start(0, 200)?, start(1, 100)?];
+        let trio = Self { agents, lan };
+        trio.wait_for([State::Active, State::Backup])?;
+        Ok(trio)
+    }
+
+    fn wait_for(&self, states: [State; 2]) -> Result<()> {
+        for (agent, state) in self.agents.iter().zip(states) {
+            agent.wait_state(state, START)?;
+        }
+        Ok(())
+    }
+
+    fn initiator(&self, of: usize) -> Result<Initiator> {
+        let target = self.lan.host(of).port.v4.into();
+        let yours = Initiator::documented(false, VRID);
+        Initiator::new(&self.lan.host(2).ns, "eth0", target, yours)
+    }
+}
+
+/// Until that is said; what was said instead.
+fn until(
+    initiator: &Initiator,
+    wanted: Option<Said>,
+    within: Duration,
+) -> Result<Vec<Option<Said>>> {
+    let deadline = Deadline::after(within);
+    let mut others = Vec::new();
+    loop {
+        let said = initiator.ask(Duration::from_millis(20))?;
+        if said == wanted {
+            return Ok(others);
+        }
+        others.push(said);
+        ensure!(!deadline.expired(), "still {said:?}, not {wanted:?}");
+    }
+}
+
+#[test]
+fn the_active_says_up_and_the_backup_admin_down() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("fast_detect on")?;
+    let [active, backup] = [trio.initiator(0)?, trio.initiator(1)?];
+    for _ in 0..100 {
+        assert_eq!(active.ask(PATIENCE)?, Some(Said::Up));
+        assert_eq!(backup.ask(PATIENCE)?, Some(Said::AdminDown));
+    }
+    let counted = |index: usize| -> Result<serde_json::Value> {
+        Ok(instance(&trio.agents[index].status()?)["fast_detect"].clone())
+    };
+    let [active, backup] = [counted(0)?, counted(1)?];
+    assert_eq!(
+        (&active["answered_up"], &active["answered_down"]),
+        (&100.into(), &0.into())
+    );
+    assert_eq!(
+        (&backup["answered_up"], &backup["answered_down"]),
+        (&0.into(), &100.into())
+    );
+    assert_eq!(active["discriminator"], Initiator::documented(false, VRID));
+    // On a veth, XDP has no way back.
+    assert_eq!(active["reflector"], "tcx");
+    Ok(())
+}
+
+#[test]
+fn nobody_answers_where_fast_detect_is_off() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("fast_detect off")?;
+    assert_eq!(trio.initiator(0)?.ask(PATIENCE)?, None);
+    assert!(instance(&trio.agents[0].status()?)["fast_detect"].is_null());
+    Ok(())
+}
+
+/// The agent cannot say that it hangs: its silence must.
+#[test]
+fn a_hung_active_is_up_for_one_lease_and_not_longer() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("fast_detect lease 200ms")?;
+    let initiator = trio.initiator(0)?;
+    assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    let began = monotonic();
+    trio.agents[0].freeze(true)?;
+    let before = until(&initiator, Some(Said::AdminDown), START)?;
+    let lasted = Duration::from_nanos(monotonic() - began);
+    assert!(
+        before.iter().all(|said| *said == Some(Said::Up)),
+        "{before:?}"
+    );
+    assert!(lasted + Duration::from_millis(20) >= LEASE, "{lasted:?}");
+    // And so it stays, for as long as it hangs.
+    for _ in 0..50 {
+        assert_eq!(initiator.ask(PATIENCE)?, Some(Said::AdminDown));
+    }
+    trio.agents[0].freeze(false)?;
+    until(&initiator, Some(Said::Up), START)?;
+    let status = trio.agents[0].status()?;
+    let stale = &instance(&status)["fast_detect"]["answered_stale"];
+    assert!(stale.as_u64().is_some_and(|stale| stale > 50), "{stale}");
+    Ok(())
+}
+
+#[test]
+fn what_is_said_follows_the_role() -> Result<()> {
+    require_agent!();
+    let mut trio = Trio::start("fast_detect on")?;
+    let backup = trio.initiator(1)?;
+    trio.agents[0].stop()?;
+    until(&backup, Some(Said::Up), START)?;
+    let active = trio.initiator(0)?;
+    assert_eq!(
+        active.ask(Duration::from_millis(100))?,
+        None,
+        "it has ended"
+    );
+    Ok(())
+}
+
+/// Of the same probes over generic XDP, which sends the answer itself, over
+/// tcx, and beside a raw socket.
+#[test]
+fn each_backend_answers() -> Result<()> {
+    require_agent!();
+    for (backend, reflector) in [
+        ("xdp-generic", "xdp"),
+        ("tcx", "tcx"),
+        ("raw-socket", "tcx"),
+    ] {
+        let lan = Lan::new(2)?;
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("conf");
+        std::fs::write(&file, conf(&lan, 200, "fast_detect on"))?;
+        let file = file.display().to_string();
+        let arguments = ["run", "--config", &file, "--backend", backend];
+        let agent = Agent::start_with(&lan.host(0).ns, &arguments, "VI_1")?;
+        let target = lan.host(0).port.v4.into();
+        let yours = Initiator::documented(false, VRID);
+        let initiator = Initiator::new(&lan.host(1).ns, "eth0", target, yours)?;
+        until(&initiator, Some(Said::Up), START).context(backend)?;
+        let status = agent.status()?;
+        assert_eq!(
+            instance(&status)["fast_detect"]["reflector"],
+            reflector,
+            "{backend}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn ipv6_is_answered() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(2)?;
+    let conf = format!(
+        "vrrp_instance VI_6 {{\n interface eth0\n virtual_router_id {VRID}\n priority 200\n \
+         version 3\n advert_int 0.01\n fast_detect on\n native_ipv6\n virtual_ipaddress {{\n \
+         {}/64\n {}/64\n }}\n}}\n",
+        lan.vip6_link_local(),
+        lan.vip6()
+    );
+    let agent = Agent::start_conf(&lan.host(0).ns, &conf, "VI_6")?;
+    agent.wait_state(State::Active, START)?;
+    let status = agent.status()?;
+    let source = instance(&status)["source"]
+        .as_str()
+        .context("a source")?
+        .parse()?;
+    let yours = Initiator::documented(true, VRID);
+    let initiator = Initiator::new(&lan.host(1).ns, "eth0", source, yours)?;
+    // The address of the neighbour has to be found first.
+    until(&initiator, Some(Said::Up), START)?;
+    for _ in 0..20 {
+        assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reload_switches_it_on_and_off() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("")?;
+    let initiator = trio.initiator(0)?;
+    assert_eq!(initiator.ask(Duration::from_millis(100))?, None);
+    trio.agents[0].write_conf(&conf(&trio.lan, 200, "fast_detect lease 300ms"))?;
+    assert_eq!(trio.agents[0].reload()?.code, Some(0));
+    until(&initiator, Some(Said::Up), START)?;
+    trio.agents[0].write_conf(&conf(&trio.lan, 200, ""))?;
+    assert_eq!(trio.agents[0].reload()?.code, Some(0));
+    until(&initiator, None, START)?;
+    trio.wait_for([State::Active, State::Backup])
+}
+
+/// Asked each millisecond while a successor takes over: nobody may hear that
+/// the Active does not serve, and no answer may be missing.
+#[test]
+fn an_upgrade_is_not_noticed() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("fast_detect on")?;
+    let initiator = trio.initiator(0)?;
+    assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (asked, heard) = std::thread::scope(|scope| -> Result<_> {
+        let asking = scope.spawn(|| -> Result<(u64, u64)> {
+            let (mut asked, mut heard) = (0, 0);
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let next = monotonic() + nanos(Duration::from_millis(1));
+                initiator.send()?;
+                asked += 1;
+                while let Some(said) =
+                    initiator.hear(Duration::from_nanos(next.saturating_sub(monotonic())))?
+                {
+                    ensure!(said == Said::Up, "{said:?} after {asked} probes");
+                    heard += 1;
+                }
+            }
+            while initiator.hear(PATIENCE)?.is_some() {
+                heard += 1;
+            }
+            Ok((asked, heard))
+        });
+        let ended = trio.agents[0].ask("upgrade", &[]);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        let counted = asking.join().expect("no panic")?;
+        let ended = ended?;
+        ensure!(ended.code == Some(0), "{ended:?}");
+        Ok(counted)
+    })?;
+    assert_eq!(heard, asked, "of {asked} probes");
+    assert!(asked > 20, "{asked}");
+    // And what answers now is the successor.
+    until(&initiator, Some(Said::Up), START)?;
+    let status = trio.agents[0].status()?;
+    assert_eq!(instance(&status)["fast_detect"]["reflector"], "tcx");
+    for _ in 0..50 {
+        assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    }
+    let status = trio.agents[0].status()?;
+    assert_eq!(instance(&status)["fast_detect"]["answered_down"], 0);
+    Ok(())
+}
