@@ -45,14 +45,23 @@ impl Agent {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_conf(ns: &Netns, conf: &str, instance: &str) -> Result<Self> {
+        Self::start_conf_with(ns, conf, instance, &[])
+    }
+
+    /// [`Self::start_conf`] with more flags.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_conf_with(ns: &Netns, conf: &str, instance: &str, flags: &[&str]) -> Result<Self> {
         let directory = directory()?;
         let path = directory.path().join(CONF);
         std::fs::write(&path, conf).context(CONF)?;
-        let arguments = [
+        let mut arguments = vec![
             "run".to_owned(),
             "--config".to_owned(),
             path.display().to_string(),
         ];
+        arguments.extend(flags.iter().map(ToString::to_string));
         Self::start_in(directory, ns, &arguments, instance)
     }
 

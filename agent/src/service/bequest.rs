@@ -161,6 +161,7 @@ impl Service {
             | Message::Farewell { .. }
             | Message::Ready
             | Message::Switched
+            | Message::Lease { .. }
             | Message::Refused { .. } => return false,
         }
         true

@@ -159,6 +159,7 @@ impl Heritage {
             | Message::Farewell { .. }
             | Message::Ready
             | Message::Switched
+            | Message::Lease { .. }
             | Message::Refused { .. } => return Err(invalid()),
         }
         Ok(false)
@@ -214,9 +215,12 @@ impl Service {
         let channel = &heritage.channel;
         let failed = |error: ChannelError| Failure::Heritage(error.to_string());
         channel.send(&Message::Ready, None).map_err(failed)?;
-        let turn = channel.receive(TURN).map_err(failed)?.0;
-        if turn != Message::Switch {
-            return Err(Failure::Heritage(format!("it says {turn:?}")));
+        loop {
+            match channel.receive(TURN).map_err(failed)?.0 {
+                Message::Lease { id, until_ns } => self.take_lease(id, until_ns),
+                Message::Switch => break,
+                other => return Err(Failure::Heritage(format!("it says {other:?}"))),
+            }
         }
         self.switch().await?;
         channel.send(&Message::Switched, None).map_err(failed)?;
@@ -259,6 +263,8 @@ impl Service {
         if !told || !self.fence().await {
             return Err(Failure::Heritage("its fast lane does not run".to_owned()));
         }
+        // Before our programs are asked.
+        self.reflect();
         match &self.kernel {
             Some(kernel) => kernel
                 .switch()

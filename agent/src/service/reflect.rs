@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use agent_common::{
+    KernelTime,
     record::{InstanceFilter, InstanceKey, ReflectCounters, ReflectKey, ReflectTarget},
     wire::bfd::discriminator,
 };
@@ -14,6 +15,7 @@ use crate::{
     config::Instance,
     control::status,
     io::bpf::{Backend, Kernel, Reflecting, Reflector},
+    upgrade::message::Message,
 };
 
 /// What the kernel was told.
@@ -119,7 +121,8 @@ fn target(
 
 impl Service {
     /// Brings the reflector in line with the instances. Not before the turn of
-    /// a successor: until then its predecessor answers.
+    /// a successor: until then its predecessor answers, and its leases are not
+    /// known.
     pub(super) fn reflect(&mut self) {
         let (mut slots, mut links) = (BTreeSet::new(), BTreeSet::new());
         let instances = self.config.instances.iter().zip(&self.seats);
@@ -148,6 +151,29 @@ impl Service {
         }
         if let Some(kernel) = &mut self.kernel {
             self.reflectors.retain(kernel, &slots, &links);
+        }
+    }
+
+    /// Until when each of our instances may be said to be served, for a
+    /// successor whose programs answer before it has taken over.
+    pub(super) fn leases(&self) -> Vec<Message> {
+        let slots = self.reflectors.targets.keys();
+        let leases = slots.filter_map(|slot| {
+            let until = self.kernel.as_ref()?.lease(*slot).ok()?;
+            Some(Message::Lease {
+                id: u16::try_from(*slot).ok()?,
+                until_ns: until?.nanos(),
+            })
+        });
+        leases.collect()
+    }
+
+    /// What [`Self::leases`] of a predecessor says.
+    pub(super) fn take_lease(&self, id: u16, until_ns: u64) {
+        if let Some(kernel) = &self.kernel
+            && let Err(error) = kernel.set_lease(u32::from(id), KernelTime(until_ns))
+        {
+            warn!("{error}");
         }
     }
 

@@ -243,7 +243,7 @@ impl Service {
         if !self.fence().await || self.lane.send(Command::Hold).is_err() {
             return Err(busy.to_owned());
         }
-        let result = match switch(&successor.channel) {
+        let result = match switch(&successor.channel, &self.leases()) {
             Ok(()) => self.hand_over_fast(fast).await,
             Err(reason) => Err(reason),
         };
@@ -349,9 +349,11 @@ fn resume(lane: &SlowEnd) {
 }
 
 /// Has the successor put its programs on the links.
-fn switch(channel: &Channel) -> Result<(), String> {
-    let answer = channel
-        .send(&Message::Switch, None)
+fn switch(channel: &Channel, leases: &[Message]) -> Result<(), String> {
+    let answer = leases
+        .iter()
+        .chain([&Message::Switch])
+        .try_for_each(|message| channel.send(message, None))
         .and_then(|()| channel.receive(SWITCH));
     match answer.map(|(message, _)| message) {
         Ok(Message::Switched) => Ok(()),

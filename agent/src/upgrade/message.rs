@@ -69,6 +69,11 @@ pub enum Message {
     },
     /// All was said: get ready.
     Prepare,
+    /// Until when an instance may be said to be served, CLOCK_MONOTONIC.
+    Lease {
+        id: u16,
+        until_ns: u64,
+    },
     /// Put your programs on the links.
     Switch,
     /// Everything was handed over. A static address, and whether it goes at the

@@ -39,7 +39,7 @@ pub struct Kernel {
     pub(super) reflect_program: OwnedFd,
     pub(super) reflect: OwnedFd,
     pub(super) reflected: OwnedFd,
-    leases: OwnedFd,
+    pub(super) leases: OwnedFd,
     instances: OwnedFd,
     counters: OwnedFd,
     latest: OwnedFd,

@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use agent_common::record::{ReflectCounters, ReflectKey, ReflectTarget};
+use agent_common::{
+    KernelTime,
+    record::{Lease, ReflectCounters, ReflectKey, ReflectTarget},
+};
 
 use super::{
     Backend, BpfError, Kernel,
@@ -125,6 +128,33 @@ impl Kernel {
         let none = vec![ReflectCounters::default(); cpus];
         let value = bytemuck::cast_slice(none.as_slice());
         sys::map_update(self.reflected.as_fd(), &slot.to_ne_bytes(), value).map_err(failed)
+    }
+
+    /// Until when a slot may be said to be served; `None` where it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`].
+    pub fn lease(&self, slot: u32) -> Result<Option<KernelTime>, BpfError> {
+        let mut lease = Lease::default();
+        let value = bytemuck::bytes_of_mut(&mut lease);
+        sys::map_lookup(self.leases.as_fd(), &slot.to_ne_bytes(), value)
+            .map_err(failed("cannot read a lease"))?;
+        Ok(Some(KernelTime(lease.until_ns)).filter(|until| until.nanos() > 0))
+    }
+
+    /// As the fast lane does, before it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`BpfError::System`] for a slot that does not exist.
+    pub fn set_lease(&self, slot: u32, until: KernelTime) -> Result<(), BpfError> {
+        let lease = Lease {
+            until_ns: until.nanos(),
+        };
+        let value = bytemuck::bytes_of(&lease);
+        sys::map_update(self.leases.as_fd(), &slot.to_ne_bytes(), value)
+            .map_err(failed("cannot set a lease"))
     }
 
     /// What became of the probes of a slot, summed over all CPUs; slot 0 counts
