@@ -25,6 +25,7 @@ mod transport;
 mod traps;
 mod useless;
 mod value;
+mod vmac;
 
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
@@ -99,12 +100,13 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         .map(|statement| instance::lower(statement, sink))
         .collect();
     let mut seen = across::Seen::default();
+    let mut vmacs = vmac::Names::new(&drafts, &globals);
     let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
             let place = draft.place();
-            let instance = finish::finish(draft, &globals, sink)?;
+            let instance = finish::finish(draft, &globals, &mut vmacs, sink)?;
             seen.instance(&instance, place, sink);
             Some(instance)
         })

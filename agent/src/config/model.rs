@@ -9,10 +9,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 mod packets;
+mod virtual_mac;
 
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
 };
+pub use self::virtual_mac::{VirtualMac, mac_text};
 pub use super::address::{AddressOptions, Firewall, StaticAddress};
 use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
@@ -133,6 +135,8 @@ pub struct Instance {
     /// The loss of the instance's own interface is a fault as well: false for
     /// `dont_track_primary`.
     pub track_primary: bool,
+    /// VIPs are on an interface of their own, with the virtual MAC address.
+    pub virtual_mac: Option<VirtualMac>,
 }
 
 impl Instance {
@@ -142,6 +146,20 @@ impl Instance {
             .iter()
             .filter(|vip| vip.advertised)
             .map(|vip| vip.address)
+    }
+
+    /// The interface that a VIP is put on: its own `dev`, else that of the
+    /// instance. The virtual MAC address is for VIPs of the instance's family
+    /// alone (RFC 9568 7.3).
+    pub fn home<'a>(&'a self, vip: &'a Vip) -> &'a IfName {
+        let is_v6 = match self.family {
+            Family::V4 => false,
+            Family::V6 => true,
+        };
+        let own = self.virtual_mac.as_ref();
+        let own = own.filter(|_| vip.address.is_ipv6() == is_v6);
+        let own = own.map_or(&self.interface, |own| &own.name);
+        vip.device.as_ref().unwrap_or(own)
     }
 }
 

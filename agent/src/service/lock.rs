@@ -104,13 +104,21 @@ fn wanted(instance: &Instance) -> impl Iterator<Item = Wanted<'_>> {
     std::iter::once(router).chain(vips)
 }
 
-fn router_name(instance: &Instance) -> String {
+/// The name of the lock of a virtual router on this machine.
+pub fn router_name(instance: &Instance) -> String {
     let family = match instance.family {
         Family::V4 => "ipv4",
         Family::V6 => "ipv6",
     };
     let (interface, vrid) = (&instance.interface, instance.vrid);
     format!("{PREFIX}{interface}/{family}/{vrid}")
+}
+
+/// No agent holds this lock.
+pub fn is_free(name: &str) -> bool {
+    SocketAddr::from_abstract_name(name.as_bytes())
+        .and_then(|address| UnixListener::bind_addr(&address))
+        .is_ok()
 }
 
 /// How many locks there may be; the limit of descriptors is raised as far as

@@ -25,6 +25,7 @@ mod signals;
 mod start;
 mod statics;
 mod strangers;
+mod vmac;
 
 use std::{
     collections::BTreeMap,
@@ -61,6 +62,7 @@ use self::{
     seat::Seat,
     signals::{Signals, Wish},
     strangers::Strangers,
+    vmac::VirtualLinks,
 };
 pub use self::{dumps::Dumps, failure::Failure, links::BackendPolicy};
 use crate::{
@@ -158,6 +160,7 @@ struct Service {
     dropped: u64,
     locks: Locks,
     machine: Machine,
+    virtual_links: VirtualLinks,
 }
 
 /// Runs until a signal ends it.
@@ -367,6 +370,7 @@ impl Service {
             }
         }
         self.machine.end();
+        self.virtual_links.end();
         self.hear().await;
         self.igmp.restore();
         info!("Stopped failoverd");

@@ -23,6 +23,10 @@ impl Service {
                 return Ok(());
             }
         };
+        let linked = self.provide_links(&world)?;
+        if self.virtual_links.take_changed() {
+            world = survey(&self.handle).await.unwrap_or(world);
+        }
         self.igmp.disable(self.config.disable_local_igmp);
         let settling = self
             .debounce
@@ -50,7 +54,7 @@ impl Service {
             true => survey(&self.handle).await.unwrap_or(world),
             false => world,
         };
-        settled &= self.send_retired();
+        settled &= linked & self.send_retired();
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;
         }
@@ -66,6 +70,21 @@ impl Service {
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);
         Ok(())
+    }
+
+    /// Interfaces with virtual MAC addresses, for instances that are leaving as
+    /// well. False when it should be tried again.
+    fn provide_links(&mut self, world: &World) -> Result<bool, Failure> {
+        let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+        let instances = &self.config.instances;
+        match self.virtual_links.apply(instances, leaving, world) {
+            Ok(()) => Ok(true),
+            Err(failure) if !self.running => Err(failure),
+            Err(failure) => {
+                error!("{failure}");
+                Ok(false)
+            }
+        }
     }
 
     /// One instance on the machine as it is; false when it should be tried again.

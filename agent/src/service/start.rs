@@ -1,7 +1,11 @@
 //! From a configuration to a running fast lane, in an order that leaves the
 //! machine untouched when something is missing.
 
-use std::{collections::BTreeMap, io, os::fd::AsFd};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    os::fd::AsFd,
+};
 
 use agent_common::Family;
 use tokio::sync::mpsc;
@@ -11,7 +15,7 @@ use super::{
     Failure, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce, held::Held,
     igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
     process::Placement, refusals, reload::named_interfaces, reports::Reporter,
-    strangers::Strangers,
+    strangers::Strangers, vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, Instance, Vip},
@@ -55,7 +59,7 @@ impl Service {
         let world = look(&handle).await?;
         if !config.interfaces.dynamic {
             let names = config.instances.iter().flat_map(named_interfaces);
-            check_interfaces(names, &world)?;
+            check_interfaces(names, &config, &world)?;
         }
         let (tell, refused) = mpsc::channel(refusals::ROOM);
         let mut kernel = load_kernel(&options, tell)?;
@@ -151,6 +155,7 @@ impl Service {
             config,
             locks,
             machine,
+            virtual_links: VirtualLinks::default(),
         })
     }
 }
@@ -165,9 +170,15 @@ async fn look(handle: &rtnetlink::Handle) -> Result<World, Failure> {
 /// A name that is no interface's is a slip more often than a wish.
 pub(super) fn check_interfaces<'a>(
     mut names: impl Iterator<Item = &'a str>,
+    config: &Config,
     world: &World,
 ) -> Result<(), Failure> {
-    match names.find(|name| world.link(name).is_none()) {
+    let ours = config
+        .instances
+        .iter()
+        .filter_map(|i| i.virtual_mac.as_ref());
+    let ours: BTreeSet<&str> = ours.map(|vmac| vmac.name.as_str()).collect();
+    match names.find(|name| world.link(name).is_none() && !ours.contains(name)) {
         None => Ok(()),
         Some(name) => {
             let names: Vec<_> = world.links.iter().map(|link| link.name.as_str()).collect();
@@ -236,8 +247,9 @@ fn remove_strays(
 ) -> Result<(), Failure> {
     for instance in &config.instances {
         let home = |vip: &Vip| {
-            let name = vip.device.as_ref().unwrap_or(&instance.interface);
-            world.link(name.as_str()).map(|link| link.ifindex)
+            world
+                .link(instance.home(vip).as_str())
+                .map(|link| link.ifindex)
         };
         let placed = instance
             .vips
@@ -255,7 +267,7 @@ fn remove_strays(
                     "({}) VIP {} is on {} already, as after a crash: removing it",
                     instance.name,
                     vip.address,
-                    vip.device.as_ref().unwrap_or(&instance.interface)
+                    instance.home(vip)
                 );
             } else {
                 // Asked for all the same: a missing permission shows.

@@ -17,20 +17,26 @@ use rustix::{
     time::Timespec,
 };
 
-use crate::{config::Instance, io::netlink::survey::World};
+use crate::{
+    config::Instance,
+    io::netlink::{macvlan::MARK, survey::World},
+};
 
 /// Name of the environment variable that carries the descriptor number.
 pub const GUARD_FD: &str = "FAILOVERD_GUARD_FD";
 
 /// Family of a record that says that the agent runs.
 pub const READY: u8 = 1;
+/// Family of a record that names an interface with a virtual MAC address: to
+/// be taken down, or with a `prefix` of 1 removed, when the VIPs are.
+pub const LINK: u8 = 2;
 
 /// One address, or with family 0 the start of a new list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct GuardRecord {
     pub ifindex: u32,
-    /// 4 or 6; 0 forgets everything told before; [`READY`].
+    /// 4 or 6; 0 forgets everything told before; [`READY`]; [`LINK`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
@@ -86,8 +92,9 @@ impl GuardPipe {
     pub fn tell<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>, world: &World) {
         let mut records = vec![GuardRecord::zeroed()];
         for instance in instances {
+            records.extend(virtual_link(instance, world));
             for vip in &instance.vips {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
+                let home = instance.home(vip);
                 let Some(link) = world.link(home.as_str()) else {
                     continue;
                 };
@@ -137,6 +144,18 @@ impl GuardPipe {
         }
         Ok(())
     }
+}
+
+fn virtual_link(instance: &Instance, world: &World) -> Option<GuardRecord> {
+    let vmac = instance.virtual_mac.as_ref()?;
+    let link = world.link(vmac.name.as_str())?;
+    let good = link.macvlan_of.is_some() && link.mac == vmac.mac;
+    good.then(|| GuardRecord {
+        ifindex: link.ifindex,
+        family: LINK,
+        prefix: link.alias.starts_with(MARK).into(),
+        ..GuardRecord::zeroed()
+    })
 }
 
 #[cfg(test)]

@@ -36,7 +36,10 @@ use crate::{
     config::{AddressOptions, Vip},
     io::{
         clock,
-        netlink::batch::{AddressPlan, CommandSocket},
+        netlink::{
+            batch::{AddressPlan, CommandSocket},
+            macvlan,
+        },
         sched, sys,
     },
 };
@@ -350,6 +353,26 @@ impl Ward {
         }
     }
 
+    /// Interfaces with virtual MAC addresses must not stay up.
+    fn remove_links(&self, manner: &mut dyn Manner) {
+        let links = self.addresses.iter();
+        for link in links.filter(|record| record.family == guard::LINK) {
+            let done = match link.prefix {
+                0 => macvlan::take_down(link.ifindex),
+                _ => macvlan::remove(link.ifindex),
+            };
+            match done {
+                Ok(()) => {}
+                // The agent has removed it.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(error) => manner.say(format_args!(
+                    "cannot remove interface {} of the dead agent: {error}",
+                    link.ifindex
+                )),
+            }
+        }
+    }
+
     fn remove_addresses(&self, manner: &mut dyn Manner) {
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
         let mut plan = AddressPlan::new(vips.iter().map(|(vip, ifindex)| (vip, *ifindex)));
@@ -359,6 +382,7 @@ impl Ward {
                 "cannot remove the VIPs of the dead agent: {error}"
             ));
         }
+        self.remove_links(manner);
     }
 }
 

@@ -109,6 +109,7 @@ impl Check {
             tracked_addresses: Vec::new(),
             track_interfaces: Vec::new(),
             track_primary: true,
+            virtual_mac: None,
         })
     }
 

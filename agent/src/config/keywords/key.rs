@@ -53,6 +53,7 @@ pub enum GlobalKey {
     NftablesPriority,
     NftablesIfindex,
     NftablesCounters,
+    VmacPrefix,
     Files(FilesKey),
 }
 
@@ -114,6 +115,8 @@ pub enum InstanceKey {
     NoAccept,
     PromoteSecondaries,
     NoVirtualIpaddress,
+    UseVmac,
+    VmacXmitBase,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.

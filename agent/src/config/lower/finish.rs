@@ -13,16 +13,21 @@ use super::global::Globals;
 use super::instance::Draft;
 use super::transport::transport;
 use super::useless::useless;
-use super::{strict, traps};
+use super::{strict, traps, vmac};
 use crate::config::diagnostic::Code;
-use crate::config::model::{IfName, Instance, Pace, Pacing, V3Checksum, Vip};
+use crate::config::model::{IfName, Instance, Pacing, V3Checksum, Vip};
 use crate::config::sink::Sink;
 
 /// Addresses that the count field of an advert can stand for.
 pub const MAX_ADVERTISED: usize = u8::MAX as usize;
 
 /// `None` where the instance cannot be used; the reason is reported.
-pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<Instance> {
+pub fn finish(
+    mut draft: Draft,
+    globals: &Globals,
+    vmacs: &mut vmac::Names,
+    sink: &mut Sink,
+) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
     strict::enforce(&mut draft, globals, sink);
     let interface = required_interface(&draft, sink);
@@ -55,7 +60,7 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
     let higher_send = draft
         .higher_prio_send_advert
         .or(globals.higher_prio_send_advert);
-    let instance = Instance {
+    let mut instance = Instance {
         name,
         track_interfaces: track_interfaces(&draft, &interface, sink),
         track_primary: !draft.dont_track_primary,
@@ -77,31 +82,30 @@ pub fn finish(mut draft: Draft, globals: &Globals, sink: &mut Sink) -> Option<In
         transport: transport?,
         password,
         v3_checksum,
-        announce: draft.garp.policy(&globals.garp),
+        announce: draft.garp.policy(&globals.garp, draft.vmac.is_some()),
         packets,
         paces: Vec::new(),
         vips: vips?,
         accept: firewall::accept(&draft, priority == u8::MAX, sink),
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
+        virtual_mac: None,
     };
-    let instance = Instance {
-        paces: paces(&instance, &globals.pacing),
-        ..instance
-    };
+    vmacs.settle(&draft, &mut instance, sink);
+    pace(&mut instance, &globals.pacing);
     traps::instance(&draft, &instance, globals, sink);
     let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
     good.then_some(instance)
 }
 
-/// Of the interfaces that its VIPs are on.
-fn paces(instance: &Instance, pacing: &Pacing) -> Vec<Pace> {
-    let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+/// Gives it the limits of the interfaces that its VIPs are on.
+fn pace(instance: &mut Instance, pacing: &Pacing) {
+    let homes = instance.vips.iter().map(|vip| instance.home(vip));
     let names: BTreeSet<&IfName> = homes.chain([&instance.interface]).collect();
-    names
+    instance.paces = names
         .into_iter()
         .filter_map(|name| pacing.of(name))
-        .collect()
+        .collect();
 }
 
 fn required_interface(draft: &Draft, sink: &mut Sink) -> Option<IfName> {

@@ -89,6 +89,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         tracked_addresses: vec![],
         track_interfaces: vec![],
         track_primary: true,
+        virtual_mac: None,
     }
 }
 

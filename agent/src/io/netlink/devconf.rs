@@ -15,6 +15,26 @@ const IFLA_AF_SPEC: u16 = 26;
 const IFLA_INET_CONF: u16 = 1;
 const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 
+/// A setting of IPv4 on a link, by its number in linux/ip.h.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Ipv4Conf {
+    Forwarding = 1,
+    RpFilter = 8,
+    ArpIgnore = 19,
+    PromoteSecondaries = IPV4_DEVCONF_PROMOTE_SECONDARIES,
+}
+
+/// Sets net.ipv4.conf.IF.`conf`.
+///
+/// # Errors
+///
+/// As [`promote_secondaries`].
+pub fn set(ifindex: u32, conf: Ipv4Conf, value: u32) -> io::Result<()> {
+    let request = request(ifindex, conf, value);
+    RequestSocket::open(NETLINK_ROUTE)?.submit(&request, request.count())
+}
+
 /// net.ipv4.conf.IF.promote_secondaries: whether the removal of an address
 /// leaves the others of its subnet on the link.
 ///
@@ -22,11 +42,10 @@ const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 ///
 /// Without CAP_NET_ADMIN, or when the link is gone.
 pub fn promote_secondaries(ifindex: u32, on: bool) -> io::Result<()> {
-    let request = request(ifindex, on);
-    RequestSocket::open(NETLINK_ROUTE)?.submit(&request, request.count())
+    set(ifindex, Ipv4Conf::PromoteSecondaries, on.into())
 }
 
-fn request(ifindex: u32, on: bool) -> Builder {
+fn request(ifindex: u32, setting: Ipv4Conf, value: u32) -> Builder {
     let mut request = Builder::default();
     request.message(libc::RTM_SETLINK, REQUEST_ACK, |message| {
         // struct ifinfomsg: family, padding, type, index, flags, change.
@@ -36,8 +55,7 @@ fn request(ifindex: u32, on: bool) -> Builder {
         message.nested(IFLA_AF_SPEC, |families| {
             families.nested(libc::AF_INET as u16, |inet| {
                 inet.nested(IFLA_INET_CONF, |conf| {
-                    let value = u32::from(on).to_ne_bytes();
-                    conf.attribute(IPV4_DEVCONF_PROMOTE_SECONDARIES, &value);
+                    conf.attribute(setting as u16, &value.to_ne_bytes());
                 });
             });
         });

@@ -243,6 +243,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                             .filter(|name| *name != interface)
                             .collect(),
                         track_primary: vips.len() % 2 == 0,
+                        virtual_mac: None,
                         vips,
                         interface,
                     }
