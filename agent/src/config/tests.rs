@@ -8,6 +8,7 @@ mod machine;
 pub(super) mod seeds;
 mod values;
 mod verdicts;
+mod vmac;
 
 pub(super) use self::verdicts::corpus;
 use super::{Code, Config, Diagnostic, Instance, Loaded, parse_str};

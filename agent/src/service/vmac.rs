@@ -27,8 +27,8 @@ use crate::{
 pub(super) struct VirtualLinks {
     /// Those in use by index, and whether they are ours to remove.
     known: BTreeMap<u32, bool>,
-    /// Links below on which we set arp_ignore.
-    silenced: BTreeSet<u32>,
+    /// What we set on links below.
+    silenced: BTreeSet<(u32, Ipv4Conf)>,
     /// What agents that crashed left was looked for.
     swept: bool,
     changed: bool,
@@ -51,7 +51,7 @@ impl VirtualLinks {
     ) -> Result<(), Failure> {
         let exists = |ifindex: &u32| world.links.iter().any(|link| link.ifindex == *ifindex);
         self.known.retain(|ifindex, _| exists(ifindex));
-        self.silenced.retain(exists);
+        self.silenced.retain(|(ifindex, _)| exists(ifindex));
         let (mut wanted, mut bases, mut first) = (BTreeSet::new(), BTreeSet::new(), Ok(()));
         let mut held = BTreeSet::new();
         for instance in leaving {
@@ -91,8 +91,9 @@ impl VirtualLinks {
         for ifindex in self.unwanted(&wanted, world) {
             self.remove(ifindex);
         }
-        let over: Vec<u32> = self.silenced.difference(&bases).copied().collect();
-        over.into_iter().for_each(|base| self.unsilence(base));
+        let mut over = self.silenced.clone();
+        over.retain(|(base, _)| !bases.contains(base));
+        over.into_iter().for_each(|place| self.unsilence(place));
         first
     }
 
@@ -109,8 +110,8 @@ impl VirtualLinks {
                 self.remove(ifindex);
             }
         }
-        for base in std::mem::take(&mut self.silenced) {
-            self.unsilence(base);
+        for place in std::mem::take(&mut self.silenced) {
+            self.unsilence(place);
         }
     }
 
@@ -220,25 +221,31 @@ impl VirtualLinks {
         }
     }
 
-    /// The link below must not answer ARP for VIPs with its own address.
+    /// The link below must not speak of VIPs with its own address: neither
+    /// answer ARP for them, nor ask in their name, from which hosts learn too.
     fn silence(&mut self, base: &Link) {
-        if self.silenced.contains(&base.ifindex)
-            || conf("ipv4", &base.name, "arp_ignore") != Some(0)
-        {
-            return;
-        }
-        match devconf::set(base.ifindex, Ipv4Conf::ArpIgnore, 1) {
-            Ok(()) => drop(self.silenced.insert(base.ifindex)),
-            Err(error) => warn!("cannot set arp_ignore on {}: {error}", base.name),
+        for (label, setting, value) in [
+            ("arp_ignore", Ipv4Conf::ArpIgnore, 1),
+            // 1 would do for VIPs of other subnets only.
+            ("arp_announce", Ipv4Conf::ArpAnnounce, 2),
+        ] {
+            let place = (base.ifindex, setting);
+            if self.silenced.contains(&place) || conf("ipv4", &base.name, label) != Some(0) {
+                continue;
+            }
+            match devconf::set(base.ifindex, setting, value) {
+                Ok(()) => drop(self.silenced.insert(place)),
+                Err(error) => warn!("cannot set {label} on {}: {error}", base.name),
+            }
         }
     }
 
-    fn unsilence(&mut self, base: u32) {
-        self.silenced.remove(&base);
-        match devconf::set(base, Ipv4Conf::ArpIgnore, 0) {
+    fn unsilence(&mut self, place: (u32, Ipv4Conf)) {
+        self.silenced.remove(&place);
+        match devconf::set(place.0, place.1, 0) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
-            Err(error) => warn!("cannot put arp_ignore back: {error}"),
+            Err(error) => warn!("cannot put arp_ignore and arp_announce back: {error}"),
         }
     }
 }
@@ -273,6 +280,7 @@ fn configure(instance: &Instance, vmac: &VirtualMac, base: &Link, ifindex: u32) 
     for (label, setting, value) in [
         // Not for the addresses of the link below.
         ("arp_ignore", Ipv4Conf::ArpIgnore, 1),
+        ("arp_announce", Ipv4Conf::ArpAnnounce, 2),
         ("rp_filter", Ipv4Conf::RpFilter, rp_filter),
         // The removal of one VIP leaves the others.
         ("promote_secondaries", Ipv4Conf::PromoteSecondaries, 1),

@@ -16,11 +16,12 @@ const IFLA_INET_CONF: u16 = 1;
 const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 
 /// A setting of IPv4 on a link, by its number in linux/ip.h.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u16)]
 pub enum Ipv4Conf {
     Forwarding = 1,
     RpFilter = 8,
+    ArpAnnounce = 18,
     ArpIgnore = 19,
     PromoteSecondaries = IPV4_DEVCONF_PROMOTE_SECONDARIES,
 }
