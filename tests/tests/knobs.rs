@@ -146,7 +146,121 @@ fn unicast_with_the_old_checksum() -> Result<()> {
         &unicast(theirs, ours, "old_unicast_checksum"),
     );
     let new = conf(&router(&lan, 100), "", &unicast(ours, theirs, ""));
-    hand_over(&lan, &old, &new)?;
+    let (_, agent) = hand_over(&lan, &old, &new)?;
+    // What was heard is not forgotten by a reload: a Backup says nothing that
+    // it could be heard from again.
+    agent.write_conf(&new.replacen("  interface ", "garp_master_repeat 3\n  interface ", 1))?;
+    let ended = agent.reload()?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    ensure!(
+        ended.output.concat().contains("keeps its state"),
+        "{ended:?}"
+    );
+    let below = old.replace("priority 150", "priority 50");
+    let keepalived = Keepalived::start_with(&lan.host(1).ns, &below, "VI_1")?;
+    never(Duration::from_secs(2), "a second Active", || {
+        let lines = keepalived.process().lines();
+        let active = lines
+            .iter()
+            .any(|line| line.text.contains("Entering MASTER"));
+        active.then_some(())
+    })
+}
+
+/// What a reload asks for holds for what waits already.
+#[test]
+fn a_reload_changes_the_distance_of_announcements() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(1)?;
+    let host = lan.host(0);
+    let capture = Capture::start(&host.ns, "eth0")?;
+    let conf = |globals: &str| conf(&router(&lan, 100), globals, "garp_master_repeat 40");
+    let agent = Agent::start_conf(&host.ns, &conf("vrrp_garp_interval 600"), "VI_1")?;
+    wait(&agent, "active")?;
+    eventually(PATIENCE, "the first announcement", || {
+        (capture.garps().len() == 1).then_some(())
+    })?;
+    agent.write_conf(&conf("vrrp_garp_interval 0.01"))?;
+    ensure!(agent.reload()?.code == Some(0));
+    eventually(PATIENCE, "the others", || {
+        (capture.garps().len() >= 40).then_some(())
+    })?;
+    Ok(())
+}
+
+/// Without a limit nothing may be left that waits for it.
+#[test]
+fn a_limit_that_goes_leaves_nothing_unsaid() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(1)?;
+    let host = lan.host(0);
+    let mut router = router(&lan, 100);
+    router.vips.push(("192.0.2.201".parse()?, 24));
+    let capture = Capture::start(&host.ns, "eth0")?;
+    let conf = |globals: &str| {
+        conf(
+            &router,
+            globals,
+            "garp_master_repeat 2\ngarp_master_delay 0",
+        )
+    };
+    let agent = Agent::start_conf(&host.ns, &conf("vrrp_garp_interval 600"), "VI_1")?;
+    wait(&agent, "active")?;
+    agent.write_conf(&conf(""))?;
+    ensure!(agent.reload()?.code == Some(0));
+    eventually(PATIENCE, "the second VIP", || {
+        let garps = capture.garps();
+        let second = garps
+            .iter()
+            .filter(|(_, garp)| IpAddr::from(garp.address) == router.vips[1].0);
+        (second.count() > 0).then_some(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_reload_changes_groups_ttl_and_limits_of_senders() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(2)?;
+    let host = lan.host(0);
+    let capture = Capture::start(&host.ns, "eth0")?;
+    let conf = |globals: &str, lines: &str| conf(&router(&lan, 100), globals, lines);
+    let agent = Agent::start_conf(&host.ns, &conf("", ""), "VI_1")?;
+    wait(&agent, "active")?;
+    let reload = |text: &str| -> Result<usize> {
+        agent.write_conf(text)?;
+        let mark = capture.mark();
+        ensure!(agent.reload()?.code == Some(0));
+        Ok(mark)
+    };
+    let sends = |mark: usize, to: IpAddr, ttl: u8| {
+        capture.wait_from(mark, "such an advert", PATIENCE, |frame| {
+            let advert = frame.advert()?;
+            (advert.destination == to && advert.ttl == ttl).then_some(())
+        })
+    };
+    let group: IpAddr = "224.0.0.77".parse()?;
+    sends(
+        reload(&conf("vrrp_mcast_group4 224.0.0.77", ""))?,
+        group,
+        255,
+    )?;
+    let groups = || host.ns.sh("ip maddress show dev eth0");
+    ensure!(groups()?.contains("224.0.0.77"), "{}", groups()?);
+    eventually(PATIENCE, "the old group is left", || {
+        (!groups().ok()?.contains("224.0.0.18")).then_some(())
+    })?;
+    let own: IpAddr = lan.host(0).port.v4.into();
+    let peer: IpAddr = lan.host(1).port.v4.into();
+    let unicast =
+        |ttl: u8| format!("unicast_src_ip {own}\nunicast_ttl {ttl}\nunicast_peer {{\n{peer}\n}}");
+    sends(reload(&conf("", &unicast(9)))?, peer, 9)?;
+    sends(reload(&conf("", &unicast(8)))?, peer, 8)?;
+    let before = agent.transitions().len();
+    agent.write_conf(&conf("", &unicast(8)))?;
+    let again = agent.reload()?;
+    ensure!(again.output.concat().contains("nothing"), "{again:?}");
+    ensure!(agent.transitions().len() == before);
     Ok(())
 }
 

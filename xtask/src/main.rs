@@ -9,6 +9,7 @@ mod lint;
 mod run;
 mod setup;
 mod shell;
+mod sim;
 mod test;
 mod vm;
 
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Unit tests, then tests in namespaces, then the virtual machine
     Test(test::Arguments),
+    /// Simulate elections under faults, with the invariants checked
+    Sim(sim::Arguments),
     /// Measure
     Bench(bench::Arguments),
     /// Feed a target with mutated inputs and watch what they reach
@@ -63,6 +66,7 @@ fn dispatch() -> Result<()> {
         Command::Run(arguments) => run::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
+        Command::Sim(arguments) => sim::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Generate => generate::main(),

@@ -30,6 +30,8 @@ mod vmac;
 pub use across::MAX_INSTANCES;
 pub(crate) use advert::cut as cut_password;
 pub use finish::MAX_ADVERTISED;
+#[cfg(test)]
+pub(crate) use finish::paces;
 pub use transport::MAX_PEERS;
 pub(crate) use useless::useless;
 

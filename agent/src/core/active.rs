@@ -8,7 +8,7 @@ use agent_common::KernelTime;
 use super::{
     effect::{Cause, Effect, Notice, State},
     input::Advert,
-    instance::{Instance, bump},
+    instance::{Answer, Instance, bump},
     queue::Effects,
     timers::Timer,
 };
@@ -55,7 +55,7 @@ impl Instance {
         out: &mut Effects,
     ) {
         if advert.priority.is_release() {
-            self.answer_release(now, out);
+            self.answer(Answer::Release, now);
         } else if self.loses_to(advert, own) {
             self.demote(advert, now, out);
         } else {
@@ -87,27 +87,52 @@ impl Instance {
         self.transition(State::Active, cause, now, out);
     }
 
-    /// S-39. Adver_Timer is restarted only when an advert really went out:
-    /// otherwise a flood of priority 0 would silence us.
-    fn answer_release(&mut self, now: KernelTime, out: &mut Effects) {
-        if self.may_assert(now) {
-            self.send(now, out);
-            self.timers.arm(Timer::Advert, now.after(self.interval()));
-        }
-        self.reannounce(now, out);
-    }
-
     /// S-42; S-41 where the configuration asks for RFC 5798.
     fn assert_over(&mut self, advert: &Advert, now: KernelTime, out: &mut Effects) {
         let asserts = self.config.assert_on_lower;
-        if asserts && self.may_assert(now) {
-            self.send(now, out);
-        }
-        self.reannounce(now, out);
+        self.answer(
+            if asserts {
+                Answer::Assert
+            } else {
+                Answer::Announce
+            },
+            now,
+        );
         if asserts {
             let (from, priority) = (advert.source, advert.priority);
             self.notice(Notice::LowerPriorityAsserted { from, priority }, now, out);
         }
+    }
+
+    /// Not here and now: an Active that was stopped for a while finds the
+    /// adverts of a worse router before those of a better one, and must not
+    /// speak up before it has read them all. What it reads together gets one
+    /// answer.
+    fn answer(&mut self, answer: Answer, now: KernelTime) {
+        let pending = self.timers.get(Timer::Answer).map(|_| self.answer);
+        self.answer = pending.map_or(answer, |pending| pending.max(answer));
+        self.timers.arm(Timer::Answer, now);
+    }
+
+    /// Adver_Timer is restarted only when an advert really went out: otherwise
+    /// a flood of priority 0 would silence us.
+    fn answer_due(&mut self, now: KernelTime, out: &mut Effects) {
+        let restarts = match self.answer {
+            Answer::Announce => None,
+            Answer::Assert => Some(false),
+            Answer::Release => Some(true),
+        };
+        // The regular advert of this moment is an answer, too.
+        if let Some(restarts) = restarts
+            && self.last_sent != now
+            && self.may_assert(now)
+        {
+            self.send(now, out);
+            if restarts {
+                self.timers.arm(Timer::Advert, now.after(self.interval()));
+            }
+        }
+        self.reannounce(now, out);
     }
 
     /// S-46: what others send is never answered one to one.
@@ -130,6 +155,10 @@ impl Instance {
     pub(super) fn active_timeout(&mut self, now: KernelTime, out: &mut Effects) {
         if let Some(due) = self.timers.due(Timer::Advert, now) {
             self.advert_due(due, now, out);
+        }
+        if self.timers.due(Timer::Answer, now).is_some() {
+            self.timers.disarm(Timer::Answer);
+            self.answer_due(now, out);
         }
         if self.timers.due(Timer::Reannounce, now).is_some() {
             self.timers.disarm(Timer::Reannounce);

@@ -57,7 +57,8 @@ pub struct InstanceConfig {
     pub down_factor: u8,
     /// Answer a lower-priority advert at once (S-42); false for RFC 5798.
     pub assert_on_lower: bool,
-    /// Send one advert before yielding to a higher priority.
+    /// Send one advert before yielding to a higher priority, so that the winner
+    /// learns that there were two, and tells hosts where the VIPs are (S-47).
     pub higher_prio_send_advert: bool,
     pub announce: AnnouncePolicy,
     /// VIPs of the instance (advertised and excluded ones).

@@ -16,6 +16,18 @@ use super::{
     timers::{Timer, Timers, active_down_interval, skew_time},
 };
 
+/// How an Active answers the adverts of another router; the strongest of those
+/// that came in together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Answer {
+    /// Tell hosts again where the VIPs are (S-47).
+    Announce,
+    /// And send an advert at once (S-42).
+    Assert,
+    /// And start the interval anew (S-39).
+    Release,
+}
+
 /// Asserted adverts in one Advertisement_Interval (S-46).
 pub(super) const ASSERTS: usize = 10;
 
@@ -52,6 +64,8 @@ pub(super) struct Instance {
     /// The preempt delay is over: lower adverts are discarded.
     pub(super) preempt_ready: bool,
     pub(super) last_sent: KernelTime,
+    /// What [`Timer::Answer`] is to do.
+    pub(super) answer: Answer,
     pub(super) reannounced: Option<KernelTime>,
     pub(super) again_repeat: u8,
     pub(super) asserts: SlidingLog<ASSERTS>,
@@ -87,6 +101,7 @@ impl Instance {
             released_by: None,
             preempt_ready: false,
             last_sent: KernelTime(0),
+            answer: Answer::Announce,
             reannounced: None,
             again_repeat: 0,
             asserts: SlidingLog::new(),

@@ -68,6 +68,9 @@ pub enum Timer {
     Checkpoint,
     /// Backup: until then a lower-priority Active is put up with.
     PreemptDelay,
+    /// Active: the answer to another router's advert. Due at once, so that it
+    /// is given when all that has come in is read, and to all of it.
+    Answer,
     /// Active: the re-announcement that the rate limit held back (S-47).
     Reannounce,
     /// Active: the second burst of announcements.
@@ -79,11 +82,12 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Advert,
         Self::ActiveDown,
         Self::Checkpoint,
         Self::PreemptDelay,
+        Self::Answer,
         Self::Reannounce,
         Self::AnnounceAgain,
         Self::AnnounceRefresh,

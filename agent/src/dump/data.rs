@@ -11,10 +11,10 @@ use super::{Facts, InstanceFacts, calendar, json, vip};
 use crate::{
     config::{
         Instance,
-        model::{Transport, V3Checksum},
+        model::{OldChecksum, PeerTtl, Transport, V3Checksum},
     },
     core::State,
-    io::plan::{GROUP_V4, GROUP_V6},
+    io::plan::group,
 };
 
 pub fn text(facts: &Facts<'_>) -> String {
@@ -60,9 +60,17 @@ fn state(out: &mut String, facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> f
             writeln!(out, "   Master advert int = {interval} milli-sec")?;
         }
     }
-    match &config.transport {
-        Transport::Multicast { .. } => writeln!(out, "   Flags: none")?,
-        Transport::Unicast { .. } => writeln!(out, "   Flags:\n     Using unicast")?,
+    let unicast = matches!(config.transport, Transport::Unicast { .. });
+    let no_peer = config.packets.fault_without_peers;
+    match unicast || no_peer {
+        true => writeln!(out, "   Flags:")?,
+        false => writeln!(out, "   Flags: none")?,
+    }
+    if unicast {
+        writeln!(out, "     Using unicast")?;
+    }
+    if no_peer {
+        writeln!(out, "     If unicast go to fault state if no peers")?;
     }
     writeln!(out, "   Wantstate = {}", instance.state().0)?;
     writeln!(out, "   Number of config faults = 0")?;
@@ -93,20 +101,22 @@ fn settings(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
         config, snapshot, ..
     } = instance;
     writeln!(out, "   Interface = {}", config.interface)?;
-    let (configured, unicast) = match &config.transport {
-        Transport::Multicast { source } => (source.is_some(), false),
-        Transport::Unicast { source, .. } => (source.is_some(), true),
+    if !config.track_primary {
+        writeln!(out, "   VRRP interface tracking disabled")?;
+    }
+    if config.packets.skip_address_check {
+        writeln!(out, "   Skip checking advert IP addresses")?;
+    }
+    let configured = match &config.transport {
+        Transport::Multicast { source } | Transport::Unicast { source, .. } => source.is_some(),
     };
     match (snapshot.source, configured) {
         (Some(source), true) => writeln!(out, "   Using src_ip = {source} (from configuration)")?,
         (Some(source), false) => writeln!(out, "   Using src_ip = {source}")?,
         (None, _) => writeln!(out, "   Using src_ip = (none)")?,
     }
-    if !unicast {
-        match config.family {
-            Family::V4 => writeln!(out, "   Multicast address {GROUP_V4}")?,
-            Family::V6 => writeln!(out, "   Multicast address {GROUP_V6}")?,
-        }
+    if let Some(group) = group(config) {
+        writeln!(out, "   Multicast address {group}")?;
     }
     announcements(out, config)?;
     writeln!(out, "   Down timer adverts = {}", config.down_factor)?;
@@ -132,14 +142,16 @@ fn settings(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
             writeln!(out, "   Advert interval = {millis} milli-sec")?;
         }
     }
-    writeln!(out, "   Accept = enabled")?;
-    let preempt = ["disabled", "enabled"][usize::from(config.preempt)];
+    let enabled = |on: bool| if on { "enabled" } else { "disabled" };
+    writeln!(out, "   Accept = {}", enabled(config.accept))?;
+    let preempt = enabled(config.preempt);
     writeln!(out, "   Preempt = {preempt}")?;
     if !config.preempt_delay.is_zero() {
         let delay = config.preempt_delay.as_secs_f64();
         writeln!(out, "   Preempt delay = {delay} secs")?;
     }
-    writeln!(out, "   Promote_secondaries = disabled")?;
+    let promote = enabled(config.promote_secondaries);
+    writeln!(out, "   Promote_secondaries = {promote}")?;
     authentication(out, config)
 }
 
@@ -189,25 +201,45 @@ fn addresses(out: &mut String, instance: &InstanceFacts<'_>) -> fmt::Result {
     for one in excluded {
         writeln!(out, "     {}", vip::text(one, config, set))?;
     }
-    if let Transport::Unicast {
-        peers,
-        check_source,
-        ..
-    } = &config.transport
-    {
-        let check = ["no", "yes"][usize::from(*check_source)];
-        writeln!(out, "   Check unicast src : {check}")?;
-        writeln!(out, "   Unicast Peer :")?;
-        for peer in peers {
-            writeln!(out, "     {peer} min_ttl 0 max_ttl 255")?;
-        }
-    }
+    unicast(out, config)?;
     if config.version == Version::V3 && config.v3_checksum == V3Checksum::MessageOnly {
         writeln!(out, "   VRRPv3 checksum as v2 = yes")?;
     }
     writeln!(out, "   Using smtp notification = no")?;
     writeln!(out, "   Notify deleted = Fault")?;
     writeln!(out, "   Notify priority changes = false")
+}
+
+fn unicast(out: &mut String, config: &Instance) -> fmt::Result {
+    let Transport::Unicast {
+        peers,
+        check_source,
+        ..
+    } = &config.transport
+    else {
+        return Ok(());
+    };
+    let packets = &config.packets;
+    writeln!(out, "   Unicast TTL = {}", packets.unicast_ttl)?;
+    let check = if *check_source { "yes" } else { "no" };
+    writeln!(out, "   Check unicast src : {check}")?;
+    writeln!(out, "   Unicast Peer :")?;
+    for peer in peers {
+        let limit = packets.peer_ttl.iter().find(|limit| limit.peer == *peer);
+        let (min, max) = limit.map_or((0, u8::MAX), |&PeerTtl { min, max, .. }| (min, max));
+        writeln!(out, "     {peer} min_ttl {min} max_ttl {max}")?;
+    }
+    let old = match packets.old_checksum {
+        OldChecksum::Detect => return Ok(()),
+        OldChecksum::Always => "config",
+        OldChecksum::Never => "never",
+    };
+    match (config.version, config.family) {
+        (Version::V3, Family::V4) => {
+            writeln!(out, "   Unicast checksum compatibility = {old}")
+        }
+        (Version::V3, Family::V6) | (Version::V2, _) => Ok(()),
+    }
 }
 
 fn interfaces(out: &mut String, facts: &Facts<'_>) -> fmt::Result {

@@ -110,8 +110,9 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
     };
     let data = Data {
         iname: config.name.clone(),
-        dont_track_primary: 0,
-        skip_check_adv_addr: 0,
+        dont_track_primary: u8::from(!config.track_primary),
+        skip_check_adv_addr: u8::from(config.packets.skip_address_check),
+        // What it asks for is in the other fields: the model has no more of it.
         strict_mode: 0,
         vmac_ifname: config
             .virtual_mac
@@ -132,10 +133,10 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         base_priority: config.priority.get(),
         effective_priority: snapshot.priority.get(),
         vipset: instance.is_active(),
-        promote_secondaries: false,
+        promote_secondaries: config.promote_secondaries,
         adver_int: seconds(snapshot.interval.duration()),
         master_adver_int: seconds(snapshot.learned_interval.duration()),
-        accept: 1,
+        accept: u8::from(config.accept),
         nopreempt: !config.preempt,
         preempt_delay: seconds(config.preempt_delay),
         state: instance.state().1,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::{Instance, Vip};
+use crate::config::{Instance, Vip, address::FOREVER, model::AddressOptions};
 
 /// `set` says that the address is on the interface as far as we know.
 pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
@@ -14,7 +14,18 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     let mut push = |part: &str| {
         text.push_str(part);
     };
-    if vip.prefix != host {
+    let AddressOptions {
+        peer,
+        home,
+        detect_duplicates,
+        manage_temporary,
+        no_prefix_route,
+        autojoin,
+        untracked,
+        preferred_lifetime,
+    } = &vip.options;
+    // The length is the peer's where there is one.
+    if vip.prefix != host && peer.is_none() {
         push(&format!("/{}", vip.prefix));
     }
     if let Some(broadcast) = vip.broadcast {
@@ -25,14 +36,34 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     if let Some(label) = &vip.label {
         push(&format!(" label {label}"));
     }
+    if let Some(peer) = peer {
+        push(&format!(" peer {peer}/{}", vip.prefix));
+    }
+    for (on, word) in [
+        (home, " home"),
+        (detect_duplicates, " -nodad"),
+        (manage_temporary, " mngtmpaddr"),
+        (no_prefix_route, " noprefixroute"),
+        (autojoin, " autojoin"),
+        (untracked, " no_track"),
+    ] {
+        if *on {
+            push(word);
+        }
+    }
     if vip.address.is_ipv6() {
-        push(match vip.prefix == host {
-            true => " deprecated",
-            false => " preferred_lft forever",
-        });
+        match preferred_lifetime {
+            Some(0) => push(" deprecated"),
+            None if vip.prefix == host => push(" deprecated"),
+            Some(FOREVER) | None => push(" preferred_lft forever"),
+            Some(seconds) => push(&format!(" preferred_lft {seconds}")),
+        }
     }
     if set {
         push(" set");
+    }
+    if set && !instance.accept {
+        push(" nftable_set");
     }
     text
 }

@@ -199,6 +199,18 @@ impl AdvertPlan {
         }
     }
 
+    /// Goes on with what `former` has heard: an Active hears nothing of a peer
+    /// that is Backup, and one that needs the old form would not hear it.
+    pub fn inherit(&mut self, former: &Self) {
+        for known in former
+            .destinations
+            .iter()
+            .filter(|known| known.old_checksum)
+        {
+            self.heard(known.address, true);
+        }
+    }
+
     /// What stands in the pseudo-header for the destination.
     fn pseudo_destination(&self, destination: Destination) -> IpAddr {
         let old = match self.old_checksum {
@@ -262,5 +274,32 @@ impl AdvertPlan {
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_peers_were_heard_to_send_outlives_a_plan() {
+        let text = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 1\nversion 3\n\
+             unicast_peer {\n192.0.2.2\n192.0.2.3\n}\nvirtual_ipaddress {\n192.0.2.9\n}\n}\n";
+        let config = crate::config::parse_str("k.conf", text).config.unwrap();
+        let peers: [IpAddr; 2] = [[192, 0, 2, 2].into(), [192, 0, 2, 3].into()];
+        let plan = |peers: &[IpAddr]| {
+            let source = [192, 0, 2, 1].into();
+            AdvertPlan::new(&config.instances[0], source, 1, peers.to_vec())
+        };
+        let mut former = plan(&peers);
+        former.heard(peers[1], true);
+        let mut next = plan(&[peers[1], peers[0]]);
+        next.inherit(&former);
+        let sums: Vec<IpAddr> = next
+            .destinations
+            .iter()
+            .map(|destination| next.pseudo_destination(*destination))
+            .collect();
+        assert_eq!(sums, [IpAddr::from(vrrp::GROUP_V4), peers[0]]);
     }
 }

@@ -100,7 +100,7 @@ impl AnnouncePlan {
 
     /// Leaves frames that have a limit to [`Self::send_one`], where `admit`
     /// lets them.
-    pub fn queue(&mut self, which: Which, repeat: u8, mut admit: impl FnMut(PaceKey) -> bool) {
+    pub fn queue(&mut self, which: Which, repeat: u8, mut admit: impl FnMut(FramePace) -> bool) {
         let mut last = None;
         for (at, (frame, left)) in self.frames.iter().zip(&mut self.left).enumerate() {
             let (Some(pace), true) = (frame.pace, frame.len > 0 && which.has(at, frame)) else {
@@ -109,7 +109,7 @@ impl AnnouncePlan {
             // VIPs of one link stand together most of the time.
             let good = match last {
                 Some((key, good)) if key == pace.key => good,
-                Some(_) | None => admit(pace.key),
+                Some(_) | None => admit(pace),
             };
             last = Some((pace.key, good));
             if good {

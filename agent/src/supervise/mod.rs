@@ -421,3 +421,32 @@ fn wait_unless_stopped(signals: &OwnedFd, until: KernelTime, manner: &dyn Manner
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use agent_common::wire::frame::wire_address;
+    use bytemuck::Zeroable as _;
+
+    use super::*;
+
+    /// The kernel removes an address with a peer only when that is named.
+    #[test]
+    fn what_is_removed_has_its_peer() {
+        let peer: IpAddr = "10.77.10.4".parse().unwrap();
+        let record = GuardRecord {
+            ifindex: 3,
+            family: 4,
+            prefix: 30,
+            address: wire_address("10.77.9.4".parse().unwrap()),
+            ..GuardRecord::zeroed()
+        };
+        let options = |record: &GuardRecord| vip(record).unwrap().0.options;
+        assert_eq!(options(&record).peer, None);
+        let record = GuardRecord {
+            peer: wire_address(peer),
+            ..record
+        };
+        assert_eq!(options(&record).peer, Some(peer));
+        assert_eq!(vip(&record).unwrap().1, 3);
+    }
+}

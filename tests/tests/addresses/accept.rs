@@ -115,6 +115,15 @@ fn without_accept_mode_only_the_neighbours_are_answered() -> Result<()> {
         // The machine's own address is nobody's VIP.
         let own = scene.lan.host(0).port.v4.to_string();
         ensure!(scene.pings(&own) && scene.connects(&own)?, "{own}");
+        // What goes out meets no rule of ours.
+        let rules = scene.rules()?;
+        ensure!(rules.matches("type filter hook").count() == 1, "{rules}");
+        ensure!(rules.contains("hook input"), "{rules}");
+        scene.reload("nftables other", "no_accept")?;
+        let rules = scene.rules()?;
+        ensure!(rules.matches("table inet").count() == 1, "{rules}");
+        ensure!(rules.contains("table inet other"), "{rules}");
+        ensure!(!scene.pings(V4), "the other table drops as well");
         scene.reload(globals, "accept")?;
         for vip in [V4, V6, LINK_LOCAL] {
             ensure!(scene.pings(vip), "{vip} does not answer");

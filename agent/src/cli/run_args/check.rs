@@ -95,7 +95,7 @@ impl Check {
             preempt_delay: Duration::ZERO,
             down_factor: 3,
             assert_on_lower: true,
-            higher_prio_send_advert: false,
+            higher_prio_send_advert: true,
             owner_ignores: false,
             transport,
             password,

@@ -58,8 +58,8 @@ fn each_keyword_is_a_change_of_its_own() {
         ("preempt_delay 5", "preempt_delay: 0 s -> 5 s"),
         ("down_timer_adverts 5", "down_timer_adverts: 3 -> 5"),
         (
-            "higher_prio_send_advert",
-            "higher_prio_send_advert: false -> true",
+            "higher_prio_send_advert off",
+            "higher_prio_send_advert: true -> false",
         ),
         ("garp_master_repeat 2", "garp_master_repeat: 5 -> 2"),
         ("garp_master_delay 1", "garp_master_delay: 5 s -> 1 s"),

@@ -15,7 +15,7 @@ use super::transport::transport;
 use super::useless::useless;
 use super::{strict, traps, vmac};
 use crate::config::diagnostic::Code;
-use crate::config::model::{IfName, Instance, Pacing, V3Checksum, Vip};
+use crate::config::model::{IfName, Instance, Pace, Pacing, Transport, V3Checksum, Vip};
 use crate::config::sink::Sink;
 
 /// Addresses that the count field of an advert can stand for.
@@ -42,7 +42,12 @@ pub fn finish(
     let (preempt, preempt_delay) = preempt(&draft, priority, sink);
     let interval = interval(&draft, version, sink);
     let password = password(&draft, version, sink);
-    let packets = draft.packets.policy(&draft, family, globals, sink);
+    let mut packets = draft.packets.policy(&draft, family, globals, sink);
+    if let Some(Transport::Unicast { peers, .. }) = &transport {
+        // One list for all routers names ourselves as well.
+        let limits = &mut packets.peer_ttl;
+        limits.retain(|limit| peers.contains(&limit.peer));
+    }
     let interface = interface?;
     let v3_checksum = if draft
         .v3_checksum_as_v2
@@ -74,7 +79,7 @@ pub fn finish(
         preempt_delay,
         down_factor: draft.down_factor.or(globals.down_factor).unwrap_or(3),
         assert_on_lower: !no_assert,
-        higher_prio_send_advert: higher_send.unwrap_or(false),
+        higher_prio_send_advert: higher_send.unwrap_or(true),
         owner_ignores: draft
             .owner_ignores
             .or(globals.owner_ignores)
@@ -92,20 +97,20 @@ pub fn finish(
         virtual_mac: None,
     };
     vmacs.settle(&draft, &mut instance, sink);
-    pace(&mut instance, &globals.pacing);
+    instance.paces = paces(&instance, &globals.pacing);
     traps::instance(&draft, &instance, globals, sink);
     let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
     good.then_some(instance)
 }
 
-/// Gives it the limits of the interfaces that its VIPs are on.
-fn pace(instance: &mut Instance, pacing: &Pacing) {
+/// Of the interfaces that its VIPs are on.
+pub fn paces(instance: &Instance, pacing: &Pacing) -> Vec<Pace> {
     let homes = instance.vips.iter().map(|vip| instance.home(vip));
     let names: BTreeSet<&IfName> = homes.chain([&instance.interface]).collect();
-    instance.paces = names
+    names
         .into_iter()
         .filter_map(|name| pacing.of(name))
-        .collect();
+        .collect()
 }
 
 fn required_interface(draft: &Draft, sink: &mut Sink) -> Option<IfName> {
@@ -127,19 +132,22 @@ fn required_vrid(draft: &Draft, sink: &mut Sink) -> Option<Vrid> {
 }
 
 /// That of the first VIP which is advertised, else of the first at all.
-fn required_family(draft: &Draft, sink: &mut Sink) -> Option<Family> {
+pub fn family_of_vips(draft: &Draft) -> Option<Family> {
     if draft.native_ipv6 {
         return Some(Family::V6);
     }
     let advertised = draft.vips.iter().find(|(vip, _)| vip.advertised);
     let first = advertised.or(draft.vips.first());
-    if first.is_none() && draft.no_vips {
-        return Some(Family::V4);
-    }
-    if first.is_none() {
+    let none = draft.no_vips.then_some(Family::V4);
+    first.map(|(vip, _)| family(vip.address)).or(none)
+}
+
+fn required_family(draft: &Draft, sink: &mut Sink) -> Option<Family> {
+    let family = family_of_vips(draft);
+    if family.is_none() {
         no_vip(draft, sink);
     }
-    first.map(|(vip, _)| family(vip.address))
+    family
 }
 
 fn no_vip(draft: &Draft, sink: &mut Sink) {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use agent_common::{Family, Version};
 
+use super::finish::family_of_vips;
 use super::global::Globals;
 use super::instance::Draft;
 use crate::config::diagnostic::Code;
@@ -71,11 +72,7 @@ pub fn enforce(draft: &mut Draft, globals: &Globals, sink: &mut Sink) {
 /// RFC 9568 6.1: what is not the owner's own is forwarded, not answered.
 /// Version 3 has an Accept_Mode for whoever wants it otherwise (6.1).
 fn accept(draft: &mut Draft, globals: &Globals, sink: &mut Sink) {
-    let ipv6 = draft.native_ipv6
-        || draft
-            .vips
-            .first()
-            .is_some_and(|(vip, _)| vip.address.is_ipv6());
+    let ipv6 = family_of_vips(draft) == Some(Family::V6);
     let given = draft.version.map(|(version, _)| version);
     let version = given.or(globals.version).unwrap_or(Version::V2);
     match draft.accept {

@@ -55,7 +55,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         writer.maybe("preempt_delay", delay.map(micros));
         writer.set("down_timer_adverts", down_factor);
         writer.switch("lower_prio_no_advert", !assert_on_lower, false);
-        writer.switch("higher_prio_send_advert", *higher_prio_send_advert, false);
+        writer.switch("higher_prio_send_advert", *higher_prio_send_advert, true);
         writer.switch("owner_ignore_adverts", *owner_ignores, false);
         let as_v2 = match v3_checksum {
             V3Checksum::PseudoHeader => false,
@@ -127,7 +127,14 @@ fn transport(transport: &Transport, packets: &PacketPolicy, writer: &mut Writer)
         } => {
             writer.maybe("unicast_src_ip", source.as_ref());
             let lines = peers.iter().map(|peer| super::packets::peer(peer, packets));
-            writer.lines("unicast_peer", lines);
+            writer.block("unicast_peer", |writer| {
+                lines.for_each(|line| writer.line(&line));
+                // Without another router: a list of ourselves alone, which is
+                // not a peer, or nothing at all.
+                let own = source.filter(|_| peers.is_empty() && packets.group.is_none());
+                own.into_iter()
+                    .for_each(|own| writer.line(&own.to_string()));
+            });
             // Said either way: keepalived's default is the other one.
             let check = if *check_source { "on" } else { "off" };
             writer.set("check_unicast_src", check);

@@ -171,6 +171,29 @@ fn strict_mode_takes_back_what_it_can() {
     assert!(!off.instances[0].owner_ignores);
 }
 
+/// RFC 9568 6.1: only version 3 may accept what is not the owner's.
+#[test]
+fn strict_mode_accepts_nothing_for_the_owner() {
+    let accept = |lines: &str| accepted(&with(lines)).0.instances[0].accept;
+    assert!(accept(""));
+    assert!(!accept("strict_mode"));
+    assert!(!accept("strict_mode\naccept"), "version 2 has no say");
+    assert!(accept("strict_mode\nversion 3\naccept"));
+    assert!(accept("strict_mode\npriority 255"));
+    // Of which family it is the advertised ones say.
+    let other = "virtual_ipaddress_excluded {\nfd00::1\n}\nstrict_mode\naccept";
+    assert!(!accept(other));
+}
+
+#[test]
+fn limits_of_ourselves_are_none() {
+    let lines =
+        "unicast_src_ip 192.0.2.3\nunicast_peer {\n192.0.2.3 min_ttl 9\n192.0.2.4 min_ttl 8\n}";
+    let packets = accepted(&with(lines)).0.instances.remove(0).packets;
+    let peers: Vec<_> = packets.peer_ttl.iter().map(|limit| limit.peer).collect();
+    assert_eq!(peers, [address("192.0.2.4")]);
+}
+
 #[test]
 fn strict_mode_refuses_what_it_must() {
     for text in [

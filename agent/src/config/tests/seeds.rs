@@ -75,7 +75,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         preempt_delay: Duration::ZERO,
         down_factor: 3,
         assert_on_lower: true,
-        higher_prio_send_advert: false,
+        higher_prio_send_advert: true,
         owner_ignores: false,
         transport: Transport::Multicast { source: None },
         password: None,

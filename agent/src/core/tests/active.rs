@@ -41,10 +41,47 @@ fn s39_a_release_is_answered_at_once_and_restarts_adver_timer() {
     let (mut rig, since) = Rig::active(config(100));
     let stamp = since.after(ms(400));
     let effects = rig.hear(advert(PEER, 0, stamp));
-    assert_eq!(effects[0], send(100));
+    assert_eq!(sent(&effects), [100]);
     assert_eq!(rig.state(), State::Active);
     assert_eq!(rig.deadline(), stamp.after(INTERVAL));
     assert_eq!(rig.snapshot().counters.priority_zero_not_active, 1);
+}
+
+/// FAILURES 8.3, 22: an Active that was stopped reads what waited in the order
+/// of its arrival, and a better router's advert may be the last of it.
+#[test]
+fn s40_inv22_nothing_is_answered_before_all_that_waited_is_read() {
+    let (mut rig, since) = Rig::active(config(100));
+    let thaw = since.after(ms(10_000));
+    let early = |millis| since.after(ms(millis));
+    let worse = rig.read(advert(PEER, 50, early(4000)), thaw);
+    assert!(
+        sent(&worse).is_empty() && announced(&worse).is_empty(),
+        "{worse:?}"
+    );
+    let release = rig.read(advert(PEER, 0, early(5000)), thaw);
+    assert!(sent(&release).is_empty() && announced(&release).is_empty());
+    let better = rig.read(advert(ip(11), 200, early(9900)), thaw);
+    assert_eq!(rig.state(), State::Backup);
+    let after = rig.timeout(thaw);
+    for effects in [better, after] {
+        assert!(sent(&effects).is_empty() && announced(&effects).is_empty());
+    }
+}
+
+/// Several that are read together get one answer, the strongest.
+#[test]
+fn s39_s42_what_is_read_together_is_answered_once() {
+    let (mut rig, since) = Rig::active(config(100));
+    let now = since.after(ms(400));
+    rig.read(advert(PEER, 0, now.before(ms(3))), now);
+    rig.read(advert(ip(11), 50, now.before(ms(2))), now);
+    rig.read(advert(PEER, 60, now.before(ms(1))), now);
+    let effects = rig.timeout(now);
+    assert_eq!(sent(&effects), [100]);
+    assert_eq!(announced(&effects), [5]);
+    assert_eq!(rig.deadline(), now.after(INTERVAL));
+    assert!(sent(&rig.timeout(now)).is_empty());
 }
 
 #[test]

@@ -128,10 +128,20 @@ impl Rig {
 
     /// An advert read the moment it is stamped.
     fn hear(&mut self, advert: Advert) -> Vec<Effect> {
-        self.input(Input::Advert { id: ID, advert }, advert.stamp)
+        self.hear_late(advert, advert.stamp)
     }
 
     fn hear_late(&mut self, advert: Advert, now: KernelTime) -> Vec<Effect> {
+        let mut effects = self.read(advert, now);
+        // Nothing else has come in: an answer that is due is given.
+        if self.state() == State::Active && self.machine.poll_timeout() == Some(now) {
+            effects.extend(self.timeout(now));
+        }
+        effects
+    }
+
+    /// An advert that is not the last one of those that are read at `now`.
+    fn read(&mut self, advert: Advert, now: KernelTime) -> Vec<Effect> {
         self.input(Input::Advert { id: ID, advert }, now)
     }
 

@@ -127,7 +127,7 @@ impl Driver {
             return;
         };
         let pacer = &mut self.pacer;
-        port.announce.queue(which, repeat, |key| pacer.admit(key));
+        port.announce.queue(which, repeat, |pace| pacer.admit(pace));
         self.announce_on(&port, which, repeat);
         if let Some(seat) = self.ports.seat(id) {
             seat.port = Some(port);

@@ -34,13 +34,13 @@ impl Driver {
         seat.down = false;
         let mac = port.filter.mac;
         seat.former = seat.port.replace(port);
-        // What was still to be announced; once too often does no harm.
         let left = seat.former.as_ref();
         let left = left.map_or(0, |former| former.announce.most_left());
-        if let Some(port) = seat.port.as_mut().filter(|_| left > 0) {
-            let pacer = &mut self.pacer;
-            port.announce
-                .queue(Which::All, left, |key| pacer.admit(key));
+        if let (Some(former), Some(port)) = (&seat.former, &mut seat.port) {
+            port.advert.inherit(&former.advert);
+        }
+        if left > 0 {
+            self.announce_on_anew(id, left);
         }
         let Some(seat) = self.ports.seat(id) else {
             return;
@@ -61,6 +61,22 @@ impl Driver {
                 id,
                 repeat: NEW_MAC_REPEAT,
             });
+        }
+    }
+
+    /// What was still to be announced, with the limits of now; what has none
+    /// any more at once, as it may have been all that waited. Once too often
+    /// does no harm.
+    fn announce_on_anew(&mut self, id: InstanceId, left: u8) {
+        let Some(mut port) = self.ports.seat(id).and_then(|seat| seat.port.take()) else {
+            return;
+        };
+        let pacer = &mut self.pacer;
+        port.announce
+            .queue(Which::All, left, |pace| pacer.admit(pace));
+        self.announce_on(&port, Which::All, 1);
+        if let Some(seat) = self.ports.seat(id) {
+            seat.port = Some(port);
         }
     }
 
@@ -124,7 +140,7 @@ impl Driver {
         let pacer = &mut self.pacer;
         for vip in news(&former.addresses, &port.addresses) {
             port.announce
-                .queue(Which::One(vip), repeat, |key| pacer.admit(key));
+                .queue(Which::One(vip), repeat, |pace| pacer.admit(pace));
         }
         for _ in 0..repeat {
             for vip in news(&former.addresses, &port.addresses) {

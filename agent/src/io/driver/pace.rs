@@ -11,7 +11,10 @@ use agent_common::KernelTime;
 use super::Driver;
 use crate::{
     core::{InstanceId, State},
-    io::{announce::PaceKey, clock},
+    io::{
+        announce::{FramePace, PaceKey},
+        clock,
+    },
 };
 
 /// Limits at one time: links that VIPs are announced on, twice for GARP and
@@ -21,13 +24,22 @@ const LIMITS: usize = 1024;
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     key: PaceKey,
-    /// When the next frame may go.
-    next: KernelTime,
+    /// When the last frame went, and how long the next one waits from then: a
+    /// reload may change that meanwhile.
+    sent: KernelTime,
+    interval: Duration,
     /// Some frame may wait for it.
     busy: bool,
     /// Where the search for the next frame begins.
     instance: usize,
     vip: usize,
+}
+
+impl Limit {
+    /// When the next frame may go.
+    fn next(&self) -> KernelTime {
+        self.sent.after(self.interval)
+    }
 }
 
 #[derive(Debug)]
@@ -38,15 +50,18 @@ impl Pacer {
         Self(Vec::with_capacity(LIMITS))
     }
 
-    /// Notes that frames wait for `key`; false where there is no room for it.
-    pub(super) fn admit(&mut self, key: PaceKey) -> bool {
+    /// Notes that frames wait for a limit; false where there is no room for it.
+    pub(super) fn admit(&mut self, pace: FramePace) -> bool {
+        let FramePace { key, interval } = pace;
         if let Some(limit) = self.0.iter_mut().find(|limit| limit.key == key) {
+            limit.interval = interval;
             limit.busy = true;
             return true;
         }
         let fresh = Limit {
             key,
-            next: KernelTime(0),
+            sent: KernelTime(0),
+            interval: Duration::ZERO,
             busy: true,
             instance: 1,
             vip: 0,
@@ -56,7 +71,7 @@ impl Pacer {
             return true;
         }
         let idle = self.0.iter_mut().filter(|limit| !limit.busy);
-        match idle.min_by_key(|limit| limit.next) {
+        match idle.min_by_key(|limit| limit.next()) {
             Some(oldest) => {
                 *oldest = fresh;
                 true
@@ -68,7 +83,7 @@ impl Pacer {
     /// When something is to be sent; `None` while nothing waits.
     pub(super) fn next(&self) -> Option<KernelTime> {
         let busy = self.0.iter().filter(|limit| limit.busy);
-        busy.map(|limit| limit.next).min()
+        busy.map(Limit::next).min()
     }
 }
 
@@ -84,9 +99,9 @@ impl Driver {
             let Some(mut limit) = self.pacer.0.get(index).copied() else {
                 break;
             };
-            if limit.busy && limit.next <= now {
+            if limit.busy && limit.next() <= now {
                 match self.announce_next(&mut limit) {
-                    Some(interval) => limit.next = now.after(interval),
+                    Some(interval) => (limit.sent, limit.interval) = (now, interval),
                     None => limit.busy = false,
                 }
                 if let Some(slot) = self.pacer.0.get_mut(index) {
@@ -107,21 +122,18 @@ impl Driver {
                 .ports
                 .port(id)
                 .and_then(|port| port.announce.waiting(limit.key, limit.vip));
-            let Some((at, interval)) = waiting else {
-                limit.instance = limit.instance % seats + 1;
-                limit.vip = 0;
-                continue;
-            };
             let state = self.machine.snapshot(id).map(|snapshot| snapshot.state);
-            let port = self.ports.port(id)?;
-            if state != Some(State::Active) {
+            if let (Some((at, interval)), Some(port)) = (waiting, self.ports.port(id)) {
+                if state == Some(State::Active) {
+                    limit.vip = at + 1;
+                    let result = port.announce.send_one(&self.sockets.announcer, at);
+                    self.announced(id, result);
+                    return Some(interval);
+                }
                 port.announce.cancel();
-                continue;
             }
-            limit.vip = at + 1;
-            let result = port.announce.send_one(&self.sockets.announcer, at);
-            self.announced(id, result);
-            return Some(interval);
+            limit.instance = limit.instance % seats + 1;
+            limit.vip = 0;
         }
         None
     }
@@ -131,12 +143,29 @@ impl Driver {
 mod tests {
     use super::*;
 
-    fn key(id: u32) -> PaceKey {
-        PaceKey {
+    fn pace(id: u32, interval: Duration) -> FramePace {
+        let key = PaceKey {
             id,
             is_group: false,
             is_na: false,
-        }
+        };
+        FramePace { key, interval }
+    }
+
+    fn key(id: u32) -> FramePace {
+        pace(id, Duration::from_secs(1))
+    }
+
+    /// A reload: the hour that was asked for must not hold back what comes now.
+    #[test]
+    fn another_interval_counts_from_the_last_frame() {
+        let hour = Duration::from_secs(3600);
+        let mut pacer = Pacer::new();
+        assert!(pacer.admit(pace(1, hour)));
+        (pacer.0[0].sent, pacer.0[0].interval) = (KernelTime(5_000), hour);
+        assert_eq!(pacer.next(), Some(KernelTime(5_000).after(hour)));
+        assert!(pacer.admit(pace(1, Duration::from_micros(2))));
+        assert_eq!(pacer.next(), Some(KernelTime(7_000)));
     }
 
     #[test]

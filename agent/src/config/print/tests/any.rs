@@ -12,11 +12,15 @@ use proptest::prelude::*;
 
 use crate::config::MAX_PEERS;
 use crate::config::files::{Files, JsonVersion};
-use crate::config::lower::{family_of, parse_host};
+use crate::config::lower::{family_of, paces, parse_host};
 use crate::config::model::{
-    AddressOptions, AnnouncePolicy, Config, IfName, Instance, PacketPolicy, Password, Transport,
+    AnnouncePolicy, Config, Firewall, IfName, Instance, Password, StaticAddress, Transport,
     V3Checksum, Vip,
 };
+
+mod packets;
+
+use self::packets::{firewall, options, pacing, packets, start_delay};
 
 /// Any text that a word of a file can be.
 fn word() -> impl Strategy<Value = String> {
@@ -57,24 +61,31 @@ fn host(family: Family) -> BoxedStrategy<IpAddr> {
 fn vip(family: Family, advertised: bool) -> impl Strategy<Value = Vip> {
     let label = option::weighted(0.3, word());
     let broadcast = option::of(any::<u32>().prop_map(Ipv4Addr::from_bits));
+    let address = prop_oneof![19 => host(family), 1 => packets::group(family)];
+    let prefix = prop_oneof![3 => any::<u8>(), 1 => Just(64)];
     (
-        host(family),
-        any::<u8>(),
+        (address, options(family)),
+        prefix,
         option::weighted(0.3, interface()),
         broadcast,
         label,
         prop_oneof![Just(0), any::<u8>()],
     )
         .prop_map(
-            move |(address, prefix, device, broadcast, label, scope)| Vip {
-                address,
-                prefix: prefix % if family == Family::V4 { 33 } else { 129 },
-                device,
-                broadcast: broadcast.filter(|_| family == Family::V4),
-                label: label.filter(|label| family == Family::V4 && label.len() <= 15),
-                scope,
-                options: AddressOptions::default(),
-                advertised,
+            move |((address, mut options), prefix, device, broadcast, label, scope)| {
+                let prefix = prefix % if family == Family::V4 { 33 } else { 129 };
+                options.autojoin = address.is_multicast();
+                options.manage_temporary &= prefix == 64;
+                Vip {
+                    address,
+                    prefix,
+                    device,
+                    broadcast: broadcast.filter(|_| family == Family::V4),
+                    label: label.filter(|label| family == Family::V4 && label.len() <= 15),
+                    scope,
+                    options,
+                    advertised,
+                }
             },
         )
 }
@@ -113,7 +124,12 @@ fn transport(family: Family) -> impl Strategy<Value = Transport> {
             })
         },
     );
-    prop_oneof![multicast, unicast]
+    let nobody = option::of(host(family)).prop_map(|source| Transport::Unicast {
+        source,
+        peers: Vec::new(),
+        check_source: true,
+    });
+    prop_oneof![5 => multicast, 5 => unicast, 1 => nobody]
 }
 
 fn announce() -> impl Strategy<Value = AnnouncePolicy> {
@@ -125,9 +141,18 @@ fn announce() -> impl Strategy<Value = AnnouncePolicy> {
         1..=u8::MAX,
         any::<u8>(),
         seconds(),
+        option::of((1..=86_400_u64).prop_map(Duration::from_secs)),
     )
         .prop_map(
-            |(repeat, delay, refresh, refresh_repeat, lower_prio_repeat, lower_prio_delay)| {
+            |(
+                repeat,
+                delay,
+                refresh,
+                refresh_repeat,
+                lower_prio_repeat,
+                lower_prio_delay,
+                extra,
+            )| {
                 AnnouncePolicy {
                     repeat,
                     delay,
@@ -135,7 +160,7 @@ fn announce() -> impl Strategy<Value = AnnouncePolicy> {
                     refresh_repeat,
                     lower_prio_repeat,
                     lower_prio_delay,
-                    extra: None,
+                    extra,
                 }
             },
         )
@@ -163,7 +188,7 @@ fn password(version: Version) -> BoxedStrategy<Option<Password>> {
 }
 
 /// Tuples have twelve parts at most: what goes into switches and small numbers.
-type Small = (Vrid, Priority, bool, Duration, u8, [bool; 4]);
+type Small = (Vrid, Priority, bool, Duration, u8, [bool; 7]);
 
 fn small() -> impl Strategy<Value = Small> {
     (
@@ -172,7 +197,7 @@ fn small() -> impl Strategy<Value = Small> {
         any::<bool>(),
         prop_oneof![Just(0), 0..=1_000_000_000_u64].prop_map(Duration::from_micros),
         1..=100_u8,
-        any::<[bool; 4]>(),
+        any::<[bool; 7]>(),
     )
 }
 
@@ -188,7 +213,7 @@ fn instance() -> impl Strategy<Value = Instance> {
             interface(),
             small(),
             interval(version),
-            transport(family),
+            transport(family).prop_flat_map(move |how| packets(family, how)),
             password(version),
             announce(),
             vips(family),
@@ -200,10 +225,10 @@ fn instance() -> impl Strategy<Value = Instance> {
                     interface,
                     (vrid, priority, preempt, preempt_delay, down_factor, switches),
                     interval,
-                    transport,
+                    (transport, packets),
                     password,
                     announce,
-                    vips,
+                    mut vips,
                     tracked,
                 )| {
                     let owner = priority.is_owner();
@@ -212,7 +237,13 @@ fn instance() -> impl Strategy<Value = Instance> {
                         higher_prio_send_advert,
                         owner_ignores,
                         as_v2,
+                        accept,
+                        promote_secondaries,
+                        no_vips,
                     ] = switches;
+                    if no_vips && version == Version::V2 {
+                        vips.clear();
+                    }
                     Instance {
                         name,
                         vrid,
@@ -233,10 +264,11 @@ fn instance() -> impl Strategy<Value = Instance> {
                             false => V3Checksum::PseudoHeader,
                         },
                         announce,
-                        packets: PacketPolicy::default(),
+                        packets,
+                        // Those of the whole.
                         paces: Vec::new(),
-                        accept: true,
-                        promote_secondaries: false,
+                        accept: accept || owner,
+                        promote_secondaries,
                         tracked_addresses: Vec::new(),
                         track_interfaces: tracked
                             .into_iter()
@@ -252,22 +284,75 @@ fn instance() -> impl Strategy<Value = Instance> {
     })
 }
 
+/// Each once, all on a device.
+fn static_addresses() -> impl Strategy<Value = Vec<StaticAddress>> {
+    let any_family = prop_oneof![vip(Family::V4, false), vip(Family::V6, false)];
+    let one = (any_family, interface()).prop_map(|(vip, device)| {
+        StaticAddress(Vip {
+            device: Some(device),
+            ..vip
+        })
+    });
+    vec(one, 0..4).prop_map(|mut all| {
+        let mut seen = HashSet::new();
+        all.retain(|StaticAddress(vip)| seen.insert((vip.address, vip.prefix, vip.device.clone())));
+        all
+    })
+}
+
+/// What concerns the machine.
+type Rest = (Firewall, Vec<StaticAddress>, [bool; 2], u64);
+
+fn rest() -> impl Strategy<Value = Rest> {
+    (
+        firewall(),
+        static_addresses(),
+        any::<[bool; 2]>(),
+        any::<u64>(),
+    )
+}
+
 /// Up to four instances, unique as the lowering asks for.
 pub fn config() -> impl Strategy<Value = Config> {
     let parts = (option::of(word()), files(), vec(instance(), 1..=4));
-    parts.prop_map(|(router_id, files, mut instances)| {
+    let parts = parts.prop_flat_map(|(router_id, files, instances)| {
+        let pacing = pacing(&instances);
+        let same = (Just(router_id), Just(files), Just(instances));
+        (same, pacing, start_delay(), rest())
+    });
+    parts.prop_map(|(same, pacing, start_delay, rest)| {
+        let (router_id, files, mut instances) = same;
+        let (firewall, static_addresses, switches, mut tracking) = rest;
+        let [log_unknown_vrids, disable_local_igmp] = switches;
         let mut names = HashSet::new();
         let mut routers = HashSet::new();
         instances.retain(|one| {
-            let family = one.vips.iter().find(|vip| vip.advertised);
-            assert_eq!(family.map(|vip| family_of(vip.address)), Some(one.family));
+            let first = one.vips.iter().find(|vip| vip.advertised);
+            let family = first.map_or(Family::V4, |vip| family_of(vip.address));
+            assert_eq!(family, one.family);
             names.insert(one.name.clone())
                 && routers.insert((one.interface.clone(), one.family, one.vrid))
         });
+        for one in &mut instances {
+            one.paces = paces(one, &pacing);
+            for address in &static_addresses {
+                let StaticAddress(vip) = address;
+                if tracking & 1 == 1 && !vip.options.untracked {
+                    one.tracked_addresses.push(address.clone());
+                }
+                tracking = tracking.rotate_right(1);
+            }
+        }
         Config {
             router_id,
+            pacing,
+            start_delay,
+            log_unknown_vrids,
+            disable_local_igmp,
             files,
             instances,
+            static_addresses,
+            firewall,
             ..Config::default()
         }
     })

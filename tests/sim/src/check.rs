@@ -1,0 +1,522 @@
+//! The invariants of FAILURES.md 8.3, each a checker with its name.
+//!
+//! Not checked here: 6 and 24 (what the parser refuses never gets here; its
+//! fixtures are run through XDP and user space), 21 (no wall clock reaches the
+//! core), 28 (refusals are not part of this world). 8 is asserted by the core,
+//! and a panic is a violation.
+
+use agent_common::{KernelTime, Priority};
+use failoverd::core::{Cause, Effect, Input, State};
+
+use crate::{
+    node::{self, Step},
+    schedule::{INSTANCES, Kind, VIPS},
+    time::At,
+    world::{MARGIN, World},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Rule {
+    UniqueActive,
+    RightActive,
+    DualOverlap,
+    SpuriousPromotion,
+    SpuriousDemotion,
+    TimerExactness,
+    Panic,
+    AdvertLegality,
+    AdvertLiveness,
+    Storm,
+    Coupling,
+    SingleAnswerer,
+    AnnounceOrder,
+    AnnounceCompleteness,
+    HostConvergence,
+    Owner,
+    PlannedHandOver,
+    NonPreemptStability,
+    Isolation,
+    Resume,
+    ReloadIdempotence,
+    Counters,
+    NetlinkConvergence,
+    Determinism,
+    ReleaseOrder,
+    Liveness,
+}
+
+impl Rule {
+    pub const ALL: [Self; 26] = [
+        Self::UniqueActive,
+        Self::RightActive,
+        Self::DualOverlap,
+        Self::SpuriousPromotion,
+        Self::SpuriousDemotion,
+        Self::TimerExactness,
+        Self::Panic,
+        Self::AdvertLegality,
+        Self::AdvertLiveness,
+        Self::Storm,
+        Self::Coupling,
+        Self::SingleAnswerer,
+        Self::AnnounceOrder,
+        Self::AnnounceCompleteness,
+        Self::HostConvergence,
+        Self::Owner,
+        Self::PlannedHandOver,
+        Self::NonPreemptStability,
+        Self::Isolation,
+        Self::Resume,
+        Self::ReloadIdempotence,
+        Self::Counters,
+        Self::NetlinkConvergence,
+        Self::Determinism,
+        Self::ReleaseOrder,
+        Self::Liveness,
+    ];
+
+    /// Its number in FAILURES.md 8.3, and its name.
+    pub const fn title(self) -> (u8, &'static str) {
+        match self {
+            Self::UniqueActive => (1, "unique Active after stability"),
+            Self::RightActive => (2, "right Active"),
+            Self::DualOverlap => (3, "dual overlap bound"),
+            Self::SpuriousPromotion => (4, "no spurious promotion"),
+            Self::SpuriousDemotion => (5, "no spurious demotion"),
+            Self::TimerExactness => (7, "timer exactness"),
+            Self::Panic => (8, "timer ownership (no panic)"),
+            Self::AdvertLegality => (9, "advert legality"),
+            Self::AdvertLiveness => (10, "advert liveness"),
+            Self::Storm => (11, "no storm"),
+            Self::Coupling => (12, "VIP coupling"),
+            Self::SingleAnswerer => (13, "single answerer"),
+            Self::AnnounceOrder => (14, "announce order"),
+            Self::AnnounceCompleteness => (15, "announce completeness"),
+            Self::HostConvergence => (16, "host convergence"),
+            Self::Owner => (17, "owner"),
+            Self::PlannedHandOver => (18, "fail-over time"),
+            Self::NonPreemptStability => (19, "non-preempt stability"),
+            Self::Isolation => (20, "isolation"),
+            Self::Resume => (22, "resume rule"),
+            Self::ReloadIdempotence => (23, "reload idempotence"),
+            Self::Counters => (25, "bounded resources (counters add up)"),
+            Self::NetlinkConvergence => (26, "netlink convergence"),
+            Self::Determinism => (27, "determinism"),
+            Self::ReleaseOrder => (29, "release on exit"),
+            Self::Liveness => (30, "liveness after faults cease"),
+        }
+    }
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broken {
+    pub rule: Rule,
+    pub at: At,
+    pub router: Option<usize>,
+    pub what: String,
+}
+
+/// Adverts in one interval besides the regular one: those of S-46, one for a
+/// new configuration, one for a new source, the first after a promotion.
+const MOST_IN_AN_INTERVAL: usize = 1 + 10 + 3;
+
+impl World {
+    /// 4, 5, 7, 14, 15, 17, 20, 23, 25, 29: what one input did.
+    pub fn check_steps(
+        &mut self,
+        router: usize,
+        steps: &[Step],
+        effects: &[Effect],
+        now: KernelTime,
+    ) {
+        for (index, step) in steps.iter().enumerate() {
+            let mine = |effect: &&Effect| node::index(owner_of(effect)) == index;
+            let mine: Vec<Effect> = effects.iter().filter(mine).copied().collect();
+            let touched = concerns(&step.input, index);
+            if !touched && (!mine.is_empty() || step.before != step.after) {
+                self.fail(Rule::Isolation, Some(router), format!("{:?}", step.input));
+            }
+            self.check_reload(router, step, &mine);
+            self.check_order(router, step, &mine);
+            self.check_advert(router, index, step, now);
+            let counters = step.after.counters;
+            if counters.left_active > counters.became_active {
+                self.fail(Rule::Counters, Some(router), format!("{counters:?}"));
+            }
+        }
+    }
+
+    /// 23: the same configuration again does nothing.
+    fn check_reload(&mut self, router: usize, step: &Step, effects: &[Effect]) {
+        if let Input::Configure { config } = step.input
+            && config.id == step.before.id
+            && config.priority == step.before.priority
+            && !effects.is_empty()
+        {
+            self.fail(
+                Rule::ReloadIdempotence,
+                Some(router),
+                format!("{effects:?}"),
+            );
+        }
+    }
+
+    /// 14, 15, 29: the order in which a promotion and a release are made.
+    fn check_order(&mut self, router: usize, step: &Step, effects: &[Effect]) {
+        let place = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted);
+        let sent = place(|e| matches!(e, Effect::SendAdvert { .. }));
+        let added = place(|e| matches!(e, Effect::AddAddresses { .. }));
+        let announced = place(|e| matches!(e, Effect::Announce { .. }));
+        let removed = place(|e| matches!(e, Effect::RemoveAddresses { .. }));
+        let released =
+            place(|e| matches!(e, Effect::SendAdvert { priority, .. } if priority.is_release()));
+        let promoted = step.before.state != State::Active && step.after.state == State::Active;
+        if promoted && !(sent < added && added < announced) {
+            self.fail(Rule::AnnounceOrder, Some(router), format!("{effects:?}"));
+        }
+        if promoted && announced.is_none() {
+            self.fail(
+                Rule::AnnounceCompleteness,
+                Some(router),
+                format!("{effects:?}"),
+            );
+        }
+        if announced.is_some() && step.after.state != State::Active {
+            self.fail(Rule::AnnounceOrder, Some(router), format!("{effects:?}"));
+        }
+        let left = step.before.state == State::Active && step.after.state != State::Active;
+        if left && removed.is_none() {
+            self.fail(Rule::Coupling, Some(router), format!("{effects:?}"));
+        }
+        let stopped = matches!(step.input, Input::Shutdown { .. } | Input::Down { .. });
+        if left && stopped && !(released.is_some() && released < removed) {
+            self.fail(Rule::ReleaseOrder, Some(router), format!("{effects:?}"));
+        }
+        if released.is_some() && !left {
+            self.fail(Rule::AdvertLegality, Some(router), format!("{effects:?}"));
+        }
+    }
+
+    /// 5, 7: what an advert does to a Backup's timer.
+    fn check_advert(&mut self, router: usize, index: usize, step: &Step, now: KernelTime) {
+        let Input::Advert { id, advert } = step.input else {
+            return;
+        };
+        let (before, after) = (step.before, step.after);
+        if node::index(id) != index || before.state != State::Backup {
+            return;
+        }
+        let preempt = self.nodes[router].spec.preempt || before.priority.is_owner();
+        let delay = self.nodes[router].spec.preempt_delay_ms > 0;
+        let moved = before.deadline != after.deadline;
+        if advert.priority.is_release() || !moved {
+            return;
+        }
+        if preempt && !delay && advert.priority < before.priority {
+            let what = format!("a discarded advert moved the timer: {advert:?}");
+            return self.fail(Rule::TimerExactness, Some(router), what);
+        }
+        let down = down_interval(advert.interval.centis(), after.priority);
+        let exact = Some(KernelTime(advert.stamp.0 + down));
+        let book = &self.books[router][index];
+        let overslept = after.counters.overslept != book.overslept;
+        if after.deadline != exact && !overslept {
+            let what = format!("{:?} where {exact:?} is right, at {now:?}", after.deadline);
+            self.fail(Rule::TimerExactness, Some(router), what);
+        }
+        if after.deadline == exact {
+            self.books[router][index].overslept = after.counters.overslept;
+        }
+    }
+
+    /// 9, 10, 11.
+    pub fn check_send(&mut self, router: usize, index: usize, priority: Priority) {
+        let beat = u64::from(self.nodes[router].spec.interval_cs) * 10 * crate::time::MS;
+        let now = self.now;
+        let well = self.nodes[router].plight.is_well();
+        if priority.is_release() {
+            self.books[router][index].last_send = None;
+            return;
+        }
+        let book = &mut self.books[router][index];
+        while book.sends.front().is_some_and(|first| now - first >= beat) {
+            book.sends.pop_front();
+        }
+        book.sends.push_back(now);
+        let many = book.sends.len();
+        let last = book.last_send.replace(now);
+        let gap = last.map(|last| now - last.max(book.runnable_since));
+        if many > MOST_IN_AN_INTERVAL {
+            let what = format!("{many} adverts within an interval");
+            self.fail(Rule::Storm, Some(router), what);
+        }
+        // A little for the drift of its clock.
+        if let Some(gap) = gap.filter(|gap| well && *gap > beat + MARGIN + beat / 1000) {
+            let what = format!("{} us between two adverts", gap / 1000);
+            self.fail(Rule::AdvertLiveness, Some(router), what);
+        }
+    }
+
+    /// 4, 5, 17: why a state was left.
+    pub fn check_transition(
+        &mut self,
+        router: usize,
+        index: usize,
+        to: State,
+        cause: &Cause,
+        steps: &[Step],
+    ) {
+        let Some(step) = steps.get(index) else { return };
+        match (step.before.state, to) {
+            (State::Backup, State::Active) => self.check_promotion(router, index, cause),
+            (State::Active, State::Backup) => {
+                self.books[router][index].last_send = None;
+                self.check_demotion(router, cause, step);
+            }
+            (State::Initialize, State::Backup) => {
+                // What was heard before it took part is old news (S-03).
+                let book = &mut self.books[router][index];
+                (book.life_sign, book.release) = (None, None);
+                if step.before.priority.is_owner() {
+                    self.fail(Rule::Owner, Some(router), "began as Backup".to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_demotion(&mut self, router: usize, cause: &Cause, step: &Step) {
+        let own = node::address(self.nodes[router].spec.host);
+        let fair = match cause {
+            Cause::Outranked { by, priority } => (*priority, *by) > (step.before.priority, own),
+            Cause::AddressesTaken => true,
+            Cause::Started
+            | Cause::Owner
+            | Cause::ActiveSilent { .. }
+            | Cause::ActiveReleased { .. }
+            | Cause::Fault(_)
+            | Cause::Shutdown => false,
+        };
+        if !fair {
+            self.fail(Rule::SpuriousDemotion, Some(router), format!("{cause:?}"));
+        }
+    }
+
+    /// Judged by what reached the hook, whoever has read it.
+    fn check_promotion(&mut self, router: usize, index: usize, cause: &Cause) {
+        let node = &self.nodes[router];
+        let book = &self.books[router][index];
+        let delayed = node.spec.preempt_delay_ms > 0;
+        let (Some(life_sign), false) = (book.life_sign, delayed) else {
+            return;
+        };
+        // What found no room in the ring cannot have been read, unless it is
+        // the Active's, which LATEST has.
+        let lost = book.dropped > 0 && node.kernel.watch[index].active != Some(life_sign.source);
+        if lost || life_sign.stamp < book.configured {
+            return;
+        }
+        let now = node.local(self.now);
+        let own = Priority(node.priority[index]);
+        if life_sign.priority < own && (node.spec.preempt || own.is_owner()) {
+            return;
+        }
+        let silence = now.since(life_sign.stamp).as_nanos();
+        let released = book.release.is_some_and(|at| at >= life_sign.stamp);
+        let centis = life_sign.interval.centis();
+        let allowed = match released {
+            true => skew(centis, own),
+            false => down_interval(centis, own),
+        };
+        let since = if released {
+            book.release.map_or(silence, |at| now.since(at).as_nanos())
+        } else {
+            silence
+        };
+        if since < u128::from(allowed) {
+            let what = format!("after {} us of silence, {cause:?}", since / 1000);
+            self.fail(Rule::SpuriousPromotion, Some(router), what);
+        }
+    }
+
+    /// 12: after a round, VIPs are where the state says.
+    pub fn check_coupling(&mut self, router: usize) {
+        for index in 0..INSTANCES {
+            let node = &self.nodes[router];
+            let active = node.is_active(index);
+            let vips = node.kernel.vips[index];
+            let unsure = self.books[router][index].unsure_until >= self.now || node.kernel.refuses;
+            let wrong = match active {
+                true => vips != [true; VIPS] && !unsure,
+                false => vips != [false; VIPS],
+            };
+            if wrong {
+                let what = format!("Active: {active}, VIPs: {vips:?}");
+                self.fail(Rule::Coupling, Some(router), what);
+            }
+        }
+    }
+
+    /// 1, 2, 3, 13, 19: the world as it stands.
+    pub fn look(&mut self) {
+        for index in 0..INSTANCES {
+            let active = self.actives(index);
+            self.check_overlap(index, &active);
+            if !self.is_calm() || self.nobody_is_eligible(index) {
+                continue;
+            }
+            let &[only] = active.as_slice() else {
+                self.fail(
+                    Rule::UniqueActive,
+                    None,
+                    format!("instance {index}: {active:?} are Active"),
+                );
+                continue;
+            };
+            self.check_right(index, only);
+            let answer = |router: &usize| self.nodes[*router].kernel.has_vip(index);
+            let answer: Vec<usize> = (0..self.nodes.len()).filter(answer).collect();
+            if answer != [only] {
+                self.fail(
+                    Rule::SingleAnswerer,
+                    None,
+                    format!("{answer:?} answer, {only} is Active"),
+                );
+            }
+            if let Some(incumbent) = self.incumbent[index]
+                && incumbent != only
+            {
+                let what = format!("{incumbent} gave way to {only}");
+                self.fail(Rule::NonPreemptStability, Some(only), what);
+            }
+        }
+    }
+
+    /// A router that yields in silence leaves hosts behind that nobody knows
+    /// of: those of the RFCs do, and keepalived unless told not to. Then, and
+    /// where announcements were lost, only repeating them helps.
+    fn hosts_can_know(&self, active: usize) -> bool {
+        let tells =
+            |node: &node::Node| node.spec.kind == Kind::Agent && node.spec.higher_prio_send_advert;
+        let told = self.nodes.iter().all(tells) && !self.schedule.loses_announcements();
+        let refreshed = self.kind(active) == Kind::Agent && self.nodes[active].spec.refreshes;
+        told || refreshed
+    }
+
+    fn actives(&self, index: usize) -> Vec<usize> {
+        let active = |router: &usize| self.nodes[*router].is_active(index);
+        (0..self.nodes.len()).filter(active).collect()
+    }
+
+    fn nobody_is_eligible(&self, index: usize) -> bool {
+        !self.nodes.iter().any(|node| node.is_eligible(index))
+    }
+
+    /// 3: two that hear each other are soon one.
+    fn check_overlap(&mut self, index: usize, active: &[usize]) {
+        if active.len() < 2 || self.faults > 0 || !self.network.is_good() {
+            self.two_since[index] = None;
+            return;
+        }
+        let since = *self.two_since[index].get_or_insert(self.now);
+        let beats = self.nodes.iter().map(|node| node.spec.interval_cs).max();
+        let beat = u64::from(beats.unwrap_or(1)) * 10 * crate::time::MS;
+        let allowed = beat + beat / 2 + 2 * MARGIN + self.network.longest();
+        if self.now - since > allowed {
+            let what = format!("{active:?} are Active for {} us", (self.now - since) / 1000);
+            self.fail(Rule::DualOverlap, None, what);
+        }
+    }
+
+    /// 2: with preemption everywhere the best one serves.
+    fn check_right(&mut self, index: usize, only: usize) {
+        let eligible = || self.nodes.iter().filter(|node| node.is_eligible(index));
+        let preempt = |node: &node::Node| node.spec.preempt || node.priority[index] == 255;
+        let best = eligible()
+            .filter(|node| preempt(node))
+            .map(|node| node.priority[index])
+            .max();
+        let found = self.nodes[only].priority[index];
+        if best.is_some_and(|best| best > found) {
+            let what =
+                format!("instance {index}: {only} with {found} is Active, {best:?} is there");
+            self.fail(Rule::RightActive, Some(only), what);
+        }
+    }
+
+    /// 16, 26, 30: at the end, when all has been well for a while.
+    pub fn look_at_the_end(&mut self) {
+        self.look();
+        for index in 0..INSTANCES {
+            let active = self.actives(index);
+            let &[only] = active.as_slice() else {
+                self.fail(
+                    Rule::Liveness,
+                    None,
+                    format!("instance {index}: {active:?} are Active"),
+                );
+                continue;
+            };
+            for router in 0..self.nodes.len() {
+                let wanted = [router == only; VIPS];
+                if self.nodes[router].kernel.vips[index] != wanted {
+                    let what = format!("VIPs are {:?}", self.nodes[router].kernel.vips[index]);
+                    self.fail(Rule::NetlinkConvergence, Some(router), what);
+                }
+            }
+            let sure = self.hosts_can_know(only);
+            let wrong = |host: &crate::hosts::Host| {
+                (0..VIPS).any(|vip| {
+                    host.believes(index, vip)
+                        .is_some_and(|router| router != only)
+                })
+            };
+            if sure && self.hosts.iter().any(wrong) {
+                self.fail(
+                    Rule::HostConvergence,
+                    Some(only),
+                    format!("{:?}", self.hosts),
+                );
+            }
+        }
+    }
+}
+
+/// Whether an input may change an instance.
+fn concerns(input: &Input, index: usize) -> bool {
+    match *input {
+        Input::Timeout => true,
+        Input::Configure { config } => node::index(config.id) == index,
+        Input::Retire { id }
+        | Input::Up { id, .. }
+        | Input::Down { id, .. }
+        | Input::Advert { id, .. }
+        | Input::AddressLost { id, .. }
+        | Input::Shutdown { id } => node::index(id) == index,
+    }
+}
+
+fn owner_of(effect: &Effect) -> failoverd::core::InstanceId {
+    match *effect {
+        Effect::SendAdvert { id, .. }
+        | Effect::AddAddresses { id }
+        | Effect::RemoveAddresses { id }
+        | Effect::ChangeAddresses { id, .. }
+        | Effect::RestoreAddress { id, .. }
+        | Effect::Announce { id, .. }
+        | Effect::AnnounceElsewhere { id, .. }
+        | Effect::Watch { id, .. }
+        | Effect::Transition { id, .. }
+        | Effect::Notice { id, .. } => id,
+    }
+}
+
+/// RFC 9568 6.1 in nanoseconds, written again.
+fn skew(centis: u16, priority: Priority) -> u64 {
+    (256 - u64::from(priority.get())) * u64::from(centis) * 10_000_000 / 256
+}
+
+fn down_interval(centis: u16, priority: Priority) -> u64 {
+    3 * u64::from(centis) * 10_000_000 + skew(centis, priority)
+}

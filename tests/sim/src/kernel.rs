@@ -1,0 +1,118 @@
+//! What a router's kernel does whether the agent runs or not: XDP with its
+//! LATEST slots and its ring, addresses, announcements of changes.
+//!
+//! The rules are those of agent-ebpf (`verdict`, `emit`), written again: what
+//! runs in the kernel cannot run here.
+
+use std::{collections::VecDeque, net::IpAddr};
+
+use agent_common::{KernelTime, Priority};
+use failoverd::core::Advert;
+
+use crate::schedule::{INSTANCES, VIPS};
+
+/// An advert after a gap of more intervals than this is news.
+const STEADY_INTERVALS: u32 = 4;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watch {
+    pub active: Option<IpAddr>,
+    pub wake_always: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    pub instance: usize,
+    pub advert: Advert,
+}
+
+#[derive(Debug)]
+pub struct Kernel {
+    capacity: usize,
+    ring: VecDeque<Record>,
+    latest: [Option<Advert>; INSTANCES],
+    pub watch: [Watch; INSTANCES],
+    pub vips: [[bool; VIPS]; INSTANCES],
+    /// VIPs that somebody removed, as the monitor tells of them.
+    pub removed: VecDeque<(usize, usize)>,
+    /// Refuses to add addresses.
+    pub refuses: bool,
+    pub dropped: u64,
+}
+
+impl Kernel {
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            ring: VecDeque::new(),
+            latest: [None; INSTANCES],
+            watch: [Watch::default(); INSTANCES],
+            vips: [[false; VIPS]; INSTANCES],
+            removed: VecDeque::new(),
+            refuses: false,
+            dropped: 0,
+        }
+    }
+
+    /// What goes with the agent's process: its maps and what it was to hear.
+    pub fn forget_agent(&mut self) {
+        self.ring.clear();
+        self.latest = [None; INSTANCES];
+        self.watch = [Watch::default(); INSTANCES];
+        self.removed.clear();
+    }
+
+    /// An advert reaches the hook. True when the agent is woken.
+    pub fn receive(&mut self, instance: usize, advert: Advert) -> bool {
+        let watch = self.watch[instance];
+        let watched = watch.active == Some(advert.source);
+        let nobody = watch.active.is_none();
+        let steady = (watched || nobody) && self.note(instance, advert);
+        let wake = !steady || !watched || watch.wake_always;
+        let room = if wake {
+            self.capacity
+        } else {
+            self.capacity / 2
+        };
+        if self.ring.len() >= room {
+            self.dropped += 1;
+        } else {
+            self.ring.push_back(Record { instance, advert });
+        }
+        wake
+    }
+
+    fn note(&mut self, instance: usize, advert: Advert) -> bool {
+        let before = self.latest[instance].replace(advert);
+        before.is_some_and(|before| {
+            advert.source == before.source
+                && advert.priority != Priority::RELEASE
+                && advert.priority == before.priority
+                && advert.interval == before.interval
+                && advert.addresses_digest == before.addresses_digest
+                && advert.stamp.since(before.stamp) <= before.interval.duration() * STEADY_INTERVALS
+        })
+    }
+
+    pub fn latest(&self, instance: usize) -> Option<Advert> {
+        self.latest[instance]
+    }
+
+    pub fn read(&mut self) -> Option<Record> {
+        self.ring.pop_front()
+    }
+
+    /// The newest stamp of an advert that outranks `priority`, unread.
+    pub fn outranking(&self, instance: usize, priority: Priority) -> Option<KernelTime> {
+        let queued = self
+            .ring
+            .iter()
+            .filter(|record| record.instance == instance);
+        let better = queued.filter(|record| record.advert.priority > priority);
+        better.map(|record| record.advert.stamp).max()
+    }
+
+    pub fn has_vip(&self, instance: usize) -> bool {
+        self.vips[instance].iter().any(|vip| *vip)
+    }
+}

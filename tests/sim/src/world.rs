@@ -1,0 +1,389 @@
+//! The world: one queue of events in the order of time, and nothing else that
+//! moves. The same schedule gives the same events.
+
+mod faults;
+mod process;
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use fastrand::Rng;
+
+use crate::{
+    books::Book,
+    check::{Broken, Rule},
+    coverage::Coverage,
+    hosts::Host,
+    network::{Advert, Frame, Network, Port},
+    node::{Brain, Node, address},
+    schedule::{Fault, HOSTS, INSTANCES, Kind, Schedule},
+    time::{At, MS, SEC, US},
+};
+
+/// What a wake-up takes on a machine that has nothing else to do.
+const LATENCY: std::ops::Range<u64> = 10 * US..150 * US;
+/// Beyond what the timers say: wake-ups, the wire, processing.
+pub const MARGIN: u64 = 3 * MS;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Event {
+    Begin(usize),
+    End(usize),
+    Deliver {
+        to: Port,
+        what: usize,
+    },
+    Wake {
+        router: usize,
+        number: u64,
+    },
+    /// The process starts, or its instance is given its link.
+    Start {
+        router: usize,
+    },
+    Up {
+        router: usize,
+        life: u64,
+    },
+    /// The supervisor removes the VIPs of a dead agent.
+    CleanUp {
+        router: usize,
+        life: u64,
+    },
+    /// The slow lane compares VIPs with what should be there.
+    Resync {
+        router: usize,
+        life: u64,
+    },
+    /// Somebody on the link forges an advert.
+    Forge {
+        fault: usize,
+    },
+    /// The checkers look at everything.
+    Look,
+    Ask {
+        host: usize,
+    },
+}
+
+#[derive(Debug)]
+pub struct World {
+    pub now: At,
+    pub schedule: Schedule,
+    pub nodes: Vec<Node>,
+    pub books: Vec<[Book; INSTANCES]>,
+    pub network: Network,
+    pub hosts: Vec<Host>,
+    pub coverage: Coverage,
+    pub broken: Option<Broken>,
+    /// A hash of all that happened.
+    pub trace: u64,
+    /// From here on, should nothing else happen, all must be well.
+    pub calm_at: At,
+    /// Faults that last just now.
+    pub faults: u32,
+    /// Since when two are Active, and none of the faults lasts.
+    pub two_since: [Option<At>; INSTANCES],
+    /// Whom a newcomer must not disturb.
+    pub incumbent: [Option<usize>; INSTANCES],
+    pub events: u64,
+    frames: Vec<Frame>,
+    free: Vec<usize>,
+    queue: BinaryHeap<Reverse<(At, u64, Event)>>,
+    sequence: u64,
+    rng: Rng,
+}
+
+impl World {
+    pub fn new(schedule: Schedule) -> Self {
+        let nodes: Vec<Node> = schedule.routers.iter().cloned().map(Node::new).collect();
+        let mut world = Self {
+            now: 0,
+            books: nodes.iter().map(|_| Default::default()).collect(),
+            network: Network::new(nodes.len()),
+            hosts: (0..HOSTS).map(|_| Host::default()).collect(),
+            coverage: Coverage::default(),
+            broken: None,
+            trace: 0xcbf2_9ce4_8422_2325,
+            calm_at: SEC,
+            faults: 0,
+            two_since: [None; INSTANCES],
+            incumbent: [None; INSTANCES],
+            events: 0,
+            frames: Vec::new(),
+            free: Vec::new(),
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            rng: Rng::with_seed(schedule.seed ^ 0x5eed),
+            nodes,
+            schedule,
+        };
+        for router in 0..world.nodes.len() {
+            let at = world.nodes[router].spec.starts_at;
+            world.at(at, Event::Start { router });
+        }
+        for fault in 0..world.schedule.faults.len() {
+            let at = world.schedule.faults[fault].0;
+            world.at(at, Event::Begin(fault));
+        }
+        for host in 0..HOSTS {
+            world.at(host as u64 * MS, Event::Ask { host });
+        }
+        world.at(MS, Event::Look);
+        world
+    }
+
+    /// Runs to the end of the schedule and until the world has been calm for
+    /// a while, or until an invariant breaks.
+    pub fn run(&mut self) {
+        let beat = self.schedule.beat();
+        let limit = self.schedule.heal_at + 60 * SEC + 400 * beat;
+        while let Some(Reverse((at, _, event))) = self.queue.pop() {
+            let end = self.schedule.heal_at.max(self.calm_at) + 8 * beat;
+            if self.broken.is_some() || at > end {
+                break;
+            }
+            if at > limit {
+                self.fail(Rule::Liveness, None, "never calm again".to_owned());
+                break;
+            }
+            self.now = at;
+            self.events += 1;
+            self.note(&(at, event));
+            self.handle(event);
+        }
+        if self.broken.is_none() {
+            self.look_at_the_end();
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Begin(fault) => self.begin(fault),
+            Event::End(fault) => self.end(fault),
+            Event::Deliver { to, what } => self.deliver(to, what),
+            Event::Wake { router, number } => {
+                if self.nodes[router].wake_number == number {
+                    self.nodes[router].wake = None;
+                    self.wake(router);
+                }
+            }
+            Event::Start { router } => self.start(router),
+            Event::Up { router, life } => self.up(router, life),
+            Event::CleanUp { router, life } => self.clean_up(router, life),
+            Event::Resync { router, life } => self.resync(router, life),
+            Event::Forge { fault } => self.forge(fault),
+            Event::Look => {
+                self.look();
+                let pause = self.schedule.beat() / 2;
+                self.at(self.now + pause, Event::Look);
+            }
+            Event::Ask { host } => {
+                self.ask(host);
+                let pause = self.schedule.beat() * 4;
+                self.at(self.now + pause, Event::Ask { host });
+            }
+        }
+    }
+
+    pub fn at(&mut self, at: At, event: Event) {
+        self.sequence += 1;
+        self.queue.push(Reverse((at, self.sequence, event)));
+    }
+
+    /// FNV-1a over what happened.
+    pub fn note(&mut self, what: &impl std::fmt::Debug) {
+        use std::fmt::Write;
+        struct Hash<'a>(&'a mut u64);
+        impl Write for Hash<'_> {
+            fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                for byte in text.bytes() {
+                    *self.0 = (*self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+                }
+                Ok(())
+            }
+        }
+        if self.coverage.traced {
+            let _ = write!(Hash(&mut self.trace), "{what:?}");
+        }
+    }
+
+    pub fn fail(&mut self, rule: Rule, router: Option<usize>, what: String) {
+        if self.broken.is_none() {
+            self.broken = Some(Broken {
+                rule,
+                at: self.now,
+                router,
+                what,
+            });
+        }
+    }
+
+    /// Something happened after which an election may have to be held.
+    pub fn disturb(&mut self) {
+        let beat = self.schedule.beat();
+        let (mut until, mut down, mut delay) = (0, 0, 0);
+        for node in &self.nodes {
+            let (deadline, interval) = node.patience();
+            until = until.max(deadline);
+            down = down.max(interval);
+            delay = delay.max(node.spec.preempt_delay_ms * MS);
+        }
+        let calm = self.now.max(until) + 2 * down + 2 * delay + 8 * beat + 2 * MARGIN;
+        self.calm_at = self.calm_at.max(calm);
+        self.incumbent = [None; INSTANCES];
+    }
+
+    /// Nothing is wrong, and has not been for as long as elections take.
+    pub fn is_calm(&self) -> bool {
+        self.faults == 0 && self.now >= self.calm_at && self.network.is_good()
+    }
+
+    pub fn broadcast(&mut self, from: Port, frame: Frame) {
+        if let Port::Router(router) = from
+            && !self.nodes[router].plight.is_linked()
+        {
+            return;
+        }
+        let routers = (0..self.nodes.len()).map(Port::Router);
+        let ports = routers.chain((0..HOSTS).map(Port::Host));
+        for to in ports.filter(|to| *to != from) {
+            let arrivals = self.network.pass(from, to, self.now, &mut self.rng);
+            for at in arrivals.into_iter().flatten() {
+                let what = self.keep(frame);
+                self.at(at, Event::Deliver { to, what });
+            }
+        }
+    }
+
+    fn keep(&mut self, frame: Frame) -> usize {
+        match self.free.pop() {
+            Some(slot) => {
+                self.frames[slot] = frame;
+                slot
+            }
+            None => {
+                self.frames.push(frame);
+                self.frames.len() - 1
+            }
+        }
+    }
+
+    fn deliver(&mut self, to: Port, what: usize) {
+        let frame = self.frames[what];
+        self.free.push(what);
+        match (to, frame) {
+            (Port::Router(router), Frame::Advert(advert)) => self.hear(router, advert),
+            (
+                Port::Host(host),
+                Frame::Garp {
+                    router,
+                    instance,
+                    vip,
+                },
+            ) => {
+                self.hosts[host].learn(router, instance, vip);
+            }
+            (Port::Router(_), Frame::Garp { .. })
+            | (Port::Host(_), Frame::Advert(_))
+            | (Port::Attacker, _) => {}
+        }
+    }
+
+    fn hear(&mut self, router: usize, advert: Advert) {
+        let node = &mut self.nodes[router];
+        if !node.plight.is_linked() || node.brain.is_none() {
+            return;
+        }
+        let heard = node.heard(&advert, self.now);
+        let woken = match &node.brain {
+            Some(Brain::Agent(_)) => {
+                let own = agent_common::Priority(node.priority[advert.instance]);
+                let book = &mut self.books[router][advert.instance];
+                // A farewell in our own name is no farewell.
+                if advert.host != node.spec.host || !advert.priority.is_release() {
+                    book.hear(&heard, own, node.spec.preempt);
+                }
+                let before = node.kernel.dropped;
+                let woken = node.kernel.receive(advert.instance, heard);
+                book.dropped += node.kernel.dropped - before;
+                woken
+            }
+            Some(Brain::Reference(_)) => {
+                // As deep as a socket's buffer.
+                if node.inbox.len() < 256 && advert.host != node.spec.host {
+                    node.inbox.push_back(advert);
+                }
+                true
+            }
+            None => false,
+        };
+        if woken {
+            self.signal(router);
+        }
+    }
+
+    /// The process has a reason to run: soon, if it gets to.
+    pub fn signal(&mut self, router: usize) {
+        let at = self.now + self.latency(router);
+        self.wake_at(router, at);
+    }
+
+    /// What its next deadline asks for.
+    pub fn arm(&mut self, router: usize) {
+        if let Some(deadline) = self.nodes[router].deadline() {
+            let at = deadline.max(self.now) + self.latency(router);
+            self.wake_at(router, at);
+        }
+    }
+
+    fn latency(&mut self, router: usize) -> u64 {
+        let late = match self.nodes[router].plight.starved {
+            0 => 0,
+            _ => self.rng.u64(0..=self.nodes[router].late),
+        };
+        self.rng.u64(LATENCY) + late
+    }
+
+    fn wake_at(&mut self, router: usize, at: At) {
+        let node = &mut self.nodes[router];
+        if node.wake.is_none_or(|wake| at < wake) {
+            node.wake = Some(at);
+            node.wake_number += 1;
+            let number = node.wake_number;
+            self.at(at, Event::Wake { router, number });
+        }
+    }
+
+    fn ask(&mut self, host: usize) {
+        for instance in 0..INSTANCES {
+            for vip in 0..crate::schedule::VIPS {
+                if self.hosts[host].knows(instance, vip) {
+                    continue;
+                }
+                let answers =
+                    |node: &Node| node.plight.is_linked() && node.kernel.vips[instance][vip];
+                if let Some(router) = self.nodes.iter().position(answers) {
+                    self.hosts[host].learn(router, instance, vip);
+                }
+            }
+        }
+    }
+
+    pub fn kind(&self, router: usize) -> Kind {
+        self.nodes[router].spec.kind
+    }
+
+    pub fn fault(&self, fault: usize) -> Fault {
+        self.schedule.faults[fault].1.clone()
+    }
+
+    pub fn dice(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    /// The router that an address belongs to.
+    pub fn router_of(&self, from: std::net::IpAddr) -> Option<usize> {
+        let mine = |node: &Node| address(node.spec.host) == from;
+        self.nodes.iter().position(mine)
+    }
+}
