@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
-use self::values::{Values, fingerprint, given, seconds, words};
+use self::values::{Values, fingerprint, given, seconds, vmac, words};
 use super::model::{Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
@@ -21,6 +21,7 @@ use agent_common::Family;
 pub(super) const SECRET: &str = "auth_pass";
 pub(super) const HIDDEN: &str = "(not shown)";
 const VERSION: &str = "version";
+const VMAC: &str = "use_vmac";
 
 /// A configuration in words.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -227,8 +228,10 @@ impl InstancePortrait {
         .flatten()
         .collect();
         changes.extend(value_changes(&self.values, &new.values));
-        let other_version = changes.iter().any(|change| change.field == VERSION);
-        let action = match (changes.is_empty(), self.continues(new) && !other_version) {
+        // Adverts come from elsewhere then, and VIPs are elsewhere.
+        let fixed = |change: &FieldChange| [VERSION, VMAC].contains(&change.field.as_str());
+        let other_router = changes.iter().any(fixed);
+        let action = match (changes.is_empty(), self.continues(new) && !other_router) {
             (true, _) => Action::Unchanged,
             (false, true) => Action::Changed,
             (false, false) => Action::Replaced,
@@ -316,6 +319,7 @@ impl From<&Instance> for InstancePortrait {
             tracks,
             group,
             track_primary,
+            virtual_mac,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -354,6 +358,7 @@ impl From<&Instance> for InstancePortrait {
         values.set("dont_track_primary", !track_primary);
         tracked::entries(tracks, &mut values);
         values.list("vrrp_sync_group", group);
+        values.list(VMAC, virtual_mac.iter().map(vmac));
         Self {
             name: name.clone(),
             vrid: vrid.get(),

@@ -27,6 +27,7 @@ mod transport;
 mod traps;
 mod useless;
 mod value;
+mod vmac;
 
 pub(crate) use self::paths::{FEATURES, metric as route_metric};
 pub use across::MAX_INSTANCES;
@@ -121,12 +122,13 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut seen = across::Seen::default();
     let mut preferences = paths::Preferences::default();
     let static_paths = paths::lower(&static_paths, &globals.names, &mut preferences, sink);
+    let mut vmacs = vmac::Names::new(&drafts, &globals);
     let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
             let place = draft.place();
-            let instance = finish::finish(draft, &globals, &mut preferences, sink)?;
+            let instance = finish::finish(draft, &globals, &mut preferences, &mut vmacs, sink)?;
             seen.instance(&instance, place, sink);
             Some(instance)
         })

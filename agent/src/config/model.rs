@@ -11,6 +11,7 @@ use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 mod packets;
 mod route;
 mod track;
+mod virtual_mac;
 
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
@@ -22,6 +23,7 @@ pub use self::route::{
 pub use self::track::{
     FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
+pub use self::virtual_mac::{VirtualMac, mac_text};
 pub use super::address::{AddressOptions, Firewall, StaticAddress};
 use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
@@ -148,6 +150,8 @@ pub struct Instance {
     pub tracks: Vec<Track>,
     /// The `vrrp_sync_group` that it moves with.
     pub group: Option<String>,
+    /// VIPs are on an interface of their own, with the virtual MAC address.
+    pub virtual_mac: Option<VirtualMac>,
 }
 
 impl Instance {
@@ -157,6 +161,20 @@ impl Instance {
             .iter()
             .filter(|vip| vip.advertised)
             .map(|vip| vip.address)
+    }
+
+    /// The interface that a VIP is put on: its own `dev`, else that of the
+    /// instance. The virtual MAC address is for VIPs of the instance's family
+    /// alone (RFC 9568 7.3).
+    pub fn home<'a>(&'a self, vip: &'a Vip) -> &'a IfName {
+        let is_v6 = match self.family {
+            Family::V4 => false,
+            Family::V6 => true,
+        };
+        let own = self.virtual_mac.as_ref();
+        let own = own.filter(|_| vip.address.is_ipv6() == is_v6);
+        let own = own.map_or(&self.interface, |own| &own.name);
+        vip.device.as_ref().unwrap_or(own)
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod seeds;
 mod tracking;
 mod values;
 mod verdicts;
+mod vmac;
 
 pub(super) use self::verdicts::corpus;
 use super::{Code, Config, Diagnostic, Instance, Loaded, parse_str};

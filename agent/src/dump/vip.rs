@@ -31,7 +31,7 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     if let Some(broadcast) = vip.broadcast {
         push(&format!(" brd {broadcast}"));
     }
-    let device = vip.device.as_ref().unwrap_or(&instance.interface);
+    let device = instance.home(vip);
     push(&format!(" dev {device} scope {}", scope(vip.scope)));
     if let Some(label) = &vip.label {
         push(&format!(" label {label}"));

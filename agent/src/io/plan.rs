@@ -74,6 +74,12 @@ pub struct Port {
     pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
     pub group: Option<IpAddr>,
+    /// The interface with the virtual MAC address: down unless Active, so that
+    /// nothing with that address leaves a Backup, nor is taken by it (RFC 9568
+    /// 6.4.2).
+    pub vmac: Option<u32>,
+    /// It is up, as far as we did it.
+    pub raised: bool,
     essence: Essence,
 }
 
@@ -260,12 +266,18 @@ pub fn plan(
             return Err(Fault::TrackedAddressGone);
         }
     }
+    let vmac = virtual_link(instance, link, world)?;
+    if let Some(vmac) = vmac {
+        needed.push(Needed {
+            ifindex: vmac.ifindex,
+            usable: false,
+            fault: Fault::InterfaceGone,
+        });
+    }
     let mut homes = Vec::with_capacity(instance.vips.len());
     for vip in &instance.vips {
-        let home = match &vip.device {
-            Some(name) => world.link(name.as_str()).ok_or(Fault::InterfaceGone)?,
-            None => link,
-        };
+        let home = world.link(instance.home(vip).as_str());
+        let home = home.ok_or(Fault::InterfaceGone)?;
         if needed.iter().all(|needed| needed.ifindex != home.ifindex) {
             let fault = Fault::InterfaceGone;
             needed.push(Needed {
@@ -303,6 +315,13 @@ pub fn plan(
         .collect();
     let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
     let paths = PathPlan::new(&instance.paths, index);
+    let by_vmac = instance
+        .virtual_mac
+        .as_ref()
+        .is_some_and(|own| !own.xmit_base);
+    let from = vmac
+        .filter(|_| by_vmac)
+        .map_or(link.ifindex, |vmac| vmac.ifindex);
     let essence = Essence {
         ifindex: link.ifindex,
         source,
@@ -329,8 +348,11 @@ pub fn plan(
             vrid: instance.vrid.get(),
         },
         filter,
-        advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
-        addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
+        advert: AdvertPlan::new(instance, source, from, destinations),
+        addresses: AddressPlan::with_link(
+            placed().map(|(vip, home)| (vip, home.ifindex)),
+            vmac.map(|vmac| vmac.ifindex),
+        ),
         paths,
         announce,
         needed,
@@ -340,8 +362,25 @@ pub fn plan(
         untracked: untracked(instance),
         surplus,
         group,
+        vmac: vmac.map(|vmac| vmac.ifindex),
+        raised: false,
         essence,
     })
+}
+
+/// The interface with the instance's virtual MAC address, if it has one. An
+/// interface of that name that is something else will not do.
+fn virtual_link<'a>(
+    instance: &Instance,
+    base: &Link,
+    world: &'a World,
+) -> Result<Option<&'a Link>, Fault> {
+    let Some(wanted) = &instance.virtual_mac else {
+        return Ok(None);
+    };
+    let good = |link: &&Link| link.mac == wanted.mac && link.macvlan_of == Some(base.ifindex);
+    let found = world.link(wanted.name.as_str()).filter(good);
+    found.map(Some).ok_or(Fault::InterfaceGone)
 }
 
 /// The limit on announcements of an address on a link.

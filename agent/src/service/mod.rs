@@ -19,6 +19,7 @@ mod paths;
 mod picture;
 mod process;
 mod promote;
+mod quiet;
 mod refusals;
 mod reload;
 mod reports;
@@ -31,6 +32,7 @@ mod start;
 mod statics;
 mod strangers;
 mod upgrade;
+mod vmac;
 
 use std::{
     collections::BTreeMap, ffi::OsString, os::fd::OwnedFd, path::PathBuf, sync::Arc,
@@ -65,6 +67,7 @@ use self::{
     signals::{Signals, Wish},
     strangers::Strangers,
     upgrade::Upgrading,
+    vmac::VirtualLinks,
 };
 pub use self::{
     dumps::Dumps,
@@ -171,6 +174,7 @@ struct Service {
     dropped: u64,
     locks: Locks,
     machine: Machine,
+    virtual_links: VirtualLinks,
     arguments: Vec<OsString>,
     /// Where the supervisor is asked for a successor.
     requests: Option<Arc<OwnedFd>>,

@@ -112,6 +112,7 @@ impl Check {
             group: None,
             paths: Paths::default(),
             track_primary: true,
+            virtual_mac: None,
         })
     }
 

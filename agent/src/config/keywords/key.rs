@@ -63,6 +63,7 @@ pub enum GlobalKey {
     NftablesCounters,
     IprouteUsrDir,
     IprouteEtcDir,
+    VmacPrefix,
     Files(FilesKey),
 }
 
@@ -125,6 +126,8 @@ pub enum InstanceKey {
     NoAccept,
     PromoteSecondaries,
     NoVirtualIpaddress,
+    UseVmac,
+    VmacXmitBase,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.

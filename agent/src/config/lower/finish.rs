@@ -14,7 +14,7 @@ use super::instance::Draft;
 use super::paths::{self, Preferences};
 use super::transport::transport;
 use super::useless::useless;
-use super::{strict, track, traps};
+use super::{strict, track, traps, vmac};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, Pace, Pacing, Transport, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -27,6 +27,7 @@ pub fn finish(
     mut draft: Draft,
     globals: &Globals,
     preferences: &mut Preferences,
+    vmacs: &mut vmac::Names,
     sink: &mut Sink,
 ) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
@@ -67,7 +68,7 @@ pub fn finish(
     let higher_send = draft
         .higher_prio_send_advert
         .or(globals.higher_prio_send_advert);
-    let instance = Instance {
+    let mut instance = Instance {
         name,
         track_interfaces: Vec::new(),
         tracks: Vec::new(),
@@ -91,7 +92,7 @@ pub fn finish(
         transport: transport?,
         password,
         v3_checksum,
-        announce: draft.garp.policy(&globals.garp),
+        announce: draft.garp.policy(&globals.garp, draft.vmac.is_some()),
         packets,
         paces: Vec::new(),
         vips: vips?,
@@ -99,11 +100,10 @@ pub fn finish(
         accept: firewall::accept(&draft, priority == u8::MAX, sink),
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
+        virtual_mac: None,
     };
-    let mut instance = Instance {
-        paces: paces(&instance, &globals.pacing),
-        ..instance
-    };
+    vmacs.settle(&draft, &mut instance, sink);
+    instance.paces = paces(&instance, &globals.pacing);
     track::own(&draft, &mut instance, sink);
     traps::instance(&draft, &instance, globals, sink);
     let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
@@ -112,7 +112,7 @@ pub fn finish(
 
 /// Of the interfaces that its VIPs are on.
 pub fn paces(instance: &Instance, pacing: &Pacing) -> Vec<Pace> {
-    let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+    let homes = instance.vips.iter().map(|vip| instance.home(vip));
     let names: BTreeSet<&IfName> = homes.chain([&instance.interface]).collect();
     names
         .into_iter()

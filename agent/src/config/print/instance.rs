@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use agent_common::AdvertInterval;
 
-use super::writer::Writer;
+use super::writer::{Writer, word};
 use super::{Secrets, tracked, vip};
 use crate::config::lower::seconds;
 use crate::config::model::{
-    AnnouncePolicy, Instance, PacketPolicy, Password, Transport, V3Checksum,
+    AnnouncePolicy, Instance, PacketPolicy, Password, Transport, V3Checksum, VirtualMac, mac_text,
 };
 
 pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
@@ -46,6 +46,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         // Of all members together.
         group: _,
         track_primary,
+        virtual_mac,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -72,6 +73,9 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
             authentication(password, secrets, writer);
         }
         writer.flag("dont_track_primary", !track_primary);
+        if let Some(vmac) = virtual_mac {
+            self::vmac(vmac, writer);
+        }
         writer.flag("no_accept", !accept);
         writer.flag("promote_secondaries", *promote_secondaries);
         writer.flag("no_virtual_ipaddress", vips.is_empty());
@@ -79,6 +83,21 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         vip::print(vips, writer);
         super::paths::print("virtual", paths, writer);
     });
+}
+
+fn vmac(vmac: &VirtualMac, writer: &mut Writer) {
+    let VirtualMac {
+        name,
+        mac,
+        xmit_base,
+        group,
+    } = vmac;
+    let mut line = format!("use_vmac name {} {}", word(name.as_str()), mac_text(*mac));
+    if *group != 0 {
+        line.push_str(&format!(" group {group}"));
+    }
+    writer.line(&line);
+    writer.flag("vmac_xmit_base", *xmit_base);
 }
 
 fn announce(policy: &AnnouncePolicy, writer: &mut Writer) {

@@ -318,7 +318,6 @@ fn of_later_parts() -> Vec<Case> {
             after("track_file f {\nfile /x\n}\ntrack_file f {\nfile /y\n}"),
         ),
         warning(C::OutOfRange, with("track_interface {\neth1 weight 254\n}")),
-        warning(C::Conflict, with("vmac_xmit_base")),
     ]
 }
 

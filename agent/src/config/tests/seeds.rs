@@ -93,6 +93,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         group: None,
         paths: Paths::default(),
         track_primary: true,
+        virtual_mac: None,
     }
 }
 

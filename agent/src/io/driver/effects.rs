@@ -22,6 +22,7 @@ impl Driver {
                     return;
                 };
                 let result = self.sockets.command.add_all(&mut port.addresses);
+                port.raised = port.vmac.is_some();
                 self.addresses_changed(id, result);
                 self.add_paths(id);
             }
@@ -36,11 +37,19 @@ impl Driver {
                 let Some(port) = self.ports.port(id) else {
                     return;
                 };
+                port.raised = false;
                 let result = self.sockets.command.remove_all(&mut port.addresses);
                 self.addresses_changed(id, result);
             }
             Effect::ChangeAddresses { id, repeat } => self.change_addresses(id, repeat),
             Effect::RestoreAddress { id, vip } => {
+                let Some(port) = self.ports.port(id) else {
+                    return;
+                };
+                if port.vmac.is_some() {
+                    port.raised = false;
+                }
+                self.raise(id);
                 let Some(port) = self.ports.port(id) else {
                     return;
                 };
@@ -82,7 +91,21 @@ impl Driver {
         }
     }
 
+    /// The link with the virtual MAC address comes up before the first advert,
+    /// which goes out of it.
+    fn raise(&mut self, id: InstanceId) {
+        let Some(port) = self.ports.port(id) else {
+            return;
+        };
+        if port.vmac.is_some() && !port.raised {
+            let result = self.sockets.command.raise(&mut port.addresses);
+            port.raised = result.as_ref().is_ok_and(|result| result.failed == 0);
+            self.addresses_changed(id, result);
+        }
+    }
+
     fn send_advert(&mut self, id: InstanceId, priority: Priority) {
+        self.raise(id);
         let Some(port) = self.ports.port(id) else {
             return;
         };

@@ -35,6 +35,10 @@ pub struct Link {
     pub vlan_of: Option<u32>,
     /// IPv4: the removal of an address leaves the others of its subnet.
     pub promotes: bool,
+    /// For a macvlan interface: the link it is on.
+    pub macvlan_of: Option<u32>,
+    /// IFLA_IFALIAS, empty without one.
+    pub alias: String,
 }
 
 /// One address as the kernel has it.
@@ -136,24 +140,28 @@ fn link(message: LinkMessage) -> Link {
         mtu: 0,
         vlan_of: None,
         promotes: false,
+        macvlan_of: None,
+        alias: String::new(),
     };
-    let (mut below, mut is_vlan) = (None, false);
+    let (mut below, mut is_vlan, mut is_macvlan) = (None, false, false);
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::AfSpecUnspec(specs) => link.promotes = promotes(&specs),
+            LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Link(ifindex) => below = Some(ifindex),
             LinkAttribute::LinkInfo(infos) => {
-                is_vlan = infos
-                    .iter()
-                    .any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
+                let is = |kind| infos.contains(&LinkInfo::Kind(kind));
+                is_vlan = is(InfoKind::Vlan);
+                is_macvlan = is(InfoKind::MacVlan);
             }
             _ => {}
         }
     }
     link.vlan_of = below.filter(|_| is_vlan);
+    link.macvlan_of = below.filter(|_| is_macvlan);
     link
 }
 

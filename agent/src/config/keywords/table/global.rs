@@ -88,8 +88,9 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
         "snmp_rs_stats_update_interval";
     DBUS, FLAG => "enable_dbus" "dbus_no_interface_name";
     DBUS, TEXT => "dbus_service_name";
-    VMAC, TEXT => "vmac_prefix" "vmac_addr_prefix";
-    VMAC, special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
+    global(G::VmacPrefix), TEXT => "vmac_prefix";
+    VMAC, TEXT => "vmac_addr_prefix";
+    global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
     global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_garp_extra_if";
     global(G::GarpInterval), POSITIVE_SECONDS => "vrrp_garp_interval";
     global(G::GnaInterval), POSITIVE_SECONDS => "vrrp_gna_interval";

@@ -276,6 +276,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                             .collect(),
                         paths: Paths::default(),
                         track_primary: vips.len() % 2 == 0,
+                        virtual_mac: None,
                         vips,
                         tracks: Vec::new(),
                         group: None,
