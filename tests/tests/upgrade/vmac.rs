@@ -7,8 +7,7 @@ use anyhow::{Context, Result, ensure};
 use failoverd_tests::{
     agent::Agent,
     agents::{SOON, START, pid},
-    privilege::{missing_link_type, ready},
-    require_agent,
+    require_macvlan,
     router::{Router, State},
     sys,
     topology::{Host, Lan, Mac},
@@ -23,15 +22,6 @@ const V6: Mac = Mac([0, 0, 0x5e, 0, 2, 51]);
 const LINK: &str = "vrrp.51";
 /// What is found of `arp_announce`: neither the default nor what we set.
 const FOUND: [&str; 2] = ["0", "1"];
-
-macro_rules! require_macvlan {
-    () => {
-        require_agent!();
-        if !ready(missing_link_type("macvlan")) {
-            return Ok(());
-        }
-    };
-}
 
 /// Two agents with a virtual MAC address, the first one Active.
 struct Pair {
@@ -67,7 +57,12 @@ impl Pair {
 
     /// The interface of each, as the kernel numbers it.
     fn links(&self) -> Result<[String; 2]> {
-        let index = |at| self.lan.host(at).ns.sh("cat /sys/class/net/vrrp.51/ifindex");
+        let index = |at| {
+            self.lan
+                .host(at)
+                .ns
+                .sh("cat /sys/class/net/vrrp.51/ifindex")
+        };
         Ok([index(0)?, index(1)?])
     }
 }

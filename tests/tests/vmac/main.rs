@@ -1,85 +1,25 @@
 //! Virtual MAC addresses (use_vmac): what hosts, switches and the kernel see.
 
+mod lab;
+mod peer;
+
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use failoverd_tests::{
     agent::Agent,
-    agents::{SOON, START},
+    agents::{SOON, START, backend, outcome},
     capture::Capture,
-    keepalived::Keepalived,
-    netns::Netns,
-    privilege::{missing_link_type, missing_program, ready},
-    require_agent,
+    require_macvlan,
     router::{Router, State},
-    topology::{Host, Lan, Mac},
+    topology::{Lan, Mac},
     wait::eventually,
 };
 
-/// RFC 9568 7.3, VRID 51.
-const V4: Mac = Mac([0, 0, 0x5e, 0, 1, 51]);
-const V6: Mac = Mac([0, 0, 0x5e, 0, 2, 51]);
+use crate::lab::*;
 
 /// The example of docs/vmac.md.
-const EXAMPLE: &str = include_str!("../../docs/vmac.md");
-
-macro_rules! require_macvlan {
-    () => {
-        require_agent!();
-        if !ready(missing_link_type("macvlan")) {
-            return Ok(());
-        }
-    };
-}
-
-fn conf(priority: u8, lines: &str, vips: &str) -> String {
-    format!(
-        "vrrp_instance VI_1 {{\ninterface eth0\nversion 3\nadvert_int 0.1\npriority {priority}\n\
-         virtual_router_id 51\nuse_vmac\n{lines}\nvirtual_ipaddress {{\n{vips}\n}}\n}}\n"
-    )
-}
-
-fn start(host: &Host, text: &str, state: State) -> Result<Agent> {
-    let agent = Agent::start_conf(&host.ns, text, "VI_1")?;
-    agent.wait_state(state, START)?;
-    Ok(agent)
-}
-
-fn has_link(ns: &Netns, name: &str) -> bool {
-    ns.sh(&format!("ip link show {name}")).is_ok()
-}
-
-fn is_up(ns: &Netns, name: &str) -> bool {
-    let shown = ns.sh(&format!("ip -o link show {name}"));
-    shown.is_ok_and(|text| text.contains("UP"))
-}
-
-/// What a host believes; it has asked for it.
-fn neighbour(client: &Host, vip: IpAddr) -> Result<String> {
-    let family = if vip.is_ipv4() { "-4" } else { "-6" };
-    client
-        .ns
-        .sh(&format!("ping {family} -c 1 -W 1 -I eth0 {vip}"))?;
-    let shown = client.ns.sh(&format!("ip neigh show {vip} dev eth0"))?;
-    let mut words = shown.split_whitespace();
-    words.find(|word| *word == "lladdr");
-    Ok(words.next().context("no neighbour")?.to_owned())
-}
-
-/// The port where the switch has seen an address last.
-fn seen_at(lan: &Lan, mac: Mac) -> Option<String> {
-    let table = lan.switch.ns.sh("bridge fdb show br br0 dynamic").ok()?;
-    let line = table
-        .lines()
-        .find(|line| line.starts_with(&mac.to_string()))?;
-    let mut words = line.split_whitespace();
-    words.find(|word| *word == "dev");
-    words.next().map(str::to_owned)
-}
-
-fn ethernet_source(frame: &[u8]) -> Option<Mac> {
-    Some(Mac(frame.get(6..12)?.try_into().ok()?))
-}
+const EXAMPLE: &str = include_str!("../../../docs/vmac.md");
 
 /// There and back again: hosts keep the address that they have, and the switch
 /// has it at the right port at once. A Backup never uses it.
@@ -89,6 +29,15 @@ fn fail_over_and_back(vips: &str, vip: IpAddr, mac: Mac, lan: &Lan, lines: &str)
     let mut first = start(lan.host(0), &conf(200, lines, vips), State::Active)?;
     let second = start(lan.host(1), &conf(100, lines, vips), State::Backup)?;
     assert!(is_up(&lan.host(0).ns, "vrrp.51") && !is_up(&lan.host(1).ns, "vrrp.51"));
+    for agent in [&first, &second] {
+        let status = agent.status()?;
+        assert_eq!(backend(&status), "xdp-native");
+        // On the link below, of the other's virtual MAC address.
+        assert_eq!(status["links"].as_array().map(Vec::len), Some(1));
+    }
+    eventually(SOON, "the Backup to hear adverts", || {
+        (outcome(&second.status().ok()?, "accepted") > 2).then_some(())
+    })?;
     for at in [0, 1] {
         if at == 1 {
             first.stop()?;
@@ -231,9 +180,38 @@ fn a_crash_leaves_no_interface() -> Result<()> {
         (!left).then_some(())
     })?;
     // Both at once: nobody was left to do it. The next start takes it over.
+    assert!(has_link(ns, "vrrp.51"));
     let mut agent = start(lan.host(0), &conf(100, "", &vip), State::Active)?;
     agent.stop()?;
     assert!(!has_link(ns, "vrrp.51"));
+    Ok(())
+}
+
+/// Another instance by then, or none that needs it: what is left goes. What a
+/// running agent has stays.
+#[test]
+fn what_dead_agents_left_is_not_mistaken_for_what_living_ones_have() -> Result<()> {
+    require_macvlan!();
+    let lan = Lan::new(1)?;
+    let (ns, vip) = (&lan.host(0).ns, format!("{}/24", lan.vip()));
+    let other = |vrid: u8| {
+        let text = conf(100, "", &format!("10.77.9.{vrid}/24"));
+        text.replace("router_id 51", &format!("router_id {vrid}"))
+    };
+    let dead = start(lan.host(0), &conf(100, "", &vip), State::Active)?;
+    for pid in dead.family() {
+        // The parent first, so that nothing is left to remove it.
+        failoverd_tests::sys::kill(pid, 9)?;
+    }
+    drop(dead);
+    let mut living = start(lan.host(0), &other(61), State::Active)?;
+    assert!(!has_link(ns, "vrrp.51") && is_up(ns, "vrrp.61"));
+    let mut third = start(lan.host(0), &other(62), State::Active)?;
+    assert!(is_up(ns, "vrrp.61") && is_up(ns, "vrrp.62"));
+    third.stop()?;
+    assert!(is_up(ns, "vrrp.61") && !has_link(ns, "vrrp.62"));
+    living.stop()?;
+    assert!(!has_link(ns, "vrrp.61"));
     Ok(())
 }
 
@@ -284,56 +262,6 @@ fn other_backends_hear_a_peer_with_the_same_address() -> Result<()> {
         lan.mend(0)?;
         low.wait_state(State::Backup, SOON)?;
         assert_eq!(high.state(), Some(State::Active));
-    }
-    Ok(())
-}
-
-/// keepalived on the other side, in both places.
-#[test]
-fn keepalived_is_a_peer() -> Result<()> {
-    require_macvlan!();
-    if !ready(missing_program("keepalived")) {
-        return Ok(());
-    }
-    for (ours, theirs) in [(200, 100), (100, 200)] {
-        let lan = Lan::new(3)?;
-        let vip = format!("{}/24", lan.vip());
-        let state = |mine, other| match mine > other {
-            true => State::Active,
-            false => State::Backup,
-        };
-        let agent = Agent::start_conf(&lan.host(0).ns, &conf(ours, "", &vip), "VI_1")?;
-        let text = conf(theirs, "", &vip);
-        let peer = Keepalived::start_with(&lan.host(1).ns, &text, "VI_1")?;
-        agent.wait_state(state(ours, theirs), START)?;
-        peer.wait_state(state(theirs, ours), START)?;
-        lan.cut_silently(usize::from(ours < theirs))?;
-        agent.wait_state(State::Active, SOON)?;
-        peer.wait_state(State::Active, SOON)?;
-        lan.mend(usize::from(ours < theirs))?;
-        agent.wait_state(state(ours, theirs), SOON)?;
-        peer.wait_state(state(theirs, ours), SOON)?;
-        if ours > theirs {
-            // keepalived asks in the name of the VIP with the address of eth0,
-            // from which the client learned while both were Active.
-            lan.host(2).ns.sh("ip neigh flush dev eth0")?;
-            assert_eq!(neighbour(lan.host(2), lan.vip())?, V4.to_string());
-        }
-        // What both set on the interface is the same.
-        for setting in [
-            "ipv4/conf/vrrp.51/arp_ignore",
-            "ipv4/conf/vrrp.51/rp_filter",
-            "ipv4/conf/vrrp.51/promote_secondaries",
-            "ipv4/conf/eth0/arp_ignore",
-            "ipv6/conf/vrrp.51/addr_gen_mode",
-            "ipv6/conf/vrrp.51/disable_ipv6",
-        ] {
-            let read = |at: usize| {
-                let line = format!("cat /proc/sys/net/{setting}");
-                lan.host(at).ns.sh(&line)
-            };
-            assert_eq!(read(0)?, read(1)?, "{setting}");
-        }
     }
     Ok(())
 }
