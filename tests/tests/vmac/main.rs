@@ -206,7 +206,10 @@ fn what_dead_agents_left_is_not_mistaken_for_what_living_ones_have() -> Result<(
     drop(dead);
     let mut living = start(lan.host(0), &other(61), State::Active)?;
     assert!(!has_link(ns, "vrrp.51") && is_up(ns, "vrrp.61"));
+    let number = || ns.sh("cat /sys/class/net/vrrp.61/ifindex");
+    let before = number()?;
     let mut third = start(lan.host(0), &other(62), State::Active)?;
+    assert_eq!(number()?, before);
     assert!(is_up(ns, "vrrp.61") && is_up(ns, "vrrp.62"));
     third.stop()?;
     assert!(is_up(ns, "vrrp.61") && !has_link(ns, "vrrp.62"));
