@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
-use self::values::{Values, fingerprint, given, seconds, vmac, words};
+use self::values::{Values, fingerprint, given, seconds, vip_mac, vmac, words};
 use super::model::{Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
@@ -22,6 +22,7 @@ pub(super) const SECRET: &str = "auth_pass";
 pub(super) const HIDDEN: &str = "(not shown)";
 const VERSION: &str = "version";
 const VMAC: &str = "use_vmac";
+const VMAC_ADDR: &str = "use_vmac_addr";
 
 /// A configuration in words.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -229,7 +230,8 @@ impl InstancePortrait {
         .collect();
         changes.extend(value_changes(&self.values, &new.values));
         // Adverts come from elsewhere then, and VIPs are elsewhere.
-        let fixed = |change: &FieldChange| [VERSION, VMAC].contains(&change.field.as_str());
+        let fixed =
+            |change: &FieldChange| [VERSION, VMAC, VMAC_ADDR].contains(&change.field.as_str());
         let other_router = changes.iter().any(fixed);
         let action = match (changes.is_empty(), self.continues(new) && !other_router) {
             (true, _) => Action::Unchanged,
@@ -262,6 +264,8 @@ impl From<&Config> for Portrait {
             interfaces,
             static_addresses,
             static_paths,
+            // In the names of the interfaces.
+            vmac_addr_prefix: _,
             firewall,
         } = config;
         let mut globals = Values::default();
@@ -320,6 +324,7 @@ impl From<&Instance> for InstancePortrait {
             group,
             track_primary,
             virtual_mac,
+            vip_macs,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -359,6 +364,7 @@ impl From<&Instance> for InstancePortrait {
         tracked::entries(tracks, &mut values);
         values.list("vrrp_sync_group", group);
         values.list(VMAC, virtual_mac.iter().map(vmac));
+        values.list(VMAC_ADDR, vip_macs.iter().map(vip_mac));
         Self {
             name: name.clone(),
             vrid: vrid.get(),

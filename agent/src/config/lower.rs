@@ -27,6 +27,7 @@ mod transport;
 mod traps;
 mod useless;
 mod value;
+mod virtual_links;
 mod vmac;
 
 pub(crate) use self::paths::{FEATURES, metric as route_metric};
@@ -122,7 +123,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut seen = across::Seen::default();
     let mut preferences = paths::Preferences::default();
     let static_paths = paths::lower(&static_paths, &globals.names, &mut preferences, sink);
-    let mut vmacs = vmac::Names::new(&drafts, &globals);
+    let mut vmacs = virtual_links::Names::new(&drafts, &globals);
     let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
@@ -138,6 +139,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     }
     track::join(groups, &mut instances, sink);
     Config {
+        vmac_addr_prefix: vmacs.addr_prefix(&instances),
         router_id: globals.router_id,
         pacing: globals.pacing,
         start_delay: globals.start_delay,

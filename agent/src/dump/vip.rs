@@ -21,6 +21,8 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
         manage_temporary,
         no_prefix_route,
         autojoin,
+        // It is in the name of the interface.
+        use_vmac: _,
         untracked,
         preferred_lifetime,
     } = &vip.options;

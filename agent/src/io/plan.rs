@@ -3,6 +3,8 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod virtual_links;
+
 use std::{
     borrow::Cow,
     hash::{Hash, Hasher},
@@ -16,6 +18,7 @@ use agent_common::{
 };
 use bytemuck::Zeroable;
 
+use self::virtual_links::virtual_links;
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
@@ -74,11 +77,11 @@ pub struct Port {
     pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
     pub group: Option<IpAddr>,
-    /// The interface with the virtual MAC address: down unless Active, so that
-    /// nothing with that address leaves a Backup, nor is taken by it (RFC 9568
-    /// 6.4.2).
-    pub vmac: Option<u32>,
-    /// It is up, as far as we did it.
+    /// The interfaces with virtual MAC addresses: down unless Active, so that
+    /// nothing with such an address leaves a Backup, nor is taken by it (RFC
+    /// 9568 6.4.2).
+    pub virtual_links: Vec<u32>,
+    /// They are up, as far as we did it.
     pub raised: bool,
     essence: Essence,
 }
@@ -266,14 +269,12 @@ pub fn plan(
             return Err(Fault::TrackedAddressGone);
         }
     }
-    let vmac = virtual_link(instance, link, world)?;
-    if let Some(vmac) = vmac {
-        needed.push(Needed {
-            ifindex: vmac.ifindex,
-            usable: false,
-            fault: Fault::InterfaceGone,
-        });
-    }
+    let links = virtual_links(instance, world)?;
+    needed.extend(links.iter().map(|ifindex| Needed {
+        ifindex: *ifindex,
+        usable: false,
+        fault: Fault::InterfaceGone,
+    }));
     let mut homes = Vec::with_capacity(instance.vips.len());
     for vip in &instance.vips {
         let home = world.link(instance.home(vip).as_str());
@@ -315,13 +316,9 @@ pub fn plan(
         .collect();
     let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
     let paths = PathPlan::new(&instance.paths, index);
-    let by_vmac = instance
-        .virtual_mac
-        .as_ref()
-        .is_some_and(|own| !own.xmit_base);
-    let from = vmac
-        .filter(|_| by_vmac)
-        .map_or(link.ifindex, |vmac| vmac.ifindex);
+    let own = instance.virtual_mac.as_ref();
+    let by_own = own.filter(|own| !own.xmit_base).and(links.first());
+    let from = by_own.map_or(link.ifindex, |own| *own);
     let essence = Essence {
         ifindex: link.ifindex,
         source,
@@ -349,10 +346,7 @@ pub fn plan(
         },
         filter,
         advert: AdvertPlan::new(instance, source, from, destinations),
-        addresses: AddressPlan::with_link(
-            placed().map(|(vip, home)| (vip, home.ifindex)),
-            vmac.map(|vmac| vmac.ifindex),
-        ),
+        addresses: AddressPlan::with_links(placed().map(|(vip, home)| (vip, home.ifindex)), &links),
         paths,
         announce,
         needed,
@@ -362,25 +356,10 @@ pub fn plan(
         untracked: untracked(instance),
         surplus,
         group,
-        vmac: vmac.map(|vmac| vmac.ifindex),
+        virtual_links: links,
         raised: false,
         essence,
     })
-}
-
-/// The interface with the instance's virtual MAC address, if it has one. An
-/// interface of that name that is something else will not do.
-fn virtual_link<'a>(
-    instance: &Instance,
-    base: &Link,
-    world: &'a World,
-) -> Result<Option<&'a Link>, Fault> {
-    let Some(wanted) = &instance.virtual_mac else {
-        return Ok(None);
-    };
-    let good = |link: &&Link| link.mac == wanted.mac && link.macvlan_of == Some(base.ifindex);
-    let found = world.link(wanted.name.as_str()).filter(good);
-    found.map(Some).ok_or(Fault::InterfaceGone)
 }
 
 /// The limit on announcements of an address on a link.

@@ -41,9 +41,9 @@ impl Quiet {
             self.inherit(before);
         }
         let mut bases = BTreeSet::new();
-        for instance in instances {
-            let named = instance.virtual_mac.is_some() && instance.family == Family::V4;
-            if let Some(base) = world.link(instance.interface.as_str()).filter(|_| named) {
+        for link in instances.flat_map(Instance::virtual_links) {
+            let base = world.link(link.base.as_str());
+            if let Some(base) = base.filter(|_| link.family == Family::V4) {
                 bases.insert(base.ifindex);
                 self.note(base);
             }

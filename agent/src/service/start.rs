@@ -236,11 +236,8 @@ pub(super) fn check_interfaces<'a>(
     config: &Config,
     world: &World,
 ) -> Result<(), Failure> {
-    let ours = config
-        .instances
-        .iter()
-        .filter_map(|i| i.virtual_mac.as_ref());
-    let ours: BTreeSet<&str> = ours.map(|vmac| vmac.name.as_str()).collect();
+    let ours = config.instances.iter().flat_map(Instance::virtual_links);
+    let ours: BTreeSet<&str> = ours.map(|link| link.name.as_str()).collect();
     match names.find(|name| world.link(name).is_none() && !ours.contains(name)) {
         None => Ok(()),
         Some(name) => {

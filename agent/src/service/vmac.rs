@@ -17,7 +17,7 @@ use super::{
     quiet::{Quiet, conf},
 };
 use crate::{
-    config::{Instance, model::VirtualMac},
+    config::{Instance, model::VirtualLink},
     io::netlink::{
         devconf::{self, Ipv4Conf},
         macvlan::{self, MARK, Macvlan},
@@ -55,28 +55,24 @@ impl VirtualLinks {
         self.known.retain(|ifindex, _| exists(ifindex));
         let (mut wanted, mut first) = (BTreeSet::new(), Ok(()));
         let mut held = BTreeSet::new();
-        for instance in leaving {
-            let name = instance.virtual_mac.as_ref().map(|vmac| vmac.name.as_str());
-            held.extend(
-                name.and_then(|name| world.link(name))
-                    .map(|link| link.ifindex),
-            );
+        for link in leaving.flat_map(Instance::virtual_links) {
+            held.extend(world.link(link.name.as_str()).map(|link| link.ifindex));
         }
         wanted.extend(held.iter().copied());
-        for instance in instances {
-            let Some(vmac) = &instance.virtual_mac else {
+        for (instance, link) in instances
+            .iter()
+            .flat_map(|instance| instance.virtual_links().map(move |link| (instance, link)))
+        {
+            let Some(base) = world.link(link.base.as_str()) else {
                 continue;
             };
-            let Some(base) = world.link(instance.interface.as_str()) else {
-                continue;
-            };
-            let found = world.link(vmac.name.as_str());
-            wanted.extend(found.map(|link| link.ifindex));
-            let waits = |link: &Link| held.contains(&link.ifindex) && !fits(vmac, base, link);
+            let found = world.link(link.name.as_str());
+            wanted.extend(found.map(|found| found.ifindex));
+            let waits = |found: &Link| held.contains(&found.ifindex) && !fits(&link, base, found);
             if found.is_some_and(waits) {
                 continue;
             }
-            if let Err(failure) = self.provide(instance, vmac, base, found, world) {
+            if let Err(failure) = self.provide(instance, &link, base, found, world) {
                 first = first.and(Err(failure));
             }
         }
@@ -115,7 +111,7 @@ impl VirtualLinks {
     fn provide(
         &mut self,
         instance: &Instance,
-        vmac: &VirtualMac,
+        vmac: &VirtualLink<'_>,
         base: &Link,
         found: Option<&Link>,
         world: &World,
@@ -156,7 +152,7 @@ impl VirtualLinks {
     fn create(
         &mut self,
         instance: &Instance,
-        vmac: &VirtualMac,
+        vmac: &VirtualLink<'_>,
         base: &Link,
     ) -> Result<(), Failure> {
         let name = vmac.name.as_str();
@@ -225,13 +221,13 @@ impl Drop for VirtualLinks {
     }
 }
 
-fn fits(vmac: &VirtualMac, base: &Link, link: &Link) -> bool {
+fn fits(vmac: &VirtualLink<'_>, base: &Link, link: &Link) -> bool {
     link.mac == vmac.mac && link.macvlan_of == Some(base.ifindex)
 }
 
 /// What makes the interface answer for its VIPs and say nothing else. What
 /// cannot be set is a warning: the VIPs are served all the same.
-fn configure(instance: &Instance, vmac: &VirtualMac, base: &Link, ifindex: u32) {
+fn configure(instance: &Instance, vmac: &VirtualLink<'_>, base: &Link, ifindex: u32) {
     let name = vmac.name.as_str();
     let complain = |setting: &str, result: io::Result<()>| {
         if let Err(error) = result {
@@ -265,7 +261,7 @@ fn configure(instance: &Instance, vmac: &VirtualMac, base: &Link, ifindex: u32) 
     let has_v6 = instance
         .vips
         .iter()
-        .any(|vip| vip.address.is_ipv6() && instance.home(vip) == &vmac.name);
+        .any(|vip| vip.address.is_ipv6() && instance.home(vip) == vmac.name);
     if !has_v6 {
         // Nothing of IPv6 leaves with an address that is for IPv4.
         complain("disable_ipv6", set_v6(name, "disable_ipv6", 1));

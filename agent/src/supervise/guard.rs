@@ -155,7 +155,7 @@ impl GuardPipe {
         for instance in instances {
             let plan = PathPlan::new(&instance.paths, index);
             records.extend(plan.removals().flat_map(GuardRecord::parts));
-            records.extend(virtual_link(instance, world));
+            records.extend(virtual_links(instance, world));
             for vip in &instance.vips {
                 let home = instance.home(vip);
                 let Some(link) = world.link(home.as_str()) else {
@@ -226,15 +226,16 @@ fn setting(before: Before) -> GuardRecord {
     }
 }
 
-fn virtual_link(instance: &Instance, world: &World) -> Option<GuardRecord> {
-    let vmac = instance.virtual_mac.as_ref()?;
-    let link = world.link(vmac.name.as_str())?;
-    let good = link.macvlan_of.is_some() && link.mac == vmac.mac;
-    good.then(|| GuardRecord {
-        ifindex: link.ifindex,
-        family: LINK,
-        prefix: link.alias.starts_with(MARK).into(),
-        ..GuardRecord::zeroed()
+fn virtual_links(instance: &Instance, world: &World) -> impl Iterator<Item = GuardRecord> {
+    instance.virtual_links().filter_map(|wanted| {
+        let link = world.link(wanted.name.as_str())?;
+        let good = link.macvlan_of.is_some() && link.mac == wanted.mac;
+        good.then(|| GuardRecord {
+            ifindex: link.ifindex,
+            family: LINK,
+            prefix: link.alias.starts_with(MARK).into(),
+            ..GuardRecord::zeroed()
+        })
     })
 }
 

@@ -196,8 +196,6 @@ fn places(instance: &Instance) -> u64 {
         add(instance.home(vip).as_str().as_bytes());
         add(&[0]);
     }
-    if let Some(vmac) = &instance.virtual_mac {
-        add(&vmac.mac);
-    }
+    instance.virtual_links().for_each(|link| add(&link.mac));
     hash
 }

@@ -113,6 +113,7 @@ impl Check {
             paths: Paths::default(),
             track_primary: true,
             virtual_mac: None,
+            vip_macs: Vec::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::model::{
-    Firewall, Password, StaticAddress, Transport, Vip, VirtualMac, mac_text,
+    Firewall, Password, StaticAddress, Transport, Vip, VipMac, VirtualMac, mac_text,
 };
 use crate::config::{machine, model, print};
 
@@ -159,6 +159,18 @@ pub(super) fn fingerprint(password: &Password) -> String {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
     format!("{hash:016x}")
+}
+
+/// An interface for VIPs.
+pub(super) fn vip_mac(vmac: &VipMac) -> String {
+    let VipMac {
+        name,
+        mac,
+        base,
+        // It is that of the VIPs, and in the address.
+        family: _,
+    } = vmac;
+    format!("{name} {} on {base}", mac_text(*mac))
 }
 
 /// What `use_vmac` and `vmac_xmit_base` say.

@@ -64,6 +64,7 @@ pub enum GlobalKey {
     IprouteUsrDir,
     IprouteEtcDir,
     VmacPrefix,
+    VmacAddrPrefix,
     Files(FilesKey),
 }
 
@@ -127,6 +128,7 @@ pub enum InstanceKey {
     PromoteSecondaries,
     NoVirtualIpaddress,
     UseVmac,
+    UseVmacAddr,
     VmacXmitBase,
 }
 

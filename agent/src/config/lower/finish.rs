@@ -14,7 +14,7 @@ use super::instance::Draft;
 use super::paths::{self, Preferences};
 use super::transport::transport;
 use super::useless::useless;
-use super::{strict, track, traps, vmac};
+use super::{strict, track, traps, virtual_links};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, Pace, Pacing, Transport, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -27,7 +27,7 @@ pub fn finish(
     mut draft: Draft,
     globals: &Globals,
     preferences: &mut Preferences,
-    vmacs: &mut vmac::Names,
+    vmacs: &mut virtual_links::Names,
     sink: &mut Sink,
 ) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
@@ -92,7 +92,7 @@ pub fn finish(
         transport: transport?,
         password,
         v3_checksum,
-        announce: draft.garp.policy(&globals.garp, draft.vmac.is_some()),
+        announce: draft.garp.policy(&globals.garp, false),
         packets,
         paces: Vec::new(),
         vips: vips?,
@@ -101,8 +101,11 @@ pub fn finish(
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
         virtual_mac: None,
+        vip_macs: Vec::new(),
     };
     vmacs.settle(&draft, &mut instance, sink);
+    let has_vmac = instance.virtual_links().next().is_some();
+    instance.announce = draft.garp.policy(&globals.garp, has_vmac);
     instance.paces = paces(&instance, &globals.pacing);
     track::own(&draft, &mut instance, sink);
     traps::instance(&draft, &instance, globals, sink);

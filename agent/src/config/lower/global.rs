@@ -54,6 +54,8 @@ pub struct Globals {
     pub names: Names,
     /// `vmac_prefix`.
     pub vmac_prefix: Option<String>,
+    /// `vmac_addr_prefix`.
+    pub vmac_addr_prefix: Option<String>,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -255,6 +257,10 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
             &mut globals.vmac_prefix,
             super::vmac::prefix(statement, sink),
         ),
+        GlobalKey::VmacAddrPrefix => keep(
+            &mut globals.vmac_addr_prefix,
+            super::vmac::prefix(statement, sink),
+        ),
         GlobalKey::NftablesIfindex => globals.firewall.by_index = true,
         GlobalKey::NftablesCounters => globals.firewall.counters = true,
         GlobalKey::Files(key) => files::set(key, statement, &mut globals.files, sink),
@@ -340,6 +346,7 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::NftablesIfindex
         | GlobalKey::NftablesCounters
         | GlobalKey::VmacPrefix
+        | GlobalKey::VmacAddrPrefix
         | GlobalKey::Files(_)
         | GlobalKey::Strict => {}
     }

@@ -69,6 +69,8 @@ pub struct Draft {
     /// `use_vmac`.
     pub vmac: Option<Vmac>,
     pub vmac_xmit_base: Option<Span>,
+    /// `use_vmac_addr`.
+    pub vmac_addr: Option<Span>,
 }
 
 #[derive(Debug, Default)]
@@ -193,6 +195,7 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::PromoteSecondaries => draft.promote_secondaries = true,
         K::NoVirtualIpaddress => draft.no_vips = true,
         K::UseVmac => draft.vmac = Some(vmac::read(statement, sink)),
+        K::UseVmacAddr => draft.vmac_addr = Some(statement.span()),
         K::VmacXmitBase => draft.vmac_xmit_base = Some(statement.span()),
     }
 }

@@ -16,6 +16,35 @@ pub struct VirtualMac {
     pub group: u32,
 }
 
+/// An interface for VIPs of one family on one link, where those are not on the
+/// instance's own (`use_vmac_addr`, and `use_vmac` behind a VIP).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct VipMac {
+    /// As [`VirtualMac::name`].
+    pub name: IfName,
+    pub mac: [u8; 6],
+    /// The interface below.
+    pub base: IfName,
+    pub family: Family,
+}
+
+impl VipMac {
+    /// Whether it is for VIPs of that family on that link.
+    pub fn serves(&self, base: &IfName, family: Family) -> bool {
+        (&self.base, self.family) == (base, family)
+    }
+}
+
+/// Any interface with a virtual MAC address that an instance needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VirtualLink<'a> {
+    pub name: &'a IfName,
+    pub mac: [u8; 6],
+    pub base: &'a IfName,
+    pub family: Family,
+    pub group: u32,
+}
+
 impl VirtualMac {
     /// 00-00-5E-00-01-VRID or 00-00-5E-00-02-VRID (RFC 9568 7.3).
     pub const fn standard(family: Family, vrid: Vrid) -> [u8; 6] {

@@ -19,7 +19,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         vrid,
         version,
         // It is that of the VIPs.
-        family: _,
+        family,
         priority,
         interval,
         preempt,
@@ -47,6 +47,8 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         group: _,
         track_primary,
         virtual_mac,
+        // It is in the lines of the VIPs.
+        vip_macs: _,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -74,7 +76,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         }
         writer.flag("dont_track_primary", !track_primary);
         if let Some(vmac) = virtual_mac {
-            self::vmac(vmac, writer);
+            self::vmac(vmac, VirtualMac::standard(*family, *vrid), writer);
         }
         writer.flag("no_accept", !accept);
         writer.flag("promote_secondaries", *promote_secondaries);
@@ -85,14 +87,17 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
     });
 }
 
-fn vmac(vmac: &VirtualMac, writer: &mut Writer) {
+fn vmac(vmac: &VirtualMac, standard: [u8; 6], writer: &mut Writer) {
     let VirtualMac {
         name,
         mac,
         xmit_base,
         group,
     } = vmac;
-    let mut line = format!("use_vmac name {} {}", word(name.as_str()), mac_text(*mac));
+    let mut line = format!("use_vmac name {}", word(name.as_str()));
+    if *mac != standard {
+        line.push_str(&format!(" {}", mac_text(*mac)));
+    }
     if *group != 0 {
         line.push_str(&format!(" group {group}"));
     }

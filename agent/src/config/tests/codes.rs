@@ -92,7 +92,6 @@ fn of_keyword() -> Vec<Case> {
         warning(C::UnknownKeyword, with("no_such_block {\npriority 0\n}")),
         warning(C::Misplaced, with("router_id x")),
         warning(C::NotYet, with("smtp_alert")),
-        warning(C::NotYet, vip("192.0.2.9 use_vmac")),
         warning(
             C::NotYet,
             format!(

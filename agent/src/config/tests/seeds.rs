@@ -94,6 +94,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         paths: Paths::default(),
         track_primary: true,
         virtual_mac: None,
+        vip_macs: Vec::new(),
     }
 }
 

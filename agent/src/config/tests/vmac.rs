@@ -73,7 +73,7 @@ fn names_that_are_taken_are_not_given_twice() {
     let names: Vec<_> = names.map(|vmac| vmac.unwrap().name.to_string()).collect();
     assert_eq!(
         names,
-        ["vrrp.5", "vrrp6.5", "vrrp4.5", "vrrp2.5", "vrrp1.5"]
+        ["vrrp.5", "vrrp6.5", "vrrp2.5", "vrrp3.5", "vrrp1.5"]
     );
 }
 
@@ -120,4 +120,74 @@ fn it_comes_back_when_printed_and_another_one_is_another_router() {
     assert_eq!(codes, [Code::Conflict]);
     let (none, _) = accepted(&with("vmac_garp_intvl 10"));
     assert_eq!(none.instances[0].announce.extra, None);
+}
+
+/// Which interface each VIP is on, and which there are besides the own one.
+fn placed(text: &str) -> (Vec<String>, Vec<String>) {
+    let (config, _) = accepted(text);
+    let instance = &config.instances[0];
+    let homes = instance
+        .vips
+        .iter()
+        .map(|vip| instance.home(vip).to_string());
+    let links = instance.vip_macs.iter().map(|link| {
+        let kind = link.mac[4];
+        format!("{} {} {kind}", link.name, link.base)
+    });
+    // Another agent reads the same out of what is printed.
+    let text = print(&config, Secrets::Shown);
+    assert_eq!(accepted(&text).0, config, "{text}");
+    (homes.collect(), links.collect())
+}
+
+const ELSEWHERE: &str = "virtual_ipaddress_excluded {\n192.0.2.2/24 dev eth0\n\
+     192.0.2.3/24 dev eth1\n192.0.2.4/24 dev eth1\nfd00::1/64\nfd00::2/64 dev eth1\n}";
+
+/// As observed with keepalived.
+#[test]
+fn vips_elsewhere_have_interfaces_of_their_own_when_asked_for() {
+    let (homes, links) = placed(&with(&format!("use_vmac\nuse_vmac_addr\n{ELSEWHERE}")));
+    let expected = [
+        "vrrp.5", "vrrp.5", "vrrp1.5", "vrrp1.5", "vrrp6.5", "vrrp2.5",
+    ];
+    assert_eq!(homes, expected);
+    assert_eq!(
+        links,
+        ["vrrp1.5 eth1 1", "vrrp6.5 eth0 2", "vrrp2.5 eth1 2"]
+    );
+
+    let some = ELSEWHERE
+        .replace("192.0.2.3/24 dev eth1", "192.0.2.3/24 dev eth1 use_vmac")
+        .replace("fd00::1/64", "fd00::1/64 use_vmac");
+    let (homes, links) = placed(&with(&some));
+    let expected = ["eth0", "eth0", "vrrp.5", "eth1", "vrrp6.5", "eth1"];
+    assert_eq!(homes, expected);
+    assert_eq!(links, ["vrrp.5 eth1 1", "vrrp6.5 eth0 2"]);
+
+    let text = with_globals(
+        "vmac_prefix own\nvmac_addr_prefix other",
+        &format!("use_vmac 02:00:00:00:00:09\nuse_vmac_addr\n{ELSEWHERE}"),
+    );
+    let (homes, links) = placed(&text);
+    assert_eq!(homes[..2], ["own.5", "own.5"]);
+    assert_eq!(homes[2..], ["other.5", "other.5", "other6.5", "other1.5"]);
+    // The MAC address that is given is for its family.
+    assert_eq!(
+        links,
+        ["other.5 eth1 0", "other6.5 eth0 2", "other1.5 eth1 2"]
+    );
+}
+
+/// keepalived makes a second interface there, which cannot come up.
+#[test]
+fn a_vip_that_is_there_already_needs_no_other() {
+    let lines = "use_vmac\nvirtual_ipaddress_excluded {\n192.0.2.2/24 use_vmac\n}";
+    let (config, codes) = accepted(&with(lines));
+    assert!(config.instances[0].vip_macs.is_empty());
+    assert_eq!(codes, [Code::Conflict]);
+    let two = with("virtual_ipaddress_excluded {\n192.0.2.2/24 dev eth1 use_vmac\n}")
+        + &with("use_vmac")
+            .replace("VI_1", "VI_2")
+            .replace("eth0", "eth1");
+    assert_eq!(refused(&two)[0].code, Code::Duplicate);
 }

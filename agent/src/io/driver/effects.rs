@@ -22,7 +22,7 @@ impl Driver {
                     return;
                 };
                 let result = self.sockets.command.add_all(&mut port.addresses);
-                port.raised = port.vmac.is_some();
+                port.raised = !port.virtual_links.is_empty();
                 self.addresses_changed(id, result);
                 self.add_paths(id);
             }
@@ -46,9 +46,7 @@ impl Driver {
                 let Some(port) = self.ports.port(id) else {
                     return;
                 };
-                if port.vmac.is_some() {
-                    port.raised = false;
-                }
+                port.raised = false;
                 self.raise(id);
                 let Some(port) = self.ports.port(id) else {
                     return;
@@ -91,13 +89,13 @@ impl Driver {
         }
     }
 
-    /// The link with the virtual MAC address comes up before the first advert,
-    /// which goes out of it.
-    fn raise(&mut self, id: InstanceId) {
+    /// The links with virtual MAC addresses come up before the first advert,
+    /// which goes out of one.
+    pub(super) fn raise(&mut self, id: InstanceId) {
         let Some(port) = self.ports.port(id) else {
             return;
         };
-        if port.vmac.is_some() && !port.raised {
+        if !port.virtual_links.is_empty() && !port.raised {
             let result = self.sockets.command.raise(&mut port.addresses);
             port.raised = result.as_ref().is_ok_and(|result| result.failed == 0);
             self.addresses_changed(id, result);

@@ -147,7 +147,7 @@ impl Driver {
             let Some(port) = self
                 .ports
                 .port(id)
-                .filter(|port| port.vmac == Some(ifindex))
+                .filter(|port| port.virtual_links.contains(&ifindex))
             else {
                 continue;
             };

@@ -43,7 +43,7 @@ pub struct AddressPlan {
     remove: Batch,
     singles: Vec<Batch>,
     removals: Vec<Batch>,
-    /// Takes the link up that is up while its VIPs are on it.
+    /// Takes the links up that are up while their VIPs are on them.
     raise: Batch,
     /// The VIPs by what is asked of the kernel for each, for [`Comparison`].
     order: Vec<u16>,
@@ -60,17 +60,17 @@ pub(super) struct Batch {
 impl AddressPlan {
     /// `vips` with the interface that each goes to.
     pub fn new<'a>(vips: impl Iterator<Item = (&'a Vip, u32)> + Clone) -> Self {
-        Self::with_link(vips, None)
+        Self::with_links(vips, &[])
     }
 
-    /// As [`Self::new`]; `link` is taken up before VIPs are added, and down
+    /// As [`Self::new`]; `links` are taken up before VIPs are added, and down
     /// after they are removed.
-    pub fn with_link<'a>(
+    pub fn with_links<'a>(
         vips: impl Iterator<Item = (&'a Vip, u32)> + Clone,
-        link: Option<u32>,
+        links: &[u32],
     ) -> Self {
-        let up = || link.into_iter().map(|ifindex| set_up(ifindex, true));
-        let down = link.into_iter().map(|ifindex| set_up(ifindex, false));
+        let up = || links.iter().map(|ifindex| set_up(*ifindex, true));
+        let down = links.iter().map(|ifindex| set_up(*ifindex, false));
         let adds = || vips.clone().map(|(vip, ifindex)| message(vip, ifindex));
         let single = |message, flags| Batch::new(std::iter::once(message), flags);
         let singles: Vec<Batch> = adds()
@@ -342,7 +342,7 @@ impl CommandSocket {
         self.submit(&mut plan.remove, &[libc::EADDRNOTAVAIL])
     }
 
-    /// Takes the plan's own link up, where it has one.
+    /// Takes the plan's own links up, where it has any.
     pub fn raise(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
         self.submit(&mut plan.raise, &[])
     }

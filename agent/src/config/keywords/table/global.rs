@@ -3,7 +3,7 @@
 use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
-use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP, VMAC};
+use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP};
 use super::{rows, special};
 use crate::config::keywords::FilesKey as F;
 use crate::config::keywords::GarpKey::{
@@ -89,7 +89,7 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     DBUS, FLAG => "enable_dbus" "dbus_no_interface_name";
     DBUS, TEXT => "dbus_service_name";
     global(G::VmacPrefix), TEXT => "vmac_prefix";
-    VMAC, TEXT => "vmac_addr_prefix";
+    global(G::VmacAddrPrefix), TEXT => "vmac_addr_prefix";
     global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
     global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_garp_extra_if";
     global(G::GarpInterval), POSITIVE_SECONDS => "vrrp_garp_interval";
