@@ -138,6 +138,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         script.run_as = script.run_as.take().or_else(|| globals.script_user.clone());
     }
     track::join(groups, &mut instances, sink);
+    virtual_links::track_below(&mut instances, sink);
     Config {
         vmac_addr_prefix: vmacs.addr_prefix(&instances),
         router_id: globals.router_id,

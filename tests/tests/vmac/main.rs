@@ -103,6 +103,35 @@ fn so_they_do_in_ipv6() -> Result<()> {
     fail_over_and_back(&vips, lan.vip6(), V6, &lan, "")
 }
 
+/// keepalived's words for it: the interface below is what counts, also where
+/// the one with the virtual MAC address is tracked by name.
+#[test]
+fn the_loss_of_the_link_below_is_a_fault() -> Result<()> {
+    require_macvlan!();
+    let lan = Lan::new(2)?;
+    let text = |priority| {
+        let vips = format!("{}/24", lan.vip());
+        conf(priority, "track_interface {\nvrrp.51\n}", &vips)
+    };
+    let first = start(lan.host(0), &text(200), State::Active)?;
+    let second = start(lan.host(1), &text(100), State::Backup)?;
+    // A Backup's own is down, and that is no fault.
+    assert!(!is_up(&lan.host(1).ns, "vrrp.51"));
+    lan.host(0).ns.sh("ip link set eth0 down")?;
+    first.wait_state(State::Fault, SOON)?;
+    second.wait_state(State::Active, SOON)?;
+    assert!(!is_up(&lan.host(0).ns, "vrrp.51"));
+    lan.host(0).ns.sh("ip link set eth0 up")?;
+    lan.cut_cable(1)?;
+    second.wait_state(State::Fault, SOON)?;
+    eventually(SOON, "Active again", || {
+        (first.state()? == State::Active && is_up(&lan.host(0).ns, "vrrp.51")).then_some(())
+    })?;
+    lan.mend(1)?;
+    second.wait_state(State::Backup, SOON)?;
+    Ok(())
+}
+
 /// However the agent ends, its interface goes; a reload keeps it, and moves to
 /// another when told.
 #[test]

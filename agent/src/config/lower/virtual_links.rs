@@ -7,8 +7,9 @@ use super::global::Globals;
 use super::instance::Draft;
 use crate::config::diagnostic::Code;
 use crate::config::lexer::Span;
-use crate::config::model::{IfName, Instance, Transport, VipMac, VirtualMac};
+use crate::config::model::{IfName, Instance, Track, Transport, VipMac, VirtualMac};
 use crate::config::sink::Sink;
+use crate::track::{Kind, TrackerId};
 use agent_common::Family;
 
 /// keepalived's prefix of generated names.
@@ -177,5 +178,49 @@ fn mark_vips(draft: &Draft, instance: &mut Instance, sink: &mut Sink) {
         }
         let asked = vip.options.use_vmac || all;
         vip.options.use_vmac = asked && !(here && same && (own || !vip.options.use_vmac));
+    }
+}
+
+/// Who tracks such an interface means the link below: ours is down while its
+/// instance is Backup.
+pub fn track_below(instances: &mut [Instance], sink: &mut Sink) {
+    let links = instances.iter().flat_map(Instance::virtual_links);
+    let below: BTreeMap<IfName, IfName> = links
+        .map(|link| (link.name.clone(), link.base.clone()))
+        .collect();
+    for instance in instances {
+        let mut told = |name: &str, base: &IfName| {
+            let message = format!(
+                "({}) {name} is down while its instance is Backup: {base} below it is tracked",
+                instance.name
+            );
+            sink.warn(Code::Conflict, Span::FILE, message)
+                .help("name the interface below in track_interface");
+        };
+        let mut names: Vec<IfName> = Vec::new();
+        for name in std::mem::take(&mut instance.track_interfaces) {
+            let base = below.get(&name);
+            base.iter().for_each(|base| told(name.as_str(), base));
+            let anyway = instance.track_primary && base == Some(&instance.interface);
+            let name = base.cloned().unwrap_or(name);
+            if !anyway && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        instance.track_interfaces = names;
+        let mut tracks: Vec<Track> = Vec::new();
+        for mut track in std::mem::take(&mut instance.tracks) {
+            let name = IfName::new(&track.tracker.name);
+            let base = name.filter(|_| track.tracker.kind == Kind::Interface);
+            if let Some(base) = base.and_then(|name| below.get(&name)) {
+                told(&track.tracker.name, base);
+                track.tracker = TrackerId::new(Kind::Interface, base.as_str());
+                if tracks.iter().any(|other| other.tracker == track.tracker) {
+                    continue;
+                }
+            }
+            tracks.push(track);
+        }
+        instance.tracks = tracks;
     }
 }

@@ -191,3 +191,22 @@ fn a_vip_that_is_there_already_needs_no_other() {
             .replace("eth0", "eth1");
     assert_eq!(refused(&two)[0].code, Code::Duplicate);
 }
+
+#[test]
+fn who_tracks_one_tracks_the_link_below() {
+    let text = with("use_vmac\ntrack_interface {\nvrrp.6\n}")
+        + &with("use_vmac\ntrack_interface {\nvrrp.5 weight 10\nvrrp.6\n}")
+            .replace("VI_1", "VI_2")
+            .replace("_id 5", "_id 6")
+            .replace("eth0", "eth1");
+    let (config, codes) = accepted(&text);
+    let [first, second] = &config.instances[..] else {
+        panic!("{config:?}");
+    };
+    assert_eq!(first.track_interfaces.len(), 1);
+    assert_eq!(first.track_interfaces[0].as_str(), "eth1");
+    // It is on that itself.
+    assert!(second.track_interfaces.is_empty());
+    assert_eq!(&*second.tracks[0].tracker.name, "eth0");
+    assert_eq!(codes, [Code::Conflict; 3]);
+}
