@@ -1,5 +1,6 @@
 //! Virtual MAC addresses (use_vmac): what hosts, switches and the kernel see.
 
+mod conformance;
 mod elsewhere;
 mod lab;
 mod peer;
