@@ -38,6 +38,7 @@ pub use finish::MAX_ADVERTISED;
 pub(crate) use finish::paces;
 pub use transport::MAX_PEERS;
 pub(crate) use useless::useless;
+pub(crate) use vmac::is_ambiguous;
 
 use self::global::Globals;
 use self::instance::Draft;

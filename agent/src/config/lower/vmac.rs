@@ -68,6 +68,12 @@ pub fn prefix(statement: &Statement, sink: &mut Sink) -> Option<String> {
     good.then(|| word.text.clone())
 }
 
+/// Whether `use_vmac` takes a name for something else unless `name` is in front
+/// of it. keepalived 2.2.7 does not know that word.
+pub fn is_ambiguous(name: &str) -> bool {
+    ["name", "group", "netlink_notify_msg"].contains(&name)
+}
+
 impl Octets {
     pub const fn complete(self, vrid: Vrid) -> [u8; 6] {
         match self {

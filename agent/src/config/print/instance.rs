@@ -6,7 +6,7 @@ use agent_common::AdvertInterval;
 
 use super::writer::{Writer, word};
 use super::{Secrets, tracked, vip};
-use crate::config::lower::seconds;
+use crate::config::lower::{is_ambiguous, seconds};
 use crate::config::model::{
     AnnouncePolicy, Instance, PacketPolicy, Password, Transport, V3Checksum, VirtualMac, mac_text,
 };
@@ -94,7 +94,12 @@ fn vmac(vmac: &VirtualMac, standard: [u8; 6], writer: &mut Writer) {
         xmit_base,
         group,
     } = vmac;
-    let mut line = format!("use_vmac name {}", word(name.as_str()));
+    let keyword = if is_ambiguous(name.as_str()) {
+        "use_vmac name"
+    } else {
+        "use_vmac"
+    };
+    let mut line = format!("{keyword} {}", word(name.as_str()));
     if *mac != standard {
         line.push_str(&format!(" {}", mac_text(*mac)));
     }

@@ -210,3 +210,17 @@ fn who_tracks_one_tracks_the_link_below() {
     assert_eq!(&*second.tracks[0].tracker.name, "eth0");
     assert_eq!(codes, [Code::Conflict; 3]);
 }
+
+/// keepalived 2.2.7 takes `name` for the name.
+#[test]
+fn a_name_is_printed_bare_unless_it_means_something_else() {
+    for (asked, expected) in [
+        ("use_vmac", "use_vmac vrrp.5\n"),
+        ("use_vmac name group", "use_vmac name group\n"),
+    ] {
+        let (config, _) = accepted(&with(asked));
+        let text = print(&config, Secrets::Shown);
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(accepted(&text).0, config, "{text}");
+    }
+}
