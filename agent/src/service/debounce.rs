@@ -168,6 +168,7 @@ mod tests {
                 vlan_of: None,
                 promotes: false,
                 macvlan_of: None,
+                vrf: None,
                 alias: String::new(),
             };
             let mut world = World {

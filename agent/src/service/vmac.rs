@@ -160,6 +160,7 @@ impl VirtualLinks {
             name,
             base: base.ifindex,
             mac: vmac.mac,
+            vrf: base.vrf,
             group: vmac.group,
             alias: &lock::router_name(instance),
         });

@@ -30,6 +30,8 @@ pub struct Macvlan<'a> {
     /// Index of the interface below.
     pub base: u32,
     pub mac: [u8; 6],
+    /// The VRF device that the interface below belongs to.
+    pub vrf: Option<u32>,
     /// Interface group.
     pub group: u32,
     /// Text that marks it, shown by `ip link`.
@@ -51,6 +53,9 @@ pub fn create(wanted: &Macvlan<'_>) -> io::Result<()> {
         message.text(libc::IFLA_IFNAME, wanted.name);
         message.attribute(libc::IFLA_ADDRESS, &wanted.mac);
         message.attribute(IFLA_GROUP, &wanted.group.to_ne_bytes());
+        if let Some(vrf) = wanted.vrf {
+            message.attribute(libc::IFLA_MASTER, &vrf.to_ne_bytes());
+        }
         message.nested(libc::IFLA_LINKINFO, |info| {
             info.text(IFLA_INFO_KIND, "macvlan");
             info.nested(IFLA_INFO_DATA, |data| {

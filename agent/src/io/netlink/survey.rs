@@ -9,7 +9,7 @@ use rtnetlink::{
     packet_route::{
         RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-        link::{AfSpecInet, AfSpecUnspec, InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+        link::{AfSpecInet, AfSpecUnspec, InfoKind, InfoPortKind, LinkAttribute, LinkInfo, LinkMessage},
     },
 };
 
@@ -37,6 +37,8 @@ pub struct Link {
     pub promotes: bool,
     /// For a macvlan interface: the link it is on.
     pub macvlan_of: Option<u32>,
+    /// The VRF device that it belongs to.
+    pub vrf: Option<u32>,
     /// IFLA_IFALIAS, empty without one.
     pub alias: String,
 }
@@ -141,9 +143,11 @@ fn link(message: LinkMessage) -> Link {
         vlan_of: None,
         promotes: false,
         macvlan_of: None,
+        vrf: None,
         alias: String::new(),
     };
     let (mut below, mut is_vlan, mut is_macvlan) = (None, false, false);
+    let (mut above, mut in_vrf) = (None, false);
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
@@ -152,16 +156,19 @@ fn link(message: LinkMessage) -> Link {
             LinkAttribute::AfSpecUnspec(specs) => link.promotes = promotes(&specs),
             LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Link(ifindex) => below = Some(ifindex),
+            LinkAttribute::Controller(ifindex) => above = Some(ifindex),
             LinkAttribute::LinkInfo(infos) => {
                 let is = |kind| infos.contains(&LinkInfo::Kind(kind));
                 is_vlan = is(InfoKind::Vlan);
                 is_macvlan = is(InfoKind::MacVlan);
+                in_vrf = infos.contains(&LinkInfo::PortKind(InfoPortKind::Vrf));
             }
             _ => {}
         }
     }
     link.vlan_of = below.filter(|_| is_vlan);
     link.macvlan_of = below.filter(|_| is_macvlan);
+    link.vrf = above.filter(|_| in_vrf);
     link
 }
 
