@@ -9,7 +9,9 @@ use rtnetlink::{
     packet_route::{
         RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-        link::{AfSpecInet, AfSpecUnspec, InfoKind, InfoPortKind, LinkAttribute, LinkInfo, LinkMessage},
+        link::{
+            AfSpecInet, AfSpecUnspec, InfoKind, InfoPortKind, LinkAttribute, LinkInfo, LinkMessage,
+        },
     },
 };
 
