@@ -224,3 +224,14 @@ macro_rules! require_agent {
         }
     };
 }
+
+/// The same for a test that needs macvlan interfaces, and `programs`.
+#[macro_export]
+macro_rules! require_macvlan {
+    ($($program:expr),* $(,)?) => {
+        $crate::require_agent!($($program),*);
+        if !$crate::privilege::ready($crate::privilege::missing_link_type("macvlan")) {
+            return Ok(());
+        }
+    };
+}

@@ -23,6 +23,9 @@ pub struct AddressOptions {
     pub no_prefix_route: bool,
     /// A multicast address: its group is joined.
     pub autojoin: bool,
+    /// A VIP: it is on an interface of its own with a virtual MAC address, on
+    /// the link where it would be otherwise.
+    pub use_vmac: bool,
     /// Not put back when somebody removes it.
     pub untracked: bool,
     /// IPv6: how long it is a source for new connections, in seconds; then it
@@ -54,6 +57,7 @@ impl AddressOptions {
             manage_temporary,
             no_prefix_route,
             autojoin,
+            use_vmac,
             untracked,
             preferred_lifetime,
         } = self;
@@ -64,6 +68,7 @@ impl AddressOptions {
             (manage_temporary, " mngtmpaddr"),
             (no_prefix_route, " noprefixroute"),
             (autojoin, " autojoin"),
+            (use_vmac, " use_vmac"),
             (untracked, " no_track"),
         ] {
             if *set {

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
-use self::values::{Values, fingerprint, given, seconds, words};
+use self::values::{Values, fingerprint, given, seconds, vip_mac, vmac, words};
 use super::model::{
     Config, FastDetect, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip,
 };
@@ -23,6 +23,8 @@ use agent_common::Family;
 pub(super) const SECRET: &str = "auth_pass";
 pub(super) const HIDDEN: &str = "(not shown)";
 const VERSION: &str = "version";
+const VMAC: &str = "use_vmac";
+const VMAC_ADDR: &str = "use_vmac_addr";
 
 /// A configuration in words.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -229,8 +231,11 @@ impl InstancePortrait {
         .flatten()
         .collect();
         changes.extend(value_changes(&self.values, &new.values));
-        let other_version = changes.iter().any(|change| change.field == VERSION);
-        let action = match (changes.is_empty(), self.continues(new) && !other_version) {
+        // Adverts come from elsewhere then, and VIPs are elsewhere.
+        let fixed =
+            |change: &FieldChange| [VERSION, VMAC, VMAC_ADDR].contains(&change.field.as_str());
+        let other_router = changes.iter().any(fixed);
+        let action = match (changes.is_empty(), self.continues(new) && !other_router) {
             (true, _) => Action::Unchanged,
             (false, true) => Action::Changed,
             (false, false) => Action::Replaced,
@@ -261,6 +266,8 @@ impl From<&Config> for Portrait {
             interfaces,
             static_addresses,
             static_paths,
+            // In the names of the interfaces.
+            vmac_addr_prefix: _,
             firewall,
         } = config;
         let mut globals = Values::default();
@@ -319,6 +326,8 @@ impl From<&Instance> for InstancePortrait {
             group,
             track_primary,
             fast_detect,
+            virtual_mac,
+            vip_macs,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -359,6 +368,8 @@ impl From<&Instance> for InstancePortrait {
         values.list("vrrp_sync_group", group);
         let lease = |fast: &FastDetect| format!("lease {}ms", fast.lease.as_millis());
         values.list("fast_detect", fast_detect.as_ref().map(lease));
+        values.list(VMAC, virtual_mac.iter().map(vmac));
+        values.list(VMAC_ADDR, vip_macs.iter().map(vip_mac));
         Self {
             name: name.clone(),
             vrid: vrid.get(),

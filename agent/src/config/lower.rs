@@ -28,6 +28,8 @@ mod transport;
 mod traps;
 mod useless;
 mod value;
+mod virtual_links;
+mod vmac;
 
 pub(crate) use self::paths::{FEATURES, metric as route_metric};
 pub use across::MAX_INSTANCES;
@@ -37,6 +39,7 @@ pub use finish::MAX_ADVERTISED;
 pub(crate) use finish::paces;
 pub use transport::MAX_PEERS;
 pub(crate) use useless::useless;
+pub(crate) use vmac::is_ambiguous;
 
 use self::global::Globals;
 use self::instance::Draft;
@@ -122,12 +125,13 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut seen = across::Seen::default();
     let mut preferences = paths::Preferences::default();
     let static_paths = paths::lower(&static_paths, &globals.names, &mut preferences, sink);
+    let mut vmacs = virtual_links::Names::new(&drafts, &globals);
     let mut instances: Vec<_> = drafts
         .into_iter()
         .filter_map(|draft| {
             seen.name(&draft, sink);
             let place = draft.place();
-            let instance = finish::finish(draft, &globals, &mut preferences, sink)?;
+            let instance = finish::finish(draft, &globals, &mut preferences, &mut vmacs, sink)?;
             seen.instance(&instance, place, sink);
             Some(instance)
         })
@@ -136,7 +140,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         script.run_as = script.run_as.take().or_else(|| globals.script_user.clone());
     }
     track::join(groups, &mut instances, sink);
+    virtual_links::track_below(&mut instances, sink);
     Config {
+        vmac_addr_prefix: vmacs.addr_prefix(&instances),
         router_id: globals.router_id,
         pacing: globals.pacing,
         start_delay: globals.start_delay,

@@ -12,6 +12,7 @@ mod fast;
 mod packets;
 mod route;
 mod track;
+mod virtual_mac;
 
 pub use self::fast::FastDetect;
 pub use self::packets::{
@@ -24,6 +25,7 @@ pub use self::route::{
 pub use self::track::{
     FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
+pub use self::virtual_mac::{VipMac, VirtualLink, VirtualMac, mac_text};
 pub use super::address::{AddressOptions, Firewall, StaticAddress};
 use super::machine::{Interfaces, Process};
 pub use crate::core::AnnouncePolicy;
@@ -151,6 +153,10 @@ pub struct Instance {
     /// The `vrrp_sync_group` that it moves with.
     pub group: Option<String>,
     pub fast_detect: Option<FastDetect>,
+    /// VIPs are on an interface of their own, with the virtual MAC address.
+    pub virtual_mac: Option<VirtualMac>,
+    /// Others that VIPs are on, by link and family.
+    pub vip_macs: Vec<VipMac>,
 }
 
 impl Instance {
@@ -160,6 +166,43 @@ impl Instance {
             .iter()
             .filter(|vip| vip.advertised)
             .map(|vip| vip.address)
+    }
+
+    /// The interface that a VIP is put on: its own `dev`, else that of the
+    /// instance, or an interface with a virtual MAC address on it. That of the
+    /// instance is for VIPs of its family alone (RFC 9568 7.3).
+    pub fn home<'a>(&'a self, vip: &'a Vip) -> &'a IfName {
+        let family = match vip.address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        };
+        let base = vip.device.as_ref().unwrap_or(&self.interface);
+        if vip.options.use_vmac {
+            let mut links = self.vip_macs.iter();
+            let link = links.find(|link| link.serves(base, family));
+            return link.map_or(base, |link| &link.name);
+        }
+        let own = self.virtual_mac.as_ref();
+        let own = own.filter(|_| family == self.family && *base == self.interface);
+        own.map_or(base, |own| &own.name)
+    }
+
+    /// The interfaces with virtual MAC addresses, its own one first.
+    pub fn virtual_links(&self) -> impl Iterator<Item = VirtualLink<'_>> {
+        let own = self.virtual_mac.iter().map(|own| VirtualLink {
+            name: &own.name,
+            mac: own.mac,
+            base: &self.interface,
+            family: self.family,
+            group: own.group,
+        });
+        own.chain(self.vip_macs.iter().map(|link| VirtualLink {
+            name: &link.name,
+            mac: link.mac,
+            base: &link.base,
+            family: link.family,
+            group: 0,
+        }))
     }
 }
 
@@ -182,5 +225,7 @@ pub struct Config {
     pub static_addresses: Vec<StaticAddress>,
     /// `static_routes` and `static_rules`.
     pub static_paths: Paths,
+    /// How the names of interfaces for VIPs begin, where that is not `vrrp`.
+    pub vmac_addr_prefix: Option<String>,
     pub firewall: Firewall,
 }

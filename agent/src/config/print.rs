@@ -51,6 +51,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         static_addresses,
         static_paths,
         firewall,
+        vmac_addr_prefix,
     } = config;
     let mut writer = Writer::default();
     files::names(files, &mut writer);
@@ -67,6 +68,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         packets::globals(&pacing.each, start_delay, writer);
         writer.flag("log_unknown_vrids", *log_unknown_vrids);
         writer.flag("disable_local_igmp", *disable_local_igmp);
+        writer.maybe("vmac_addr_prefix", vmac_addr_prefix.as_ref());
         rules(firewall, writer);
     });
     packets::groups(pacing, &mut writer);

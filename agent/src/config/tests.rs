@@ -2,6 +2,7 @@
 
 mod addresses;
 mod codes;
+mod fast;
 mod garbage;
 mod knobs;
 mod machine;
@@ -10,6 +11,7 @@ pub(super) mod seeds;
 mod tracking;
 mod values;
 mod verdicts;
+mod vmac;
 
 pub(super) use self::verdicts::corpus;
 use super::{Code, Config, Diagnostic, Instance, Loaded, parse_str};

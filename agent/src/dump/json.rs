@@ -27,7 +27,7 @@ struct Data {
     dont_track_primary: u8,
     skip_check_adv_addr: u8,
     strict_mode: u8,
-    vmac_ifname: &'static str,
+    vmac_ifname: String,
     ifp_ifname: String,
     master_priority: u8,
     last_transition: Number,
@@ -118,7 +118,10 @@ fn entry(facts: &Facts<'_>, instance: &InstanceFacts<'_>) -> Entry {
         skip_check_adv_addr: u8::from(config.packets.skip_address_check),
         // What it asks for is in the other fields: the model has no more of it.
         strict_mode: 0,
-        vmac_ifname: "",
+        vmac_ifname: config
+            .virtual_mac
+            .as_ref()
+            .map_or_else(String::new, |vmac| vmac.name.to_string()),
         ifp_ifname: config.interface.to_string(),
         master_priority: instance.master_priority(),
         last_transition: seconds(Duration::from_micros(since)),

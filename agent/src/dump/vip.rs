@@ -21,6 +21,8 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
         manage_temporary,
         no_prefix_route,
         autojoin,
+        // It is in the name of the interface.
+        use_vmac: _,
         untracked,
         preferred_lifetime,
     } = &vip.options;
@@ -31,7 +33,7 @@ pub fn text(vip: &Vip, instance: &Instance, set: bool) -> String {
     if let Some(broadcast) = vip.broadcast {
         push(&format!(" brd {broadcast}"));
     }
-    let device = vip.device.as_ref().unwrap_or(&instance.interface);
+    let device = instance.home(vip);
     push(&format!(" dev {device} scope {}", scope(vip.scope)));
     if let Some(label) = &vip.label {
         push(&format!(" label {label}"));

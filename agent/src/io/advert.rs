@@ -122,6 +122,9 @@ pub fn raw_socket(family: Family) -> io::Result<Socket> {
             socket.set_unicast_hops_v6(255)?;
             socket.set_tclass_v6(TOS)?;
             socket.set_multicast_loop_v6(false)?;
+            // On the interface with the virtual MAC address the source, which
+            // is the link-local address of the one below, is no address.
+            socket.set_freebind_v6(true)?;
         }
     }
     Ok(socket)

@@ -3,6 +3,8 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod virtual_links;
+
 use std::{
     borrow::Cow,
     hash::{Hash, Hasher},
@@ -17,6 +19,7 @@ use agent_common::{
 };
 use bytemuck::Zeroable;
 
+use self::virtual_links::virtual_links;
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
@@ -77,6 +80,12 @@ pub struct Port {
     pub group: Option<IpAddr>,
     /// How long each advert of ours vouches for us before the reflector.
     pub lease: Option<Duration>,
+    /// The interfaces with virtual MAC addresses: down unless Active, so that
+    /// nothing with such an address leaves a Backup, nor is taken by it (RFC
+    /// 9568 6.4.2).
+    pub virtual_links: Vec<u32>,
+    /// They are up, as far as we did it.
+    pub raised: bool,
     essence: Essence,
 }
 
@@ -271,12 +280,16 @@ pub fn plan(
             return Err(Fault::TrackedAddressGone);
         }
     }
+    let links = virtual_links(instance, world)?;
+    needed.extend(links.iter().map(|ifindex| Needed {
+        ifindex: *ifindex,
+        usable: false,
+        fault: Fault::InterfaceGone,
+    }));
     let mut homes = Vec::with_capacity(instance.vips.len());
     for vip in &instance.vips {
-        let home = match &vip.device {
-            Some(name) => world.link(name.as_str()).ok_or(Fault::InterfaceGone)?,
-            None => link,
-        };
+        let home = world.link(instance.home(vip).as_str());
+        let home = home.ok_or(Fault::InterfaceGone)?;
         if needed.iter().all(|needed| needed.ifindex != home.ifindex) {
             let fault = Fault::InterfaceGone;
             needed.push(Needed {
@@ -314,6 +327,9 @@ pub fn plan(
         .collect();
     let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
     let paths = PathPlan::new(&instance.paths, index);
+    let own = instance.virtual_mac.as_ref();
+    let by_own = own.filter(|own| !own.xmit_base).and(links.first());
+    let from = by_own.map_or(link.ifindex, |own| *own);
     let essence = Essence {
         ifindex: link.ifindex,
         source,
@@ -340,8 +356,8 @@ pub fn plan(
             vrid: instance.vrid.get(),
         },
         filter,
-        advert: AdvertPlan::new(instance, source, link.ifindex, destinations),
-        addresses: AddressPlan::new(placed().map(|(vip, home)| (vip, home.ifindex))),
+        advert: AdvertPlan::new(instance, source, from, destinations),
+        addresses: AddressPlan::with_links(placed().map(|(vip, home)| (vip, home.ifindex)), &links),
         paths,
         announce,
         needed,
@@ -352,6 +368,8 @@ pub fn plan(
         surplus,
         group,
         lease: lease(instance),
+        virtual_links: links,
+        raised: false,
         essence,
     })
 }

@@ -13,7 +13,13 @@ use super::{Service, debounce::Debounced, lock, statics::Place};
 use crate::{
     config::IfName,
     core::InstanceId,
-    io::{clock, netlink::nft::Installed},
+    io::{
+        clock,
+        netlink::{
+            devconf::{Before, Ipv4Conf},
+            nft::Installed,
+        },
+    },
     upgrade::message::{Identity, Message},
 };
 
@@ -74,6 +80,8 @@ impl Service {
             };
             estate.push((message, None));
         }
+        let before = self.virtual_links.quiet.before();
+        estate.extend(before.map(|before| (told(before), None)));
         for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
             let message = Message::Instance {
                 id: seat.id.0,
@@ -104,6 +112,12 @@ impl Service {
                 prefix,
                 ours,
             });
+        }
+        for (ifindex, ours) in self.virtual_links.give_away() {
+            give(Message::VirtualLink { ifindex, ours });
+        }
+        for before in self.virtual_links.quiet.give_away() {
+            give(told(before));
         }
         for ifindex in self.machine.promotion.give_away() {
             give(Message::Promoted { ifindex });
@@ -136,6 +150,15 @@ impl Service {
                 prefix,
                 ours,
             }),
+            Message::VirtualLink { ifindex, ours } => self.virtual_links.inherit(ifindex, ours),
+            Message::Before {
+                ifindex,
+                setting,
+                value,
+            } => match before(ifindex, setting, value) {
+                Some(before) => self.virtual_links.quiet.inherit(before),
+                None => return false,
+            },
             Message::Promoted { ifindex } => self.machine.promotion.inherit(ifindex),
             Message::LocalIgmp { before } => self.igmp.inherit(before),
             Message::Cleared { id, name, stats } => {
@@ -181,6 +204,29 @@ pub(super) fn settling(
         since: since_ns.map(KernelTime),
     };
     Some((IfName::new(interface)?, settling))
+}
+
+/// A setting of a link as it was before any of us; none of those that we know
+/// where a later version says it.
+pub(super) fn before(ifindex: u32, setting: u8, value: u32) -> Option<Before> {
+    Some(Before {
+        ifindex,
+        setting: Ipv4Conf::of(setting)?,
+        value,
+    })
+}
+
+fn told(before: Before) -> Message {
+    let Before {
+        ifindex,
+        setting,
+        value,
+    } = before;
+    Message::Before {
+        ifindex,
+        setting: setting.number(),
+        value,
+    }
 }
 
 /// Room for the descriptors of that many locks, before they come.

@@ -167,6 +167,9 @@ mod tests {
                 mtu: 1500,
                 vlan_of: None,
                 promotes: false,
+                macvlan_of: None,
+                vrf: None,
+                alias: String::new(),
             };
             let mut world = World {
                 links: vec![link],

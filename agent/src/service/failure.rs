@@ -18,6 +18,11 @@ pub enum Failure {
     )]
     TableTaken { name: String },
     #[error(
+        "({instance}) needs the interface {name} for its virtual MAC address, and there is \
+         another one of that name; give it another: use_vmac NAME"
+    )]
+    NameTaken { instance: String, name: String },
+    #[error(
         "({instance}) another failoverd already runs this virtual router on this machine; \
          stop it first"
     )]
@@ -71,6 +76,7 @@ impl Failure {
             Self::UnknownInterface { .. }
             | Self::OwnAddress { .. }
             | Self::TableTaken { .. }
+            | Self::NameTaken { .. }
             | Self::AlreadyRunning { .. }
             | Self::VipTaken { .. } => 2,
             Self::Permission { .. } => 4,

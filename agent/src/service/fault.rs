@@ -41,7 +41,7 @@ pub(super) fn fault_text(fault: Fault, instance: &Instance, known: &Known<'_>) -
     let link = |name: &IfName| world.and_then(|world| world.link(name.as_str()));
     match fault {
         Fault::InterfaceGone => {
-            let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+            let homes = instance.vips.iter().map(|vip| instance.home(vip));
             let gone = named(std::iter::once(own).chain(homes), |name| {
                 world.is_none() || link(name).is_none()
             });

@@ -104,7 +104,7 @@ fn ruleset<'a>(
     };
     for instance in instances.filter(|instance| !instance.accept) {
         for vip in &instance.vips {
-            let home = vip.device.as_ref().unwrap_or(&instance.interface);
+            let home = instance.home(vip);
             match vip.address {
                 IpAddr::V4(address) => drop(rules.v4.insert(address)),
                 IpAddr::V6(address) if address.is_unicast_link_local() => {

@@ -14,7 +14,7 @@ use super::{Failure, Service, bequest, debounce::Debounced};
 use crate::{
     config::{IfName, Instance},
     core::InstanceId,
-    io::{bpf::Backend, lane::Command},
+    io::{bpf::Backend, lane::Command, netlink::devconf::Before},
     supervise::inherited,
     track::{Kind, TrackerId, Value},
     upgrade::{
@@ -48,6 +48,8 @@ pub struct Heritage {
     pub settling: Vec<(IfName, Debounced)>,
     /// Trackers as they were found last, with what is said of it.
     pub readings: Vec<(TrackerId, Value, String)>,
+    /// Settings below virtual MAC addresses that it will have us put back.
+    pub before: Vec<Before>,
     pub control: Option<OwnedFd>,
     pub fast: Option<OwnedFd>,
     pub locks: BTreeMap<String, OwnedFd>,
@@ -73,6 +75,7 @@ impl Heritage {
             held_until: KernelTime(0),
             settling: Vec::new(),
             readings: Vec::new(),
+            before: Vec::new(),
             control: None,
             fast: None,
             locks: BTreeMap::new(),
@@ -148,9 +151,18 @@ impl Heritage {
                 self.readings
                     .push((TrackerId::new(kind, &name), value, detail));
             }
+            Message::Before {
+                ifindex,
+                setting,
+                value,
+            } => {
+                let before = bequest::before(ifindex, setting, value);
+                self.before.push(before.ok_or_else(invalid)?);
+            }
             Message::Prepare => return Ok(true),
             Message::Switch
             | Message::Static { .. }
+            | Message::VirtualLink { .. }
             | Message::Promoted { .. }
             | Message::LocalIgmp { .. }
             | Message::Rules { .. }

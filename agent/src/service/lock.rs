@@ -118,13 +118,24 @@ fn wanted(instance: &Instance) -> impl Iterator<Item = Wanted<'_>> {
     std::iter::once(router).chain(vips)
 }
 
-fn router_name(instance: &Instance) -> String {
+/// The name of the lock of a virtual router on this machine.
+pub fn router_name(instance: &Instance) -> String {
     let family = match instance.family {
         Family::V4 => "ipv4",
         Family::V6 => "ipv6",
     };
     let (interface, vrid) = (&instance.interface, instance.vrid);
     format!("{PREFIX}{interface}/{family}/{vrid}")
+}
+
+/// No agent holds this lock. It is not tried, which would keep one from
+/// starting that wants it in this moment.
+pub fn is_free(name: &str) -> bool {
+    let held = |line: &str| {
+        let last = line.split_whitespace().last();
+        last.and_then(|last| last.strip_prefix('@')) == Some(name)
+    };
+    fs::read_to_string("/proc/net/unix").is_ok_and(|sockets| !sockets.lines().any(held))
 }
 
 /// How many locks there may be; the limit of descriptors is raised as far as

@@ -19,6 +19,7 @@ mod paths;
 mod picture;
 mod process;
 mod promote;
+mod quiet;
 mod reflect;
 mod refusals;
 mod reload;
@@ -32,6 +33,7 @@ mod start;
 mod statics;
 mod strangers;
 mod upgrade;
+mod vmac;
 
 use std::{
     collections::BTreeMap, ffi::OsString, os::fd::OwnedFd, path::PathBuf, sync::Arc,
@@ -67,6 +69,7 @@ use self::{
     signals::{Signals, Wish},
     strangers::Strangers,
     upgrade::Upgrading,
+    vmac::VirtualLinks,
 };
 pub use self::{
     dumps::Dumps,
@@ -174,6 +177,7 @@ struct Service {
     dropped: u64,
     locks: Locks,
     machine: Machine,
+    virtual_links: VirtualLinks,
     arguments: Vec<OsString>,
     /// Where the supervisor is asked for a successor.
     requests: Option<Arc<OwnedFd>>,

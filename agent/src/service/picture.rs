@@ -335,7 +335,7 @@ fn millis(span: Duration) -> f64 {
 }
 
 fn vip_status(instance: &config::Instance, vip: &config::Vip, world: &World) -> status::Vip {
-    let home = vip.device.as_ref().unwrap_or(&instance.interface);
+    let home = instance.home(vip);
     let has = |address: IpAddr| {
         let link = world.link(home.as_str());
         link.is_some_and(|link| {

@@ -29,7 +29,7 @@ impl Promotion {
     ) {
         let mut wanted = BTreeSet::new();
         for instance in instances.filter(|instance| instance.promote_secondaries) {
-            let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+            let homes = instance.vips.iter().map(|vip| instance.home(vip));
             for name in homes.chain([&instance.interface]) {
                 let Some(link) = world.link(name.as_str()) else {
                     continue;

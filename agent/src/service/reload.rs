@@ -124,7 +124,9 @@ impl Service {
         let world = survey(&self.handle)
             .await
             .map_err(|error| format!("cannot ask the kernel for links and addresses: {error}"))?;
-        let ids = self.admit(&config, &changes, &world)?;
+        let admitted = self.admit(&config, &changes, &world);
+        // Links that were made for it are removed again.
+        let ids = admitted.inspect_err(|_| self.look_at = Some(super::now()))?;
         self.apply(config, &changes, ids);
         self.placement.change(&self.config.process);
         self.forget_cleared();
@@ -152,13 +154,22 @@ impl Service {
             .collect();
         if !config.interfaces.dynamic {
             let names = self.new_names(config, changes);
-            check_interfaces(names.into_iter(), world).map_err(|failure| failure.to_string())?;
+            check_interfaces(names.into_iter(), config, world)
+                .map_err(|failure| failure.to_string())?;
         }
         let ids = self.free_ids(new.len())?;
         let families = self.open_families(&new)?;
         self.locks
             .take(&config.instances)
             .map_err(|failure| failure.to_string())?;
+        let stay = self.config.instances.iter();
+        let stay = stay.chain(self.leaving.iter().map(|leaving| &leaving.instance));
+        if let Err(failure) = self.virtual_links.apply(&config.instances, stay, world) {
+            let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+            self.locks
+                .keep_only(self.config.instances.iter().chain(leaving));
+            return Err(failure.to_string());
+        }
         // Those that are to go keep their rules until they are gone.
         let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
         let before = self.config.instances.iter().chain(leaving);
@@ -361,9 +372,17 @@ impl Service {
         self.links
             .release_unused(instances.clone(), &mut self.kernel, &self.lane);
         self.locks.keep_only(instances.clone());
-        if let Some(guard) = &mut self.guard {
-            guard.tell(instances, world);
+        let links = &self.config.instances;
+        let settled = self.virtual_links.apply(links, std::iter::empty(), world);
+        if let Err(failure) = settled {
+            error!("{failure}");
         }
+        if self.virtual_links.take_changed() {
+            self.look_at = Some(super::now());
+        }
+        let links = self.config.instances.iter();
+        self.virtual_links.quiet.foresee(links, world);
+        self.tell_guard(world);
         match self.machine.apply(&self.config, std::iter::empty(), world) {
             Ok(settled) => settled,
             Err(failure) => {

@@ -26,7 +26,7 @@ impl Service {
             }
             let tracked = |vip: &Vip| !vip.options.untracked;
             for (number, vip) in instance.vips.iter().enumerate() {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
+                let home = instance.home(vip);
                 let Some(link) = world.link(home.as_str()) else {
                     continue;
                 };

@@ -129,6 +129,7 @@ impl Service {
             }
         }
         self.machine.end();
+        self.virtual_links.end();
         self.hear().await;
         self.igmp.restore();
         info!("Stopped failoverd");

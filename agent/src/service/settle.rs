@@ -30,6 +30,10 @@ impl Service {
         };
         // Of the machine itself a successor changes nothing before its turn.
         let acts = !self.is_heir || self.took_over;
+        let linked = !acts || self.provide_links(&world)?;
+        if self.virtual_links.take_changed() {
+            world = survey(&self.handle).await.unwrap_or(world);
+        }
         if acts {
             self.igmp.disable(self.config.disable_local_igmp);
         }
@@ -43,9 +47,14 @@ impl Service {
         self.health.look(&world);
         self.reprioritise();
         // Before an instance is let onto a link: an owner adds its VIPs at once.
-        if let Some(guard) = &mut self.guard {
+        if acts {
             let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
-            guard.tell(self.config.instances.iter().chain(leaving), &world);
+            let all = self.config.instances.iter().chain(leaving);
+            self.virtual_links.quiet.foresee(all, &world);
+        }
+        self.tell_guard(&world);
+        if acts {
+            self.virtual_links.quiet.apply();
         }
         let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
         let prepared = match acts {
@@ -64,7 +73,7 @@ impl Service {
             true => survey(&self.handle).await.unwrap_or(world),
             false => world,
         };
-        settled &= self.send_retired();
+        settled &= linked & self.send_retired();
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;
         }
@@ -112,6 +121,30 @@ impl Service {
             self.look_within(rest);
         }
         settled
+    }
+
+    /// What the supervisor has to remove and put back should we die.
+    pub(super) fn tell_guard(&mut self, world: &World) {
+        if let Some(guard) = &mut self.guard {
+            let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+            let instances = self.config.instances.iter().chain(leaving);
+            guard.tell(instances, world, self.virtual_links.quiet.before());
+        }
+    }
+
+    /// Interfaces with virtual MAC addresses, for instances that are leaving as
+    /// well. False when it should be tried again.
+    fn provide_links(&mut self, world: &World) -> Result<bool, Failure> {
+        let leaving = self.leaving.iter().map(|leaving| &leaving.instance);
+        let instances = &self.config.instances;
+        match self.virtual_links.apply(instances, leaving, world) {
+            Ok(()) => Ok(true),
+            Err(failure) if !self.running => Err(failure),
+            Err(failure) => {
+                error!("{failure}");
+                Ok(false)
+            }
+        }
     }
 
     /// One instance on the machine as it is; false when it should be tried again.

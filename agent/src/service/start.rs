@@ -1,7 +1,12 @@
 //! From a configuration to a running fast lane, in an order that leaves the
 //! machine untouched when something is missing.
 
-use std::{collections::BTreeMap, io, os::fd::AsFd, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+};
 
 use agent_common::{Family, KernelTime};
 use tokio::sync::mpsc;
@@ -11,7 +16,7 @@ use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
     health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
     picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
-    reports::Reporter, strangers::Strangers,
+    reports::Reporter, strangers::Strangers, vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -68,7 +73,7 @@ impl Service {
         let world = look(&handle).await?;
         if !config.interfaces.dynamic {
             let names = config.instances.iter().flat_map(named_interfaces);
-            check_interfaces(names, &world)?;
+            check_interfaces(names, &config, &world)?;
         }
         let (tell, refused) = mpsc::channel(refusals::ROOM);
         let mut kernel = load_kernel(&options, tell)?;
@@ -136,6 +141,11 @@ impl Service {
             cores.push(core);
         }
         let is_heir = heritage.is_some();
+        let mut virtual_links = VirtualLinks::default();
+        if let Some(heritage) = &mut heritage {
+            let before = std::mem::take(&mut heritage.before).into_iter();
+            before.for_each(|before| virtual_links.quiet.foretell(before));
+        }
         let mut debounce = Debounce::default();
         let held = match &mut heritage {
             Some(heritage) => {
@@ -209,6 +219,7 @@ impl Service {
             config,
             locks,
             machine,
+            virtual_links,
         })
     }
 }
@@ -223,9 +234,12 @@ async fn look(handle: &rtnetlink::Handle) -> Result<World, Failure> {
 /// A name that is no interface's is a slip more often than a wish.
 pub(super) fn check_interfaces<'a>(
     mut names: impl Iterator<Item = &'a str>,
+    config: &Config,
     world: &World,
 ) -> Result<(), Failure> {
-    match names.find(|name| world.link(name).is_none()) {
+    let ours = config.instances.iter().flat_map(Instance::virtual_links);
+    let ours: BTreeSet<&str> = ours.map(|link| link.name.as_str()).collect();
+    match names.find(|name| world.link(name).is_none() && !ours.contains(name)) {
         None => Ok(()),
         Some(name) => {
             let names: Vec<_> = world.links.iter().map(|link| link.name.as_str()).collect();
@@ -294,8 +308,9 @@ fn remove_strays(
 ) -> Result<(), Failure> {
     for instance in &config.instances {
         let home = |vip: &Vip| {
-            let name = vip.device.as_ref().unwrap_or(&instance.interface);
-            world.link(name.as_str()).map(|link| link.ifindex)
+            world
+                .link(instance.home(vip).as_str())
+                .map(|link| link.ifindex)
         };
         let placed = instance
             .vips
@@ -313,7 +328,7 @@ fn remove_strays(
                     "({}) VIP {} is on {} already, as after a crash: removing it",
                     instance.name,
                     vip.address,
-                    vip.device.as_ref().unwrap_or(&instance.interface)
+                    instance.home(vip)
                 );
             } else {
                 // Asked for all the same: a missing permission shows.

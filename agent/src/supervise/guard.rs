@@ -19,7 +19,12 @@ use rustix::{
 
 use crate::{
     config::{IfName, Instance},
-    io::netlink::{paths::PathPlan, survey::World},
+    io::netlink::{
+        devconf::{Before, Ipv4Conf},
+        macvlan::MARK,
+        paths::PathPlan,
+        survey::World,
+    },
 };
 
 /// Name of the environment variable that carries the descriptor number.
@@ -33,13 +38,21 @@ pub const READY: u8 = 1;
 pub const REMOVAL: u8 = 2;
 /// Bytes of a message in one record.
 const PART: usize = 32;
+/// Family of a record that names an interface with a virtual MAC address: to
+/// be taken down, or with a `prefix` of 1 removed, when the VIPs are.
+pub const LINK: u8 = 3;
+/// Family of a record with a setting of a link, to be put back after that: its
+/// number (linux/ip.h) is `prefix`, its value the first four bytes of
+/// `address`.
+pub const SETTING: u8 = 7;
 
 /// One address, or with family 0 the start of a new list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct GuardRecord {
     pub ifindex: u32,
-    /// 4 or 6; 0 forgets everything told before; [`READY`], [`REMOVAL`].
+    /// 4 or 6; 0 forgets everything told before; [`READY`], [`REMOVAL`], [`LINK`],
+    /// [`SETTING`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
@@ -89,6 +102,17 @@ impl GuardRecord {
         self.read(self.peer).filter(|peer| !peer.is_unspecified())
     }
 
+    /// What a [`SETTING`] says.
+    pub fn before(&self) -> Option<Before> {
+        let [a, b, c, d, ..] = self.address;
+        let setting = Ipv4Conf::of(self.prefix).filter(|_| self.family == SETTING);
+        Some(Before {
+            ifindex: self.ifindex,
+            setting: setting?,
+            value: u32::from_ne_bytes([a, b, c, d]),
+        })
+    }
+
     fn read(&self, bytes: [u8; 16]) -> Option<IpAddr> {
         let [a, b, c, d, ..] = bytes;
         match self.family {
@@ -119,14 +143,21 @@ impl GuardPipe {
     }
 
     /// Tells all addresses that the instances may put on links that exist.
-    pub fn tell<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>, world: &World) {
+    /// What links had before is put back.
+    pub fn tell<'a>(
+        &mut self,
+        instances: impl Iterator<Item = &'a Instance>,
+        world: &World,
+        before: impl Iterator<Item = Before>,
+    ) {
         let mut records = vec![GuardRecord::zeroed()];
         let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
         for instance in instances {
             let plan = PathPlan::new(&instance.paths, index);
             records.extend(plan.removals().flat_map(GuardRecord::parts));
+            records.extend(virtual_links(instance, world));
             for vip in &instance.vips {
-                let home = vip.device.as_ref().unwrap_or(&instance.interface);
+                let home = instance.home(vip);
                 let Some(link) = world.link(home.as_str()) else {
                     continue;
                 };
@@ -140,6 +171,7 @@ impl GuardPipe {
                 });
             }
         }
+        records.extend(before.map(setting));
         if records != self.told && self.send(bytemuck::cast_slice(&records)).is_ok() {
             self.told = records;
         }
@@ -176,6 +208,35 @@ impl GuardPipe {
         }
         Ok(())
     }
+}
+
+fn setting(before: Before) -> GuardRecord {
+    let Before {
+        ifindex,
+        setting,
+        value,
+    } = before;
+    let [a, b, c, d] = value.to_ne_bytes();
+    GuardRecord {
+        ifindex,
+        family: SETTING,
+        prefix: setting.number(),
+        address: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ..GuardRecord::zeroed()
+    }
+}
+
+fn virtual_links(instance: &Instance, world: &World) -> impl Iterator<Item = GuardRecord> {
+    instance.virtual_links().filter_map(|wanted| {
+        let link = world.link(wanted.name.as_str())?;
+        let good = link.macvlan_of.is_some() && link.mac == wanted.mac;
+        good.then(|| GuardRecord {
+            ifindex: link.ifindex,
+            family: LINK,
+            prefix: link.alias.starts_with(MARK).into(),
+            ..GuardRecord::zeroed()
+        })
+    })
 }
 
 #[cfg(test)]

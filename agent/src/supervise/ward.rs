@@ -21,7 +21,7 @@ use rustix::{
 
 use super::{
     Manner,
-    guard::{GUARD_FD, GuardRecord, READY, REMOVAL},
+    guard::{GUARD_FD, GuardRecord, LINK, READY, REMOVAL},
     removals::Removals,
     requests::REQUEST_FD,
     succession::WARD_FD,
@@ -30,7 +30,10 @@ use crate::{
     config::{AddressOptions, Vip},
     io::{
         clock,
-        netlink::batch::{AddressPlan, CommandSocket},
+        netlink::{
+            batch::{AddressPlan, CommandSocket},
+            devconf, macvlan,
+        },
         sys,
     },
     upgrade::{HEIR_FD, channel},
@@ -178,6 +181,28 @@ impl Ward {
         }
     }
 
+    /// Interfaces with virtual MAC addresses must not stay up, nor those below
+    /// them silent.
+    fn remove_links(&self, manner: &mut dyn Manner) {
+        for record in self.addresses.iter() {
+            let done = match (record.family, record.before()) {
+                (LINK, _) if record.prefix == 0 => macvlan::take_down(record.ifindex),
+                (LINK, _) => macvlan::remove(record.ifindex),
+                (_, Some(before)) => devconf::put_back(before),
+                (_, None) => Ok(()),
+            };
+            match done {
+                Ok(()) => {}
+                // The agent has removed it, or somebody else.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(error) => manner.say(format_args!(
+                    "cannot put interface {} of the dead agent back: {error}",
+                    record.ifindex
+                )),
+            }
+        }
+    }
+
     pub fn remove_addresses(&self, manner: &mut dyn Manner) {
         self.paths.carry_out(manner);
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();
@@ -188,6 +213,7 @@ impl Ward {
                 "cannot remove the VIPs of the dead agent: {error}"
             ));
         }
+        self.remove_links(manner);
     }
 }
 

@@ -67,6 +67,13 @@ pub enum Message {
         value: String,
         detail: String,
     },
+    /// A setting of a link below a virtual MAC address as it was before us, by
+    /// its number. Said again at the end.
+    Before {
+        ifindex: u32,
+        setting: u8,
+        value: u32,
+    },
     /// All was said: get ready.
     Prepare,
     /// Until when an instance may be said to be served, CLOCK_MONOTONIC.
@@ -82,6 +89,11 @@ pub enum Message {
         ifindex: u32,
         address: IpAddr,
         prefix: u8,
+        ours: bool,
+    },
+    /// An interface with a virtual MAC address, and whether it goes at the end.
+    VirtualLink {
+        ifindex: u32,
         ours: bool,
     },
     /// A link on which we set `promote_secondaries`.
@@ -171,7 +183,8 @@ impl std::fmt::Display for Identity {
     }
 }
 
-/// FNV-1a over address, prefix and interface: the same in every version.
+/// FNV-1a over address, prefix and interface, and the virtual MAC address: the
+/// same in every version.
 fn places(instance: &Instance) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |bytes: &[u8]| {
@@ -185,9 +198,9 @@ fn places(instance: &Instance) -> u64 {
             IpAddr::V6(address) => add(&address.octets()),
         }
         add(&[vip.prefix]);
-        let home = vip.device.as_ref().unwrap_or(&instance.interface);
-        add(home.as_str().as_bytes());
+        add(instance.home(vip).as_str().as_bytes());
         add(&[0]);
     }
+    instance.virtual_links().for_each(|link| add(&link.mac));
     hash
 }

@@ -5,6 +5,7 @@ mod lab;
 mod refused;
 mod state;
 mod trouble;
+mod vmac;
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 

@@ -18,7 +18,7 @@ use crate::lab::*;
 
 /// Begins an upgrade and does something to the family of the agent as soon as
 /// the new one is there: the old pid, then the new one.
-fn meanwhile(agent: &Agent, act: impl FnOnce(i32, i32) -> Result<()>) -> Result<Ended> {
+pub fn meanwhile(agent: &Agent, act: impl FnOnce(i32, i32) -> Result<()>) -> Result<Ended> {
     let old = pid(agent)?;
     let parent = agent.process().pid();
     std::thread::scope(|scope| {

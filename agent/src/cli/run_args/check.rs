@@ -113,6 +113,8 @@ impl Check {
             paths: Paths::default(),
             track_primary: true,
             fast_detect: None,
+            virtual_mac: None,
+            vip_macs: Vec::new(),
         })
     }
 

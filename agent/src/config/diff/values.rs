@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::model::{Firewall, Password, StaticAddress, Transport, Vip};
+use crate::config::model::{
+    Firewall, Password, StaticAddress, Transport, Vip, VipMac, VirtualMac, mac_text,
+};
 use crate::config::{machine, model, print};
 
 /// Values by keyword.
@@ -157,4 +159,34 @@ pub(super) fn fingerprint(password: &Password) -> String {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
     format!("{hash:016x}")
+}
+
+/// An interface for VIPs.
+pub(super) fn vip_mac(vmac: &VipMac) -> String {
+    let VipMac {
+        name,
+        mac,
+        base,
+        // It is that of the VIPs, and in the address.
+        family: _,
+    } = vmac;
+    format!("{name} {} on {base}", mac_text(*mac))
+}
+
+/// What `use_vmac` and `vmac_xmit_base` say.
+pub(super) fn vmac(vmac: &VirtualMac) -> String {
+    let VirtualMac {
+        name,
+        mac,
+        xmit_base,
+        group,
+    } = vmac;
+    let mut text = format!("{name} {}", mac_text(*mac));
+    if *group != 0 {
+        text.push_str(&format!(" group {group}"));
+    }
+    if *xmit_base {
+        text.push_str(" vmac_xmit_base");
+    }
+    text
 }

@@ -63,6 +63,8 @@ pub enum GlobalKey {
     NftablesCounters,
     IprouteUsrDir,
     IprouteEtcDir,
+    VmacPrefix,
+    VmacAddrPrefix,
     Files(FilesKey),
 }
 
@@ -126,6 +128,9 @@ pub enum InstanceKey {
     NoAccept,
     PromoteSecondaries,
     NoVirtualIpaddress,
+    UseVmac,
+    UseVmacAddr,
+    VmacXmitBase,
 }
 
 /// `garp_*` of an instance and `vrrp_garp_*` of the globals.

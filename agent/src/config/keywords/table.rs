@@ -72,7 +72,7 @@ mod reason {
 
     pub const LVS: Status = NotYet("virtual servers (IPVS)");
     pub const BFD: Status = NotYet("BFD");
-    pub const VMAC: Status = NotYet("virtual MAC addresses");
+    pub const VMAC: Status = NotYet("ipvlan interfaces and VRF");
     pub const FIREWALL: Status = WithoutEffect(
         "failoverd drops traffic by nftables rules in a table of its own, whatever is named here",
     );

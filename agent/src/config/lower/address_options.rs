@@ -53,9 +53,7 @@ impl Options<'_> {
                 .sink
                 .warn(Code::ExtraWords, option.span, "nodad is ignored")
                 .help("duplicate address detection is off; -nodad turns it on"),
-            "use_vmac" => self
-                .sink
-                .not_yet("virtual MAC addresses", &option.text, option.span),
+            "use_vmac" if !self.fixed => set.use_vmac = true,
             "track_group" if self.fixed => self.with_value(option, value(), |options, word| {
                 options.group = Some(word.clone());
             }),

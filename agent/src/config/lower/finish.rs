@@ -14,7 +14,7 @@ use super::instance::Draft;
 use super::paths::{self, Preferences};
 use super::transport::transport;
 use super::useless::useless;
-use super::{strict, track, traps};
+use super::{strict, track, traps, virtual_links};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, Pace, Pacing, Transport, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -27,6 +27,7 @@ pub fn finish(
     mut draft: Draft,
     globals: &Globals,
     preferences: &mut Preferences,
+    vmacs: &mut virtual_links::Names,
     sink: &mut Sink,
 ) -> Option<Instance> {
     let name = draft.name.as_ref().map(|name| name.text.clone())?;
@@ -67,7 +68,7 @@ pub fn finish(
     let higher_send = draft
         .higher_prio_send_advert
         .or(globals.higher_prio_send_advert);
-    let instance = Instance {
+    let mut instance = Instance {
         name,
         track_interfaces: Vec::new(),
         tracks: Vec::new(),
@@ -91,7 +92,7 @@ pub fn finish(
         transport: transport?,
         password,
         v3_checksum,
-        announce: draft.garp.policy(&globals.garp),
+        announce: draft.garp.policy(&globals.garp, false),
         packets,
         paces: Vec::new(),
         vips: vips?,
@@ -100,11 +101,13 @@ pub fn finish(
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
         fast_detect: draft.fast_detect,
+        virtual_mac: None,
+        vip_macs: Vec::new(),
     };
-    let mut instance = Instance {
-        paces: paces(&instance, &globals.pacing),
-        ..instance
-    };
+    vmacs.settle(&draft, &mut instance, sink);
+    let has_vmac = instance.virtual_links().next().is_some();
+    instance.announce = draft.garp.policy(&globals.garp, has_vmac);
+    instance.paces = paces(&instance, &globals.pacing);
     track::own(&draft, &mut instance, sink);
     traps::instance(&draft, &instance, globals, sink);
     let good = !strict::is_on(&draft, globals) || strict::allows(&draft, &instance, sink);
@@ -113,7 +116,7 @@ pub fn finish(
 
 /// Of the interfaces that its VIPs are on.
 pub fn paces(instance: &Instance, pacing: &Pacing) -> Vec<Pace> {
-    let homes = instance.vips.iter().filter_map(|vip| vip.device.as_ref());
+    let homes = instance.vips.iter().map(|vip| instance.home(vip));
     let names: BTreeSet<&IfName> = homes.chain([&instance.interface]).collect();
     names
         .into_iter()

@@ -52,6 +52,10 @@ pub struct Globals {
     pub script_user: Option<RunAs>,
     /// Where the names of tables are looked up.
     pub names: Names,
+    /// `vmac_prefix`.
+    pub vmac_prefix: Option<String>,
+    /// `vmac_addr_prefix`.
+    pub vmac_addr_prefix: Option<String>,
     /// Of `static_ipaddress`.
     pub own_addresses: HashSet<IpAddr>,
 }
@@ -65,9 +69,17 @@ pub struct Garp {
     refresh_repeat: Option<u8>,
     lower_prio_delay: Option<Duration>,
     lower_prio_repeat: Option<u8>,
-    extra: Option<Duration>,
+    extra: Option<Extra>,
     /// `vrrp_min_garp`; of the globals only.
     pub least: bool,
+}
+
+/// Announcements from time to time.
+#[derive(Clone, Copy, Debug)]
+struct Extra {
+    period: Duration,
+    /// Also without a virtual MAC address.
+    all: bool,
 }
 
 impl Garp {
@@ -87,7 +99,7 @@ impl Garp {
         }
     }
 
-    /// `[all] SECONDS`: without `all` of virtual MAC interfaces only.
+    /// `[all] SECONDS`: without `all` of instances with a virtual MAC only.
     fn set_extra(&mut self, statement: &Statement, sink: &mut Sink) {
         if let Some((keyword, rest)) = statement.words.split_first() {
             extra_garp(keyword, rest, sink);
@@ -104,16 +116,19 @@ impl Garp {
         };
         match words.as_slice() {
             ["all", number, ..] => {
+                let period = seconds(number).map(|n| Duration::from_secs(n.into()));
                 keep(
                     &mut self.extra,
-                    seconds(number).map(|n| Duration::from_secs(n.into())),
+                    period.map(|period| Extra { period, all: true }),
                 );
             }
-            [_, ..] => sink.not_yet(
-                "virtual MAC addresses",
-                statement.keyword(),
-                statement.span(),
-            ),
+            [number, ..] => {
+                let period = seconds(number).map(|n| Duration::from_secs(n.into()));
+                keep(
+                    &mut self.extra,
+                    period.map(|period| Extra { period, all: false }),
+                );
+            }
             [] => {}
         }
     }
@@ -133,7 +148,7 @@ impl Garp {
     /// As observed with keepalived: the global lower_prio settings follow the
     /// global master ones, but an instance's follow the global lower_prio ones
     /// and not its own.
-    pub fn policy(&self, globals: &Self) -> AnnouncePolicy {
+    pub fn policy(&self, globals: &Self, has_vmac: bool) -> AnnouncePolicy {
         let default = AnnouncePolicy::default();
         let default = match globals.least {
             true => AnnouncePolicy {
@@ -162,7 +177,9 @@ impl Garp {
             extra: self
                 .extra
                 .or(globals.extra)
-                .filter(|extra| !extra.is_zero()),
+                .filter(|extra| extra.all || has_vmac)
+                .map(|extra| extra.period)
+                .filter(|period| !period.is_zero()),
         }
     }
 }
@@ -236,6 +253,14 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
                 globals.firewall.priority = priority;
             }
         }
+        GlobalKey::VmacPrefix => keep(
+            &mut globals.vmac_prefix,
+            super::vmac::prefix(statement, sink),
+        ),
+        GlobalKey::VmacAddrPrefix => keep(
+            &mut globals.vmac_addr_prefix,
+            super::vmac::prefix(statement, sink),
+        ),
         GlobalKey::NftablesIfindex => globals.firewall.by_index = true,
         GlobalKey::NftablesCounters => globals.firewall.counters = true,
         GlobalKey::Files(key) => files::set(key, statement, &mut globals.files, sink),
@@ -320,6 +345,8 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::NftablesPriority
         | GlobalKey::NftablesIfindex
         | GlobalKey::NftablesCounters
+        | GlobalKey::VmacPrefix
+        | GlobalKey::VmacAddrPrefix
         | GlobalKey::Files(_)
         | GlobalKey::Strict => {}
     }

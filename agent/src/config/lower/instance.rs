@@ -12,6 +12,7 @@ use super::paths;
 use super::statement::Reader;
 use super::transport::{self, Unicast};
 use super::value::{MICROS, first, number, switch, timer};
+use super::vmac::{self, Vmac};
 use super::{track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
@@ -66,6 +67,11 @@ pub struct Draft {
     pub paths: paths::Given,
     /// `no_virtual_ipaddress`.
     pub no_vips: bool,
+    /// `use_vmac`.
+    pub vmac: Option<Vmac>,
+    pub vmac_xmit_base: Option<Span>,
+    /// `use_vmac_addr`.
+    pub vmac_addr: Option<Span>,
 }
 
 #[derive(Debug, Default)]
@@ -190,6 +196,9 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
         K::NoAccept => draft.accept = Some((false, statement.span())),
         K::PromoteSecondaries => draft.promote_secondaries = true,
         K::NoVirtualIpaddress => draft.no_vips = true,
+        K::UseVmac => draft.vmac = Some(vmac::read(statement, sink)),
+        K::UseVmacAddr => draft.vmac_addr = Some(statement.span()),
+        K::VmacXmitBase => draft.vmac_xmit_base = Some(statement.span()),
     }
 }
 

@@ -58,6 +58,11 @@ pub fn enforce(draft: &mut Draft, globals: &Globals, sink: &mut Sink) {
             sink,
         );
     }
+    if let Some(span) = draft.vmac_xmit_base.take() {
+        let remedy = "remove it, or vrrp_strict";
+        let what = "vmac_xmit_base is not allowed and left out";
+        forbid(draft, Some(span), what, remedy, sink);
+    }
     adverts(draft, globals, sink);
     if !owner {
         accept(draft, globals, sink);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use agent_common::AdvertInterval;
 
-use super::writer::Writer;
+use super::writer::{Writer, word};
 use super::{Secrets, tracked, vip};
-use crate::config::lower::seconds;
+use crate::config::lower::{is_ambiguous, seconds};
 use crate::config::model::{
     AnnouncePolicy, FastDetect, Instance, PacketPolicy, Password, Transport, V3Checksum,
+    VirtualMac, mac_text,
 };
 
 pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
@@ -19,7 +20,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         vrid,
         version,
         // It is that of the VIPs.
-        family: _,
+        family,
         priority,
         interval,
         preempt,
@@ -47,6 +48,9 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         group: _,
         track_primary,
         fast_detect,
+        virtual_mac,
+        // It is in the lines of the VIPs.
+        vip_macs: _,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -67,8 +71,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         };
         writer.switch("v3_checksum_as_v2", as_v2, false);
         if let Some(FastDetect { lease }) = fast_detect {
-            let lease = format!("lease {}us", lease.as_micros());
-            writer.set("fast_detect", lease);
+            writer.line(&format!("fast_detect lease {}us", lease.as_micros()));
         }
         self::announce(announce, writer);
         self::transport(transport, packets, writer);
@@ -77,6 +80,9 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
             authentication(password, secrets, writer);
         }
         writer.flag("dont_track_primary", !track_primary);
+        if let Some(vmac) = virtual_mac {
+            self::vmac(vmac, VirtualMac::standard(*family, *vrid), writer);
+        }
         writer.flag("no_accept", !accept);
         writer.flag("promote_secondaries", *promote_secondaries);
         writer.flag("no_virtual_ipaddress", vips.is_empty());
@@ -84,6 +90,29 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         vip::print(vips, writer);
         super::paths::print("virtual", paths, writer);
     });
+}
+
+fn vmac(vmac: &VirtualMac, standard: [u8; 6], writer: &mut Writer) {
+    let VirtualMac {
+        name,
+        mac,
+        xmit_base,
+        group,
+    } = vmac;
+    let keyword = if is_ambiguous(name.as_str()) {
+        "use_vmac name"
+    } else {
+        "use_vmac"
+    };
+    let mut line = format!("{keyword} {}", word(name.as_str()));
+    if *mac != standard {
+        line.push_str(&format!(" {}", mac_text(*mac)));
+    }
+    if *group != 0 {
+        line.push_str(&format!(" group {group}"));
+    }
+    writer.line(&line);
+    writer.flag("vmac_xmit_base", *xmit_base);
 }
 
 fn announce(policy: &AnnouncePolicy, writer: &mut Writer) {

@@ -92,7 +92,6 @@ fn of_keyword() -> Vec<Case> {
         warning(C::UnknownKeyword, with("no_such_block {\npriority 0\n}")),
         warning(C::Misplaced, with("router_id x")),
         warning(C::NotYet, with("smtp_alert")),
-        warning(C::NotYet, vip("192.0.2.9 use_vmac")),
         warning(
             C::NotYet,
             format!(
@@ -318,7 +317,6 @@ fn of_later_parts() -> Vec<Case> {
             after("track_file f {\nfile /x\n}\ntrack_file f {\nfile /y\n}"),
         ),
         warning(C::OutOfRange, with("track_interface {\neth1 weight 254\n}")),
-        warning(C::Conflict, with("vmac_xmit_base")),
     ]
 }
 

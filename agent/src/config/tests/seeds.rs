@@ -94,6 +94,8 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         paths: Paths::default(),
         track_primary: true,
         fast_detect: None,
+        virtual_mac: None,
+        vip_macs: Vec::new(),
     }
 }
 

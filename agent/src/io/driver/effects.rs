@@ -22,6 +22,7 @@ impl Driver {
                     return;
                 };
                 let result = self.sockets.command.add_all(&mut port.addresses);
+                port.raised = !port.virtual_links.is_empty();
                 self.addresses_changed(id, result);
                 self.add_paths(id);
             }
@@ -36,11 +37,17 @@ impl Driver {
                 let Some(port) = self.ports.port(id) else {
                     return;
                 };
+                port.raised = false;
                 let result = self.sockets.command.remove_all(&mut port.addresses);
                 self.addresses_changed(id, result);
             }
             Effect::ChangeAddresses { id, repeat } => self.change_addresses(id, repeat),
             Effect::RestoreAddress { id, vip } => {
+                let Some(port) = self.ports.port(id) else {
+                    return;
+                };
+                port.raised = false;
+                self.raise(id);
                 let Some(port) = self.ports.port(id) else {
                     return;
                 };
@@ -85,7 +92,21 @@ impl Driver {
         }
     }
 
+    /// The links with virtual MAC addresses come up before the first advert,
+    /// which goes out of one.
+    pub(super) fn raise(&mut self, id: InstanceId) {
+        let Some(port) = self.ports.port(id) else {
+            return;
+        };
+        if !port.virtual_links.is_empty() && !port.raised {
+            let result = self.sockets.command.raise(&mut port.addresses);
+            port.raised = result.as_ref().is_ok_and(|result| result.failed == 0);
+            self.addresses_changed(id, result);
+        }
+    }
+
     fn send_advert(&mut self, id: InstanceId, priority: Priority) {
+        self.raise(id);
         let Some(port) = self.ports.port(id) else {
             return;
         };

@@ -142,6 +142,7 @@ impl Driver {
     /// The VIPs of an Active were configured anew: only what differs is
     /// changed, and only what is new is announced.
     pub(super) fn change_addresses(&mut self, id: InstanceId, repeat: u8) {
+        self.raise(id);
         let Some(former) = self.ports.seat(id).and_then(|seat| seat.former.take()) else {
             return;
         };

@@ -60,6 +60,7 @@ impl Driver {
                         |needed| needed.ifindex == ifindex && needed.usable,
                         None,
                     );
+                    self.virtual_link_down(ifindex, now);
                 }
                 self.pass_on(ifindex);
             }
@@ -135,6 +136,25 @@ impl Driver {
             };
             self.fault(id, fault, now);
             self.lane.report(Report::WentDown { id, fault });
+        }
+    }
+
+    /// Somebody took the link of our VIPs down: as if the first of them was
+    /// removed, with the limit that there is on that.
+    fn virtual_link_down(&mut self, ifindex: u32, now: KernelTime) {
+        for index in 1..=self.ports.0.len() {
+            let id = InstanceId(index as u16);
+            let Some(port) = self
+                .ports
+                .port(id)
+                .filter(|port| port.virtual_links.contains(&ifindex))
+            else {
+                continue;
+            };
+            let first = port.vips.iter().position(|(home, _)| *home == ifindex);
+            if let Some(vip) = first.and_then(|vip| u16::try_from(vip).ok()) {
+                self.feed(Input::AddressLost { id, vip }, now);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use rtnetlink::{
             AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope,
             CacheInfo,
         },
+        link::{LinkFlags, LinkMessage},
     },
     sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE},
 };
@@ -42,6 +43,8 @@ pub struct AddressPlan {
     remove: Batch,
     singles: Vec<Batch>,
     removals: Vec<Batch>,
+    /// Takes the links up that are up while their VIPs are on them.
+    raise: Batch,
     /// The VIPs by what is asked of the kernel for each, for [`Comparison`].
     order: Vec<u16>,
 }
@@ -57,6 +60,17 @@ pub(super) struct Batch {
 impl AddressPlan {
     /// `vips` with the interface that each goes to.
     pub fn new<'a>(vips: impl Iterator<Item = (&'a Vip, u32)> + Clone) -> Self {
+        Self::with_links(vips, &[])
+    }
+
+    /// As [`Self::new`]; `links` are taken up before VIPs are added, and down
+    /// after they are removed.
+    pub fn with_links<'a>(
+        vips: impl Iterator<Item = (&'a Vip, u32)> + Clone,
+        links: &[u32],
+    ) -> Self {
+        let up = || links.iter().map(|ifindex| set_up(*ifindex, true));
+        let down = links.iter().map(|ifindex| set_up(*ifindex, false));
         let adds = || vips.clone().map(|(vip, ifindex)| message(vip, ifindex));
         let single = |message, flags| Batch::new(std::iter::once(message), flags);
         let singles: Vec<Batch> = adds()
@@ -69,10 +83,11 @@ impl AddressPlan {
         order.sort_by_key(|vip| singles.get(usize::from(*vip)).map(Batch::wish));
         Self {
             add: Batch::new(
-                adds().map(RouteNetlinkMessage::NewAddress),
+                up().chain(adds().map(RouteNetlinkMessage::NewAddress)),
                 NLM_F_CREATE | NLM_F_REPLACE,
             ),
-            remove: Batch::new(adds().map(RouteNetlinkMessage::DelAddress), 0),
+            remove: Batch::new(adds().map(RouteNetlinkMessage::DelAddress).chain(down), 0),
+            raise: Batch::new(up(), 0),
             removals: adds()
                 .map(|vip| single(RouteNetlinkMessage::DelAddress(vip), 0))
                 .collect(),
@@ -188,6 +203,14 @@ impl Batch {
             field.copy_from_slice(&sequence.to_ne_bytes());
         }
     }
+}
+
+fn set_up(ifindex: u32, up: bool) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = ifindex;
+    message.header.change_mask = LinkFlags::Up;
+    message.header.flags.set(LinkFlags::Up, up);
+    RouteNetlinkMessage::SetLink(message)
 }
 
 fn message(vip: &Vip, ifindex: u32) -> AddressMessage {
@@ -317,6 +340,11 @@ impl CommandSocket {
 
     pub fn remove_all(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
         self.submit(&mut plan.remove, &[libc::EADDRNOTAVAIL])
+    }
+
+    /// Takes the plan's own links up, where it has any.
+    pub fn raise(&mut self, plan: &mut AddressPlan) -> io::Result<BatchResult> {
+        self.submit(&mut plan.raise, &[])
     }
 
     /// Adds VIP number `vip`; one that the plan does not have is refused.

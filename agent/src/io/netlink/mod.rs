@@ -7,6 +7,7 @@
 pub mod batch;
 mod build;
 pub mod devconf;
+pub mod macvlan;
 pub mod monitor;
 pub mod nft;
 pub mod paths;

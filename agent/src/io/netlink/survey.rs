@@ -9,7 +9,9 @@ use rtnetlink::{
     packet_route::{
         RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-        link::{AfSpecInet, AfSpecUnspec, InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+        link::{
+            AfSpecInet, AfSpecUnspec, InfoKind, InfoPortKind, LinkAttribute, LinkInfo, LinkMessage,
+        },
     },
 };
 
@@ -35,6 +37,12 @@ pub struct Link {
     pub vlan_of: Option<u32>,
     /// IPv4: the removal of an address leaves the others of its subnet.
     pub promotes: bool,
+    /// For a macvlan interface: the link it is on.
+    pub macvlan_of: Option<u32>,
+    /// The VRF device that it belongs to.
+    pub vrf: Option<u32>,
+    /// IFLA_IFALIAS, empty without one.
+    pub alias: String,
 }
 
 /// One address as the kernel has it.
@@ -136,24 +144,33 @@ fn link(message: LinkMessage) -> Link {
         mtu: 0,
         vlan_of: None,
         promotes: false,
+        macvlan_of: None,
+        vrf: None,
+        alias: String::new(),
     };
-    let (mut below, mut is_vlan) = (None, false);
+    let (mut below, mut is_vlan, mut is_macvlan) = (None, false, false);
+    let (mut above, mut in_vrf) = (None, false);
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::AfSpecUnspec(specs) => link.promotes = promotes(&specs),
+            LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Link(ifindex) => below = Some(ifindex),
+            LinkAttribute::Controller(ifindex) => above = Some(ifindex),
             LinkAttribute::LinkInfo(infos) => {
-                is_vlan = infos
-                    .iter()
-                    .any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
+                let is = |kind| infos.contains(&LinkInfo::Kind(kind));
+                is_vlan = is(InfoKind::Vlan);
+                is_macvlan = is(InfoKind::MacVlan);
+                in_vrf = infos.contains(&LinkInfo::PortKind(InfoPortKind::Vrf));
             }
             _ => {}
         }
     }
     link.vlan_of = below.filter(|_| is_vlan);
+    link.macvlan_of = below.filter(|_| is_macvlan);
+    link.vrf = above.filter(|_| in_vrf);
     link
 }
 

@@ -3,7 +3,7 @@
 use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
-use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP, VMAC};
+use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP};
 use super::{rows, special};
 use crate::config::keywords::FilesKey as F;
 use crate::config::keywords::GarpKey::{
@@ -88,8 +88,9 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
         "snmp_rs_stats_update_interval";
     DBUS, FLAG => "enable_dbus" "dbus_no_interface_name";
     DBUS, TEXT => "dbus_service_name";
-    VMAC, TEXT => "vmac_prefix" "vmac_addr_prefix";
-    VMAC, special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
+    global(G::VmacPrefix), TEXT => "vmac_prefix";
+    global(G::VmacAddrPrefix), TEXT => "vmac_addr_prefix";
+    global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_vmac_garp_intvl";
     global(G::Garp(ExtraIf)), special::EXTRA_GARP => "vrrp_garp_extra_if";
     global(G::GarpInterval), POSITIVE_SECONDS => "vrrp_garp_interval";
     global(G::GnaInterval), POSITIVE_SECONDS => "vrrp_gna_interval";

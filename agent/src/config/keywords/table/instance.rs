@@ -76,10 +76,11 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
         "notify_deleted";
     NOTIFY, SWITCH => "notify_priority_changes";
     MAIL, SWITCH => "smtp_alert";
-    VMAC, special::USE_VMAC => "use_vmac";
+    instance(I::UseVmac), special::USE_VMAC => "use_vmac";
     VMAC, special::USE_IPVLAN => "use_ipvlan";
-    VMAC, FLAG => "use_vmac_addr" "vmac_xmit_base";
-    VMAC, special::EXTRA_GARP => "vmac_garp_intvl";
+    instance(I::UseVmacAddr), FLAG => "use_vmac_addr";
+    instance(I::VmacXmitBase), FLAG => "vmac_xmit_base";
+    instance(I::Garp(ExtraIf)), special::EXTRA_GARP => "vmac_garp_intvl";
     VMAC, INTERFACE => "vrf";
     instance(I::VirtualRoutes), list(List::Routes) => "virtual_routes";
     instance(I::VirtualRules), list(List::Rules) => "virtual_rules";

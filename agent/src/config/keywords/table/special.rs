@@ -44,7 +44,7 @@ pub const INCLUDE_CHECK: Shape = words(&[Rest(
 pub const INIT_FILE: Shape = words(&[Rest("[N] [overwrite]", init_file)]);
 pub const REPLY: Shape = words(&[Rest("[HEX]", reply)]);
 pub const USE_VMAC: Shape = words(&[Rest(
-    "[NAME [INTERFACE]] [MAC] [netlink_notify_msg] [group N]",
+    "[[name] INTERFACE] [MAC] [netlink_notify_msg] [group N]",
     anything,
 )]);
 pub const USE_IPVLAN: Shape = words(&[

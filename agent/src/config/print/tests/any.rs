@@ -276,6 +276,8 @@ fn instance() -> impl Strategy<Value = Instance> {
                             .collect(),
                         paths: Paths::default(),
                         track_primary: vips.len() % 2 == 0,
+                        virtual_mac: None,
+                        vip_macs: Vec::new(),
                         vips,
                         tracks: Vec::new(),
                         group: None,

@@ -105,6 +105,7 @@ pub fn options(family: Family) -> impl Strategy<Value = AddressOptions> {
                 manage_temporary: v6 && temporary,
                 no_prefix_route,
                 autojoin: false,
+                use_vmac: false,
                 untracked,
                 preferred_lifetime: lifetime.filter(|_| v6),
             }
