@@ -1,11 +1,12 @@
 //! Files and looks that the tests of this binary share.
 
-use std::time::Duration;
+use std::{fs, process::Command, time::Duration};
 
 use anyhow::Result;
 use failoverd_tests::{
     agent::Agent,
     agents::{SOON, counter, instance},
+    netns::{self, Netns},
     router::{Router, State},
     topology::Host,
     wait::eventually,
@@ -64,4 +65,16 @@ pub fn wait_adverts(witness: &Witness, from: usize, host: &Host, count: usize) -
         let adverts = adverts.filter(|event| event.is_advert(host.port.mac, None));
         (adverts.count() >= count).then_some(())
     })
+}
+
+/// What iproute2 does in one process and one second.
+pub fn batch(ns: &Netns, lines: &str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("batch");
+    fs::write(&path, lines)?;
+    let mut command = Command::new("ip");
+    command
+        .args(["-n", ns.name(), "-force", "-batch"])
+        .arg(&path);
+    netns::run(&mut command).map(drop)
 }

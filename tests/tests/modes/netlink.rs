@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use failoverd_tests::{
     agent::Agent,
     agents::{Agents, DOWN, INTERVAL, SOON, START, counter, wait_vip},
     clock::monotonic,
-    netns::{self, Netns},
+    netns::Netns,
     probe::Probe,
     require_agent,
     router::{Router, State, VirtualRouter},
@@ -26,18 +25,6 @@ use crate::lab::*;
 
 /// A bound of the requirements: after lost announcements all is as it should be.
 const RECONCILED: Duration = Duration::from_secs(1);
-
-/// What iproute2 does in one process and one second.
-fn batch(ns: &Netns, lines: &str) -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    let path = directory.path().join("batch");
-    fs::write(&path, lines)?;
-    let mut command = Command::new("ip");
-    command
-        .args(["-n", ns.name(), "-force", "-batch"])
-        .arg(&path);
-    netns::run(&mut command).map(drop)
-}
 
 /// Announcements that found a socket of the namespace full.
 fn lost(ns: &Netns) -> Result<u64> {

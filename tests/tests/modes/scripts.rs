@@ -155,10 +155,11 @@ fn p07_a_storm_of_readings_delays_nothing_and_the_last_one_counts() -> Result<()
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("load");
     fs::write(&file, "0\n")?;
+    fs::write(directory.path().join("yes"), "")?;
     let quick = script(
         &directory,
         "quick",
-        &format!("test -e {}/no", directory.path().display()),
+        &format!("test -e {}/yes", directory.path().display()),
     )?;
     let globals = format!(
         "{}\ntrack_file load {{\nfile {}\nweight -1\n}}",
@@ -173,10 +174,10 @@ fn p07_a_storm_of_readings_delays_nothing_and_the_last_one_counts() -> Result<()
     for change in 1..=CHANGES {
         // In place: a rename would be another kind of change.
         fs::write(&file, format!("{}\n", change % 50))?;
-        if change % 10 == 0 {
-            fs::write(directory.path().join("no"), "")?;
-        } else if change % 10 == 5 {
-            fs::remove_file(directory.path().join("no"))?;
+        match change % 10 {
+            0 => fs::write(directory.path().join("yes"), "")?,
+            5 => fs::remove_file(directory.path().join("yes"))?,
+            _ => {}
         }
         let_pass(Duration::from_millis(10))?;
     }
@@ -202,8 +203,9 @@ fn p19_a_script_that_flaps_changes_nothing_until_it_has_decided() -> Result<()> 
     let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name).display().to_string();
     let text = format!(
-        "echo >> {runs}\ntest -e {down} && exit 1\n\
+        "echo >> {runs}\ntest -e {down} && exit 1\ntest -e {ready} || exit 0\n\
          if test -e {odd}; then rm {odd}; exit 1; fi\ntouch {odd}",
+        ready = path("ready"),
         runs = path("runs"),
         down = path("down"),
         odd = path("odd"),
@@ -212,6 +214,7 @@ fn p19_a_script_that_flaps_changes_nothing_until_it_has_decided() -> Result<()> 
     let globals = block(&flaps, "interval 0.1\nfall 2\nrise 2\nweight -150");
     let site = Tracking::start(&globals)?;
     let witness = Witness::start(&site.lan.host(0).ns, "eth0")?;
+    fs::write(path("ready"), "")?;
     let runs = || fs::metadata(path("runs")).map_or(0, |runs| runs.len());
     let before = runs();
     eventually(SOON, "30 runs", || (runs() >= before + 30).then_some(()))?;
