@@ -8,6 +8,7 @@ mod addresses;
 mod carriers;
 mod devices;
 mod lab;
+mod links;
 mod netlink;
 mod process;
 mod resources;
