@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use failoverd_tests::{
     agent::{self, Agent},
     agents::{DOWN, INTERVAL, SOON, START, never, wait_vip},
+    clock::Deadline,
     process::Process,
     require_agent,
     router::{Router, State, VirtualRouter},
@@ -39,12 +40,14 @@ impl Unread {
         Ok(Self { child, log })
     }
 
-    fn read_until(&mut self, pattern: &str) -> Result<()> {
+    fn read_until(&mut self, patterns: &[&str]) -> Result<()> {
+        let deadline = Deadline::after(SOON);
         let mut line = String::new();
-        while !line.contains(pattern) {
+        while !patterns.iter().any(|pattern| line.contains(pattern)) {
             line.clear();
+            anyhow::ensure!(!deadline.expired(), "no {patterns:?} in the log");
             let read = self.log.read_line(&mut line)?;
-            anyhow::ensure!(read > 0, "the log ends before {pattern:?}");
+            anyhow::ensure!(read > 0, "the log ends before {patterns:?}");
         }
         Ok(())
     }
@@ -80,12 +83,17 @@ fn p10_a_log_that_nobody_reads_stops_no_election() -> Result<()> {
         .env_remove("JOURNAL_STREAM")
         .env_remove("NOTIFY_SOCKET");
     let mut backup = Unread::start(command)?;
-    backup.read_until("Entering BACKUP STATE")?;
+    backup.read_until(&["Entering BACKUP STATE"])?;
     // Each of them is worth many lines.
     for _ in 0..200 {
         backup.signal(libc::SIGUSR1)?;
         let_pass(Duration::from_millis(5))?;
     }
+    // Nor does it keep the agent from answering.
+    let control = control.display().to_string();
+    let status = ["status", "--control", &control];
+    let ended = agent::call(None, &status, SOON)?;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
     let host = lan.host(1);
     never(3 * DOWN, "a VIP on the Backup", || {
         host.has_address(vip).ok()?.then_some(())
@@ -98,7 +106,8 @@ fn p10_a_log_that_nobody_reads_stops_no_election() -> Result<()> {
         lan.mend(0)?;
         wait_vip(host, vip, false, SOON)?;
     }
-    backup.read_until("Entering MASTER STATE")
+    // It is told, or that there was no room for it.
+    backup.read_until(&["Entering MASTER STATE", "lines of the log were lost"])
 }
 
 // Dumps, pid files and the log have no room: one says so, none stops.
