@@ -4,7 +4,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use anyhow::{Context, Result, bail};
-use failoverd_tests::{agent::Agent, keepalived::Keepalived, topology::Lan};
+use failoverd_tests::{agent::Agent, keepalived::Keepalived, router::Router, topology::Lan};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -76,6 +76,25 @@ impl Side {
         world.apply(&self.lan.host(0).ns, self.directory.path())
     }
 
+    /// Whether it runs notify scripts: the agent says what it does not do yet.
+    pub fn notifies(&self) -> bool {
+        let Daemon::Agent(agent) = &self.daemon else {
+            return true;
+        };
+        let lines = agent.process().lines();
+        let inactive = lines
+            .iter()
+            .find(|line| line.text.contains("not active yet"));
+        !inactive.is_some_and(|line| line.text.contains("notify"))
+    }
+
+    /// What notify scripts were given so far, a line for each run.
+    pub fn notified(&self) -> Vec<String> {
+        let log = self.directory.path().join("notified");
+        let text = fs::read_to_string(log).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// Where its instances are now.
     pub fn picture(&self) -> Result<Picture> {
         match &self.daemon {
@@ -134,11 +153,4 @@ fn of_keepalived(data: &Value) -> Result<Named> {
         other => bail!("{name}: {other:?}"),
     };
     Ok((name, state, priority))
-}
-
-/// What the notify scripts of a side were given so far, a line for each run.
-pub fn notified(side: &Side) -> Vec<String> {
-    let log = side.directory.path().join("notified");
-    let text = fs::read_to_string(log).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
 }
