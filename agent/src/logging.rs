@@ -1,23 +1,34 @@
 //! The log: journald fields under systemd, plain lines on stderr otherwise; or
-//! where keepalived's command line wants it.
+//! where keepalived's command line wants it. Whoever logs waits for none of them.
 
+mod journal;
+mod queue;
 pub mod syslog;
 
 use std::{
     env::VarError,
     fs::{File, OpenOptions},
     io::{self, IsTerminal},
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::LevelFilter, fmt::format::debug_fn, layer::SubscriberExt,
-    registry::LookupSpan, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::LevelFilter,
+    fmt::{format::debug_fn, writer::BoxMakeWriter},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
-use self::syslog::{Facility, Syslog, SyslogLayer};
+pub use self::queue::finish;
+use self::{
+    journal::JournalLayer,
+    queue::Queue,
+    syslog::{Facility, Syslog, SyslogLayer},
+};
 
 const VARIABLE: &str = "FAILOVERD_LOG";
 
@@ -42,7 +53,7 @@ pub struct Destinations {
 pub fn start() {
     let (filter, problem) = filter(std::env::var(VARIABLE), "info");
     // Set by systemd for services whose stderr goes to the journal.
-    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| journal_layer().ok());
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| JournalLayer::new().ok());
     let registry = tracing_subscriber::registry().with(filter);
     let _ = tracing_log::LogTracer::init();
     let _ = match journal {
@@ -77,7 +88,7 @@ pub fn start_to(destinations: &Destinations) -> io::Result<()> {
         lines
             .fmt_fields(message_only())
             .with_ansi(false)
-            .with_writer(Mutex::new(file))
+            .with_writer(without_waiting(file))
     });
     let syslog = syslog.map(|facility| SyslogLayer::new(Syslog::new(facility, ident)));
     let _ = tracing_log::LogTracer::init();
@@ -110,7 +121,25 @@ fn console_layer<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> impl Laye
         .with_target(false)
         .fmt_fields(message_only())
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
+        .with_writer(standard_error())
+}
+
+fn standard_error() -> BoxMakeWriter {
+    // A descriptor of its own: the lock on standard error is for those who end.
+    match io::stderr().as_fd().try_clone_to_owned() {
+        Ok(stderr) => without_waiting(File::from(stderr)),
+        Err(_) => BoxMakeWriter::new(io::stderr),
+    }
+}
+
+fn without_waiting(file: File) -> BoxMakeWriter {
+    let copy = file.try_clone();
+    match (Queue::start(file), copy) {
+        (Ok(queue), _) => BoxMakeWriter::new(queue),
+        // Better late than never.
+        (Err(_), Ok(file)) => BoxMakeWriter::new(Mutex::new(file)),
+        (Err(_), Err(_)) => BoxMakeWriter::new(io::stderr),
+    }
 }
 
 /// The message says it all; its parts are for the journal.
@@ -148,14 +177,6 @@ fn says_a_level(text: &str) -> bool {
     let level = |text: &str| text.trim().parse::<LevelFilter>().is_ok();
     text.split(',')
         .any(|part| level(part.rsplit('=').next().unwrap_or(part)))
-}
-
-/// Fields as journalctl filters by: INSTANCE=, STATE=.
-fn journal_layer() -> std::io::Result<tracing_journald::Layer> {
-    let layer = tracing_journald::layer()?;
-    Ok(layer
-        .with_field_prefix(None)
-        .with_syslog_identifier("failoverd".to_owned()))
 }
 
 #[cfg(test)]

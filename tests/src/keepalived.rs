@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -94,6 +95,22 @@ impl Keepalived {
             counters
                 .contains_key("Priority Zero: Sent")
                 .then_some(counters)
+        })
+    }
+
+    /// What it says of its instances (SIGRTMIN + 2): an array in its own form.
+    ///
+    /// # Errors
+    /// When it does not write it.
+    pub fn json(&self) -> Result<Value> {
+        let path = self.directory.path().join("keepalived.json");
+        if path.exists() {
+            fs::remove_file(&path).context("old dump")?;
+        }
+        self.process.signal(libc::SIGRTMIN() + 2)?;
+        eventually(Duration::from_secs(5), "a dump of keepalived", || {
+            // Not written in one piece.
+            serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()
         })
     }
 

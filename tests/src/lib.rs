@@ -15,6 +15,8 @@ pub mod capture;
 pub mod clock;
 pub mod daemon;
 pub mod decode;
+#[cfg(test)]
+mod failure_modes;
 pub mod fixtures;
 pub mod forge;
 pub mod frr;

@@ -47,8 +47,11 @@ pub fn missing_link_type(kind: &str) -> Option<String> {
             }
             _ => "",
         };
+        let options = if kind == "vrf" { " table 7" } else { "" };
         namespace
-            .sh(&format!("ip link add {below}name try0 type {kind}"))
+            .sh(&format!(
+                "ip link add {below}name try0 type {kind}{options}"
+            ))
             .map(drop)
     };
     tried()

@@ -2,8 +2,9 @@
 //!
 //! The second kernel of the test matrix: the XDP program must load there and a
 //! fail-over must happen; `--test seeds` runs the deployment that needs a dummy
-//! interface, which the kernel of the build machine may lack. The machine is emulated in software where there is
-//! no KVM, so no time that it shows means anything.
+//! interface, `--test links` those that need a VLAN, a bond or a VRF, which the
+//! kernel of the build machine may lack. The machine is emulated in software
+//! where there is no KVM, so no time that it shows means anything.
 
 use std::{
     fs,
@@ -27,8 +28,18 @@ const LIMIT: Duration = Duration::from_secs(360);
 /// Printed in the machine when all went well: its exit code may get lost.
 const VERDICT: &str = "verdict of the virtual machine: passed";
 /// What the lab needs of the kernel.
-const MODULES: [&str; 5] = ["veth", "bridge", "nf_tables", "af_packet", "dummy"];
-/// Two elections of each of three pairs, ten times as slow as elsewhere.
+const MODULES: [&str; 9] = [
+    "veth",
+    "bridge",
+    "nf_tables",
+    "af_packet",
+    "dummy",
+    "8021q",
+    "bonding",
+    "vrf",
+    "macvlan",
+];
+/// Up to a dozen elections each of several pairs, ten times as slow as elsewhere.
 const TEST_LIMIT: Duration = Duration::from_secs(1500);
 
 #[derive(clap::Args)]
@@ -56,6 +67,8 @@ pub struct Arguments {
 enum Suite {
     /// The published pair whose service address is on a dummy interface
     Seeds,
+    /// Virtual routers on a VLAN on a bond, in a VRF, with a dummy, on a macvlan
+    Links,
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
@@ -180,16 +193,39 @@ fn has_kvm() -> bool {
 }
 
 impl Suite {
+    /// The integration test that it is part of.
+    const fn target(self) -> &'static str {
+        match self {
+            Self::Seeds => "interop_seeds",
+            Self::Links => "modes",
+        }
+    }
+
+    /// What the names of its tests contain.
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::Seeds => "dummy",
+            Self::Links => "links::",
+        }
+    }
+
+    /// As on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Seeds => "seeds",
+            Self::Links => "links",
+        }
+    }
+
     /// Builds the tests outside, where there is a compiler.
     fn build(self) -> Result<PathBuf> {
-        let Self::Seeds = self;
+        let target = self.target();
         let mut cargo = shell::cargo();
         cargo.args(["test", "--no-run", "--package", "failoverd-tests"]);
-        cargo.args(["--test", "interop_seeds", "--message-format", "json"]);
+        cargo.args(["--test", target, "--message-format", "json"]);
         let out = shell::quiet(&mut cargo)?;
-        let messages = out
-            .lines()
-            .filter(|line| line.contains("\"interop_seeds\""));
+        let named = format!("\"{target}\"");
+        let messages = out.lines().filter(|line| line.contains(&named));
         let mut executables = messages.filter_map(|line| {
             let (_, after) = line.split_once("\"executable\":\"")?;
             Some(PathBuf::from(after.split_once('"')?.0))
@@ -201,8 +237,7 @@ impl Suite {
 
     /// What this program is told on its inside.
     fn words(self, program: &Path) -> Vec<String> {
-        let Self::Seeds = self;
-        let words = ["--test", "seeds", "--program"].map(str::to_owned);
+        let words = ["--test", self.name(), "--program"].map(str::to_owned);
         words
             .into_iter()
             .chain([program.display().to_string()])
@@ -210,12 +245,13 @@ impl Suite {
     }
 
     fn inside(self, program: &Path) -> Result<()> {
-        let Self::Seeds = self;
         prepare()?;
         let mut test = Command::new(program);
-        test.args(["dummy", "--test-threads", "1"]);
+        test.args([self.filter(), "--test-threads", "1", "--nocapture"]);
         // Skipping would be no success here.
-        test.env("CI", "1").env("FAILOVERD_REQUIRE_DUMMY", "1");
+        test.env("CI", "1")
+            .env("FAILOVERD_REQUIRE_DUMMY", "1")
+            .env("FAILOVERD_REQUIRE_LINKS", "1");
         shell::run(&mut test)?;
         println!("{VERDICT}");
         Ok(())

@@ -124,14 +124,16 @@ pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options
     };
     let background = options.detach;
     let heritage = service::Heritage::receive().transpose();
-    match heritage.and_then(|heritage| service::run(config, options, heritage)) {
+    let ended = heritage.and_then(|heritage| service::run(config, options, heritage));
+    if let (Err(failure), true) = (&ended, background) {
+        // Nobody may be reading standard error.
+        error!("{failure}");
+    }
+    logging::finish();
+    match ended {
         Ok(End::Stopped) => ExitCode::SUCCESS,
         Ok(End::HandedOver) => ExitCode::from(HANDED_OVER),
         Err(failure) => {
-            if background {
-                // Nobody may be reading standard error.
-                error!("{failure}");
-            }
             eprintln!("failoverd: {failure}");
             ExitCode::from(failure.exit_code())
         }
@@ -174,6 +176,8 @@ fn policy(arguments: &RunArgs) -> BackendPolicy {
 fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        // What led to it is worth a moment.
+        logging::finish();
         report(panic);
         std::process::abort();
     }));

@@ -268,6 +268,19 @@ impl Links {
         }
     }
 
+    /// Takes over new names of links. A reload may name an instance's interface
+    /// by a name that it has been given meanwhile, and what is attached there
+    /// must not be taken for unused.
+    pub fn rename(&mut self, world: &World) {
+        for link in &world.links {
+            let known = self.by_index.get_mut(&link.ifindex);
+            if let Some(state) = known.filter(|state| state.name != link.name) {
+                let was = std::mem::replace(&mut state.name, link.name.clone());
+                info!("Interface {was} ({}) is {} now", link.ifindex, state.name);
+            }
+        }
+    }
+
     /// Lets go of links that no longer exist.
     pub fn forget_gone(&mut self, world: &World, kernel: &mut Option<Kernel>, lane: &SlowEnd) {
         let exists = |ifindex: u32| world.links.iter().any(|link| link.ifindex == ifindex);

@@ -44,6 +44,7 @@ impl Service {
             self.look_at = Some(until);
         }
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
+        self.links.rename(&world);
         self.health.look(&world);
         self.reprioritise();
         // Before an instance is let onto a link: an owner adds its VIPs at once.

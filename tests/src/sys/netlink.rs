@@ -113,6 +113,50 @@ pub fn attach_xdp(ifindex: u32, program: BorrowedFd<'_>, flags: u32) -> io::Resu
     }
 }
 
+/// The ports of other sockets of route netlink in a table like /proc/net/netlink.
+pub fn ports(table: &str) -> Vec<u32> {
+    let rows = table.lines().skip(1).map(str::split_whitespace);
+    rows.filter_map(|mut row| {
+        let protocol = row.nth(1)?;
+        let port = row.next()?.parse().ok()?;
+        (protocol == "0" && port != 0).then_some(port)
+    })
+    .collect()
+}
+
+/// Sends a message to the socket of another process, as only the kernel should.
+///
+/// # Errors
+/// When the socket is connected to the kernel, which then is the only one that
+/// it hears.
+pub fn forge(port: u32, kind: u16, body: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(body.len() + 16).map_err(io::Error::other)?;
+    let mut message = Vec::new();
+    message.extend(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend([0; 10]);
+    message.extend(body);
+    // SAFETY: all-zero is a valid sockaddr_nl.
+    let mut address: libc::sockaddr_nl = unsafe { mem::zeroed() };
+    address.nl_family = libc::AF_NETLINK as u16;
+    address.nl_pid = port;
+    let socket = open(0)?;
+    // SAFETY: pointers and lengths are those of `message` and `address`.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            message.as_ptr().cast(),
+            message.len(),
+            0,
+            (&raw const address).cast(),
+            mem::size_of_val(&address) as libc::socklen_t,
+        )
+    };
+    usize::try_from(sent)
+        .map(drop)
+        .map_err(|_| io::Error::last_os_error())
+}
+
 fn open(groups: u32) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: socket takes no pointers.

@@ -162,7 +162,7 @@ fn stale_pid_files_are_no_daemon() -> Result<()> {
     require_agent!();
     let lan = Lan::new(1)?;
     let home = Home::new(Which::Ours, &conf(&lan))?;
-    let sleeper = Process::start("sleep", std::process::Command::new("sleep").arg("600"))?;
+    let mut sleeper = Process::start("sleep", std::process::Command::new("sleep").arg("600"))?;
     fs::write(home.path("keepalived.pid"), format!("{}\n", sleeper.pid()))?;
     let victim = home.path("victim");
     fs::write(&victim, "precious")?;
@@ -175,6 +175,7 @@ fn stale_pid_files_are_no_daemon() -> Result<()> {
     );
     assert_eq!(fs::read_to_string(victim)?, "precious");
     assert!(daemon.home.path("vrrp.pid").symlink_metadata()?.is_file());
+    assert_eq!(sleeper.try_wait()?, None, "a foreign process was ended");
     Ok(())
 }
 
