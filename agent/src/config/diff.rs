@@ -6,6 +6,7 @@
 //! agent can be asked for its own without handing out a password.
 
 mod files;
+mod tell;
 mod tracked;
 
 use std::{collections::BTreeMap, fmt};
@@ -260,6 +261,7 @@ impl From<&Config> for Portrait {
             static_addresses,
             static_paths,
             firewall,
+            tell: telling,
         } = config;
         let mut globals = Values::default();
         let StartDelay {
@@ -274,6 +276,7 @@ impl From<&Config> for Portrait {
         globals.paths("static", static_paths);
         globals.process(process);
         globals.interfaces(interfaces);
+        tell::globals(telling, &mut globals);
         Self {
             router_id: router_id.clone(),
             globals: globals.0,
@@ -316,6 +319,7 @@ impl From<&Instance> for InstancePortrait {
             tracks,
             group,
             track_primary,
+            notify,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -354,6 +358,7 @@ impl From<&Instance> for InstancePortrait {
         values.set("dont_track_primary", !track_primary);
         tracked::entries(tracks, &mut values);
         values.list("vrrp_sync_group", group);
+        tell::notify("", notify, &mut values);
         Self {
             name: name.clone(),
             vrid: vrid.get(),

@@ -22,6 +22,7 @@ mod paths;
 mod process;
 mod statement;
 mod strict;
+mod tell;
 mod track;
 mod transport;
 mod traps;
@@ -78,6 +79,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push((at, statement)),
             Some(Key::Track("vrrp_sync_group")) => {
+                globals.tell.group(statement);
                 groups.extend(track::group(statement, at, &trackers))
             }
             Some(Key::Track(_)) => track::define(statement, at, &mut trackers),
@@ -98,6 +100,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
                 Key::Global(_)
                 | Key::Instance(_)
                 | Key::Auth(_)
+                | Key::Tell(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )
@@ -135,6 +138,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         script.run_as = script.run_as.take().or_else(|| globals.script_user.clone());
     }
     track::join(groups, &mut instances, sink);
+    let mut tell = globals.tell.finish(globals.script_user.as_ref(), sink);
+    tell.groups
+        .retain(|name, _| instances.iter().any(|one| one.group.as_ref() == Some(name)));
     Config {
         router_id: globals.router_id,
         pacing: globals.pacing,
@@ -152,5 +158,6 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         instances,
         trackers: trackers.trackers,
         firewall: globals.firewall,
+        tell,
     }
 }

@@ -10,6 +10,7 @@ use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 mod packets;
 mod route;
+mod tell;
 mod track;
 
 pub use self::packets::{
@@ -19,6 +20,7 @@ pub use self::route::{
     Hop, MAIN_TABLE, Metric, Network, Paths, Place, ROUTE_PROTOCOL, Route, RouteKind, Rule,
     RuleAction,
 };
+pub use self::tell::{Deleted, FifoSpec, Hook, MailSpec, Notify, Tell, Waited};
 pub use self::track::{
     FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
@@ -148,6 +150,7 @@ pub struct Instance {
     pub tracks: Vec<Track>,
     /// The `vrrp_sync_group` that it moves with.
     pub group: Option<String>,
+    pub notify: Notify,
 }
 
 impl Instance {
@@ -180,4 +183,5 @@ pub struct Config {
     /// `static_routes` and `static_rules`.
     pub static_paths: Paths,
     pub firewall: Firewall,
+    pub tell: Tell,
 }

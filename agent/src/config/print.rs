@@ -15,6 +15,7 @@ mod instance;
 mod machine;
 mod packets;
 mod paths;
+mod tell;
 mod tracked;
 mod vip;
 mod writer;
@@ -51,6 +52,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         static_addresses,
         static_paths,
         firewall,
+        tell: telling,
     } = config;
     let mut writer = Writer::default();
     files::names(files, &mut writer);
@@ -68,6 +70,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         writer.flag("log_unknown_vrids", *log_unknown_vrids);
         writer.flag("disable_local_igmp", *disable_local_igmp);
         rules(firewall, writer);
+        tell::globals(telling, writer);
     });
     packets::groups(pacing, &mut writer);
     machine::delays(interfaces, &mut writer);
@@ -77,7 +80,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }
-    tracked::groups(instances, &mut writer);
+    tracked::groups(instances, &telling.groups, &mut writer);
     writer.finish()
 }
 
@@ -123,6 +126,7 @@ fn fixed(addresses: &[StaticAddress], instances: &[Instance], writer: &mut Write
 }
 
 pub use self::paths::{route_line, rule_line};
+pub(super) use self::tell::command_line;
 
 /// For tools: by keyword, with the passwords themselves or without anything of
 /// them.

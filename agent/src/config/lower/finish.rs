@@ -99,6 +99,10 @@ pub fn finish(
         accept: firewall::accept(&draft, priority == u8::MAX, sink),
         promote_secondaries: draft.promote_secondaries,
         tracked_addresses: Vec::new(),
+        notify: draft
+            .tell
+            .clone()
+            .finish(&globals.tell, globals.script_user.as_ref()),
     };
     let mut instance = Instance {
         paces: paces(&instance, &globals.pacing),

@@ -12,7 +12,7 @@ use super::paths;
 use super::statement::Reader;
 use super::transport::{self, Unicast};
 use super::value::{MICROS, first, number, switch, timer};
-use super::{track, traps};
+use super::{tell, track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
 use crate::config::lexer::{Span, Word};
@@ -65,6 +65,7 @@ pub struct Draft {
     pub paths: paths::Given,
     /// `no_virtual_ipaddress`.
     pub no_vips: bool,
+    pub tell: tell::Given,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +108,7 @@ pub fn lower(
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
+            Some(Key::Tell(keyword)) => draft.tell.set(keyword, statement),
             Some(Key::Track(keyword)) => {
                 let list = track::LISTS.iter().find(|(name, _)| *name == keyword);
                 if let Some((_, kind)) = list {
@@ -238,6 +240,7 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
                 | Key::Global(_)
                 | Key::Instance(_)
                 | Key::Track(_)
+                | Key::Tell(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )

@@ -46,6 +46,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         // Of all members together.
         group: _,
         track_primary,
+        notify,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -78,6 +79,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         tracked::lists(track_interfaces, tracks, writer);
         vip::print(vips, writer);
         super::paths::print("virtual", paths, writer);
+        super::tell::notify(notify, writer);
     });
 }
 
