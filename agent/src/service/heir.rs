@@ -156,6 +156,7 @@ impl Heritage {
             | Message::Rules { .. }
             | Message::Cleared { .. }
             | Message::Counted { .. }
+            | Message::Telling(_)
             | Message::Farewell { .. }
             | Message::Ready
             | Message::Switched
@@ -231,6 +232,7 @@ impl Service {
         }
         info!("Took over from failoverd {}", heritage.version);
         self.hear_farewell(channel);
+        self.telling.begin(&self.config.tell);
         Ok(())
     }
 

@@ -30,7 +30,9 @@ mod signals;
 mod start;
 mod statics;
 mod strangers;
+mod telling;
 mod upgrade;
+mod waited;
 
 use std::{
     collections::BTreeMap, ffi::OsString, os::fd::OwnedFd, path::PathBuf, sync::Arc,
@@ -64,6 +66,7 @@ use self::{
     seat::Seat,
     signals::{Signals, Wish},
     strangers::Strangers,
+    telling::Telling,
     upgrade::Upgrading,
 };
 pub use self::{
@@ -171,6 +174,7 @@ struct Service {
     dropped: u64,
     locks: Locks,
     machine: Machine,
+    telling: Telling,
     arguments: Vec<OsString>,
     /// Where the supervisor is asked for a successor.
     requests: Option<Arc<OwnedFd>>,
@@ -341,6 +345,7 @@ impl Service {
                     self.machine.paths.restored(id, name, clock::now());
                 }
             }
+            self.telling.report(&report);
             self.reporter.log(&report, clock::now());
         }
         while let Some(returned) = self.lane.returned() {

@@ -320,6 +320,7 @@ impl Service {
                 self.seats.push(seat);
             }
         }
+        self.tell_anew();
     }
 
     /// Tells the fast lane whom to retire; false when some could not be told.
@@ -347,6 +348,7 @@ impl Service {
             if leaving.role != Role::Retired {
                 continue;
             }
+            self.telling.deleted(leaving.id);
             let slot = u32::from(leaving.id.0);
             if let Some(kernel) = &mut self.kernel {
                 if let Ok(counters) = kernel.counters(slot) {

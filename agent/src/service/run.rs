@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::{
-    Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals,
+    Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals, waited,
 };
 use crate::{config::Config, control::server::Server, dump::Kind, io::lane::Command};
 
@@ -96,6 +96,11 @@ async fn start(
     }
     // Before anything is there to be given up in good order.
     let signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    if heritage.is_none()
+        && let Some(first) = &config.tell.startup
+    {
+        waited::run("startup", first).await;
+    }
     let mut service = Service::start(config, options, placement, heritage.as_deref_mut()).await?;
     service.control = server.as_fd().try_clone_to_owned().ok();
     if let Some(heritage) = heritage {
@@ -122,15 +127,21 @@ impl Service {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         info!("Stopping");
         let _ = self.lane.send(Command::Shutdown);
+        let mut hangs = false;
         if let Some(fast) = self.fast.take() {
             let joined = tokio::task::spawn_blocking(move || fast.join());
             if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
                 error!("the fast lane did not end in time");
+                hangs = true;
             }
         }
         self.machine.end();
         self.hear().await;
         self.igmp.restore();
+        // One that hangs may have VIPs: the supervisor does not wait for it.
+        if self.running && !hangs {
+            self.conclude().await;
+        }
         info!("Stopped failoverd");
     }
 }

@@ -140,6 +140,7 @@ impl Service {
                     if news && seat.installed.is_none() {
                         let why = fault_text(fault, instance, &Known::all(world, &self.health));
                         reports::still_down(&instance.name, &why, seat.fault.is_none());
+                        self.telling.down(id);
                     }
                     seat.installed = None;
                     seat.fault = Some(fault);

@@ -11,7 +11,7 @@ use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
     health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
     picture::Pending, process::Placement, refusals, reload::named_interfaces, reports::Reporter,
-    strangers::Strangers,
+    strangers::Strangers, telling::Telling,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -161,7 +161,9 @@ impl Service {
             Some(supervisor) => (Some(supervisor.guard), supervisor.requests),
             None => (None, None),
         };
+        let telling = Telling::new(&config, &seats, is_heir);
         Ok(Self {
+            telling,
             reporter,
             health,
             refused,

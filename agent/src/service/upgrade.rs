@@ -219,6 +219,7 @@ impl Service {
                 true
             }
             Err(reason) => {
+                self.telling.resume();
                 error!("Not upgraded, all goes on as before: {reason}");
                 refuse(question, reason);
                 if reload {
@@ -239,6 +240,7 @@ impl Service {
             return Err("a link came or went meanwhile: try again".to_owned());
         }
         let fast = successor.fast.take().ok_or("no socket")?;
+        self.telling.hold()?;
         let busy = "the fast lane does not answer";
         if !self.fence().await || self.lane.send(Command::Hold).is_err() {
             return Err(busy.to_owned());
@@ -321,6 +323,12 @@ impl Service {
             let own = over.outcomes.get(slot as usize).copied();
             let outcomes = self.outcomes(own, slot);
             channel.send(&Message::Counted { slot, outcomes }, None)?;
+        }
+        // Last, since an older version knows nothing of it.
+        let mut told = Estate::new();
+        self.telling.give_away(&mut told);
+        for (message, fd) in told {
+            channel.send(&message, fd.as_ref().map(|fd| fd.as_fd()))?;
         }
         channel.send(&Message::Farewell { reload }, None)
     }

@@ -31,6 +31,9 @@ pub const READY: u8 = 1;
 /// a rule: `prefix` bytes of `address` and `peer` together. `_pad` begins with
 /// 1 in the last part.
 pub const REMOVAL: u8 = 2;
+/// Family of a record that says that nothing is left to be removed, and for how
+/// many milliseconds (`ifindex`) the agent may still be busy with its end.
+pub const ENDING: u8 = 3;
 /// Bytes of a message in one record.
 const PART: usize = 32;
 
@@ -39,7 +42,7 @@ const PART: usize = 32;
 #[repr(C)]
 pub struct GuardRecord {
     pub ifindex: u32,
-    /// 4 or 6; 0 forgets everything told before; [`READY`], [`REMOVAL`].
+    /// 4 or 6; 0 forgets everything told before; [`READY`], [`REMOVAL`], [`ENDING`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
@@ -152,6 +155,17 @@ impl GuardPipe {
             ..GuardRecord::zeroed()
         };
         // A supervisor that is gone is noticed by its end of the pipe.
+        let _ = self.send(bytemuck::bytes_of(&record));
+    }
+
+    /// Says that everything is given up, and what the end may still take.
+    pub fn tell_ending(&mut self, within: std::time::Duration) {
+        let record = GuardRecord {
+            family: ENDING,
+            ifindex: u32::try_from(within.as_millis()).unwrap_or(u32::MAX),
+            ..GuardRecord::zeroed()
+        };
+        // Without it we are ended early.
         let _ = self.send(bytemuck::bytes_of(&record));
     }
 
