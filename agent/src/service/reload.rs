@@ -70,6 +70,7 @@ impl Service {
         state.extend(NotifyState::monotonic_usec_now().ok());
         let _ = sd_notify::notify(&state);
         let result = self.reload_file().await;
+        self.publish_reload(&result);
         match &result {
             Ok(changes) if changes.is_empty() => info!("Reloaded, nothing changed"),
             Ok(changes) => {

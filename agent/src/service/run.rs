@@ -8,12 +8,21 @@ use tracing::{error, info, warn};
 use super::{
     Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals, waited,
 };
-use crate::{config::Config, control::server::Server, dump::Kind, io::lane::Command};
+use crate::{
+    config::Config,
+    control::server::Server,
+    dump::Kind,
+    io::{clock, lane::Command},
+    tell::feed::What,
+};
 
 /// What hangs outside of the runtime gets no longer at the end.
 const LAST_PATIENCE: Duration = Duration::from_millis(200);
 /// What the fast lane has to release everything when it shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What readers of events have for the last ones.
+const LAST_EVENTS: Duration = Duration::from_millis(200);
 
 /// How the agent ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +66,7 @@ pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Resu
         };
         match result {
             Ok(End::HandedOver) => {
+                service.feed.finish(LAST_EVENTS).await;
                 server.leave().await;
                 Ok(End::HandedOver)
             }
@@ -142,6 +152,8 @@ impl Service {
         if self.running && !hangs {
             self.conclude().await;
         }
+        self.feed.publish(What::Stopped, clock::now());
+        self.feed.finish(LAST_EVENTS).await;
         info!("Stopped failoverd");
     }
 }

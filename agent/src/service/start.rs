@@ -32,6 +32,7 @@ use crate::{
         plan,
         receive::{refusal::Refusal, slow::SlowReceiver},
     },
+    tell::feed::Feed,
 };
 
 impl Service {
@@ -161,9 +162,12 @@ impl Service {
             Some(supervisor) => (Some(supervisor.guard), supervisor.requests),
             None => (None, None),
         };
-        let telling = Telling::new(&config, &seats, is_heir);
+        let feed = Feed::new();
+        let telling = Telling::new(&config, &seats, feed.clone(), is_heir);
         Ok(Self {
             telling,
+            feed,
+            links_seen: super::events::Seen::new(),
             reporter,
             health,
             refused,

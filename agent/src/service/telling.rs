@@ -12,9 +12,13 @@ use crate::{
     },
     control::status,
     core::{InstanceId, Notice},
-    io::lane::Report,
+    io::{clock, lane::Report},
     script::Runner,
-    tell::{Book, Desk, Event, Fifo, Job, Told, What, Who, desk::Counts},
+    tell::{
+        Book, Desk, Event, Fifo, Job, Kind, Told, What, Who,
+        desk::Counts,
+        feed::{self, Feed},
+    },
     upgrade::message::{Message, Telling as Estated},
 };
 
@@ -29,6 +33,7 @@ pub(super) const LAST_LINES: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Telling {
     book: Book,
+    feed: Feed,
     desk: Desk,
     runner: Runner,
     fifos: [Option<Fifo>; 2],
@@ -42,10 +47,11 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    pub(super) fn new(config: &Config, seats: &[Seat], waits: bool) -> Self {
+    pub(super) fn new(config: &Config, seats: &[Seat], feed: Feed, waits: bool) -> Self {
         let runner = Runner::new();
         let mut telling = Self {
             book: Book::default(),
+            feed,
             desk: Desk::new(runner.clone()),
             runner,
             fifos: [None, None],
@@ -173,6 +179,9 @@ impl Telling {
             mail: _,
         } in told
         {
+            if event.who.kind == Kind::Group && event.what.is_state() {
+                self.publish(&event);
+            }
             if fifo {
                 let line = event.line();
                 for fifo in self.fifos.iter_mut().flatten() {
@@ -200,8 +209,29 @@ impl Telling {
             scripts_dropped: dropped,
             scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
             fifo_lines_dropped: lost.sum::<u64>().saturating_add(self.lines_lost),
+            event_readers: u64::try_from(self.feed.readers()).unwrap_or(u64::MAX),
             ..status::Telling::default()
         }
+    }
+
+    fn publish(&self, event: &Event) {
+        let to = match event.what {
+            What::Master => feed::State::Active,
+            What::Backup => feed::State::Backup,
+            What::Stop => feed::State::Stopped,
+            What::Fault => feed::State::Fault,
+            What::Deleted | What::LowerPriority | What::MasterPriority | What::BackupPriority => {
+                return;
+            }
+        };
+        let group = event.who.name.to_string();
+        let what = feed::What::Group { group, to };
+        self.feed.publish(what, clock::now());
+    }
+
+    /// What others were told last of an instance was a fault.
+    pub(super) fn is_in_fault(&self, id: InstanceId) -> bool {
+        self.book.is_in_fault(id)
     }
 
     /// What was told, and what is waiting: it is a successor's from here on.

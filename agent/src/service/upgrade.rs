@@ -27,6 +27,7 @@ use crate::{
         lane::{Command, SlowEnd},
     },
     supervise::requests::{Started, start_successor},
+    tell::feed::What,
     upgrade::{
         Upgraded,
         binary::{self, Binary},
@@ -214,6 +215,12 @@ impl Service {
         };
         match result {
             Ok(upgraded) => {
+                self.feed.publish(
+                    What::HandedOver {
+                        pid: upgraded.to_pid,
+                    },
+                    clock::now(),
+                );
                 info!("Upgraded: {upgraded}");
                 let _ = question.answer.send(Ok(Answer::Upgraded(upgraded)));
                 true

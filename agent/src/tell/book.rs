@@ -125,6 +125,11 @@ impl Book {
         self.entry_told(id, what).into_iter().collect()
     }
 
+    pub fn is_in_fault(&self, id: InstanceId) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| entry.told == Some(What::Fault))
+    }
+
     /// As Active it heard an advert with a lower priority.
     pub fn lower_priority(&mut self, id: InstanceId) -> Vec<Told> {
         self.entry_told(id, What::LowerPriority)

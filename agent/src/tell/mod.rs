@@ -9,6 +9,7 @@
 pub mod book;
 pub mod desk;
 pub mod event;
+pub mod feed;
 pub mod fifo;
 
 pub use self::{

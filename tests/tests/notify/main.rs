@@ -2,6 +2,7 @@
 //! events; keepalived with the same file through the same events is the
 //! reference.
 
+mod events;
 mod lab;
 mod like_keepalived;
 mod scripts;

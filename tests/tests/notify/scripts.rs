@@ -16,7 +16,7 @@ use failoverd_tests::{
 use crate::lab::{LONG, Place, Reader};
 
 /// One instance that is Active at once, and more.
-fn conf(globals: &str, lines: &str) -> String {
+pub fn conf(globals: &str, lines: &str) -> String {
     format!(
         "global_defs {{\nenable_script_security\nscript_user root\n{globals}\n}}\n\
          vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\npriority 100\n\
