@@ -78,12 +78,16 @@ pub fn read(
     stream.write_all(request.as_bytes()).map_err(broken)?;
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
+    let mut begun = false;
     loop {
         line.clear();
         if lines.read_line(&mut line).map_err(broken)? == 0 {
             return Ok(());
         }
-        if let Ok(Refusal { error }) = serde_json::from_str(&line) {
+        // An event can have an `error` as well.
+        if !std::mem::replace(&mut begun, true)
+            && let Ok(Refusal { error }) = serde_json::from_str(&line)
+        {
             return Err(ClientError::Refused(error));
         }
         if !take(&line).map_err(broken)? {

@@ -18,6 +18,7 @@ use crate::{
         Book, Desk, Event, Fifo, Job, Kind, Told, What, Who,
         desk::Counts,
         feed::{self, Feed},
+        mail::{Mail, Mailer, Settings},
     },
     upgrade::message::{Message, Telling as Estated},
 };
@@ -26,6 +27,8 @@ use crate::{
 const KEPT: usize = 8192;
 /// What notify scripts have to end at the end of the agent.
 pub(super) const LAST_SCRIPTS: Duration = Duration::from_secs(10);
+/// What the mail server has for the last mails.
+pub(super) const LAST_MAILS: Duration = Duration::from_secs(3);
 /// What FIFO scripts have to read the last lines, and to end.
 pub(super) const LAST_LINES: Duration = Duration::from_secs(3);
 
@@ -37,6 +40,7 @@ pub(super) struct Telling {
     desk: Desk,
     runner: Runner,
     fifos: [Option<Fifo>; 2],
+    mailer: Mailer,
     /// As a successor before its turn: what is not told yet.
     kept: Option<Vec<Report>>,
     /// FIFOs of a predecessor.
@@ -55,6 +59,7 @@ impl Telling {
             desk: Desk::new(runner.clone()),
             runner,
             fifos: [None, None],
+            mailer: Mailer::new(),
             kept: waits.then(Vec::new),
             inherited: BTreeMap::new(),
             states_on_reload: false,
@@ -76,6 +81,10 @@ impl Telling {
         if self.kept.is_none() {
             self.set_fifos(&config.tell);
         }
+        let router_id = config.router_id.clone();
+        let spec = config.tell.mail.clone();
+        self.mailer
+            .set(spec.map(|spec| Settings { spec, router_id }));
     }
 
     fn set_fifos(&mut self, tell: &Tell) {
@@ -176,11 +185,15 @@ impl Telling {
             event,
             run,
             fifo,
-            mail: _,
+            mail,
         } in told
         {
             if event.who.kind == Kind::Group && event.what.is_state() {
                 self.publish(&event);
+            }
+            if mail && self.mailer.wants(&event) {
+                let (event, at) = (event.clone(), clock::wall());
+                self.mailer.push(Mail { event, at });
             }
             if fifo {
                 let line = event.line();
@@ -202,6 +215,7 @@ impl Telling {
             dropped,
             waiting,
         } = self.desk.counts();
+        let mails = self.mailer.counts();
         let lost = self.fifos.iter().flatten().map(Fifo::dropped);
         status::Telling {
             scripts_run: run,
@@ -209,8 +223,10 @@ impl Telling {
             scripts_dropped: dropped,
             scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
             fifo_lines_dropped: lost.sum::<u64>().saturating_add(self.lines_lost),
+            mails_sent: mails.sent,
+            mails_dropped: mails.dropped,
+            mails_waiting: u64::try_from(mails.waiting).unwrap_or(u64::MAX),
             event_readers: u64::try_from(self.feed.readers()).unwrap_or(u64::MAX),
-            ..status::Telling::default()
         }
     }
 
@@ -263,6 +279,16 @@ impl Telling {
             };
             estate.push((Message::Telling(script), None));
         }
+        for Mail { event, at } in self.mailer.take_waiting() {
+            let mail = Estated::Mail {
+                kind: event.who.kind,
+                name: event.who.name.to_string(),
+                what: event.what.word().to_owned(),
+                priority: event.priority,
+                at_us: u64::try_from(at.as_micros()).unwrap_or(u64::MAX),
+            };
+            estate.push((Message::Telling(mail), None));
+        }
         for slot in &mut self.fifos {
             let Some(mut fifo) = slot.take() else {
                 continue;
@@ -308,6 +334,24 @@ impl Telling {
                     self.desk.push(Job { event, hook });
                 }
             }
+            Estated::Mail {
+                kind,
+                name,
+                what,
+                priority,
+                at_us,
+            } => {
+                let name = name.as_str().into();
+                if let Some(what) = What::of_word(&what) {
+                    let event = Event {
+                        who: Who { kind, name },
+                        what,
+                        priority,
+                    };
+                    let at = Duration::from_micros(at_us);
+                    self.mailer.push(Mail { event, at });
+                }
+            }
             Estated::Fifo { path, ours } => {
                 if let Some(fd) = fd {
                     self.inherited.insert(path, (fd, ours));
@@ -331,7 +375,10 @@ impl Telling {
     pub(super) fn hold(&self) -> Result<(), String> {
         self.desk.pause();
         match self.desk.busy() {
-            None => Ok(()),
+            None => {
+                self.mailer.pause(true);
+                Ok(())
+            }
             Some(who) => {
                 self.desk.resume();
                 Err(format!(
@@ -342,6 +389,7 @@ impl Telling {
     }
 
     pub(super) fn resume(&self) {
+        self.mailer.pause(false);
         self.desk.resume();
     }
 
@@ -354,6 +402,7 @@ impl Telling {
             let dropped = self.desk.counts().dropped;
             warn!("notify scripts have not ended in time: {dropped} were not run");
         }
+        self.mailer.finish(LAST_MAILS).await;
         for fifo in self.fifos.iter_mut().flatten() {
             fifo.finish(LAST_LINES).await;
         }

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     Service,
-    telling::{LAST_LINES, LAST_SCRIPTS},
+    telling::{LAST_LINES, LAST_MAILS, LAST_SCRIPTS},
 };
 use crate::{
     config::model::Waited,
@@ -57,7 +57,7 @@ impl Service {
     pub(super) async fn conclude(&mut self) {
         let last = self.config.tell.shutdown.clone();
         let script = last.as_ref().map_or(Duration::ZERO, |last| last.timeout);
-        let within = LAST_SCRIPTS + LAST_LINES + script + GRACE;
+        let within = LAST_SCRIPTS + LAST_MAILS + 2 * LAST_LINES + script + GRACE;
         if let Some(guard) = &mut self.guard {
             guard.tell_ending(within);
         }

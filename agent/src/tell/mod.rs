@@ -11,6 +11,7 @@ pub mod desk;
 pub mod event;
 pub mod feed;
 pub mod fifo;
+pub mod mail;
 
 pub use self::{
     book::{Book, Told},

@@ -141,6 +141,15 @@ pub enum Telling {
         user: Option<String>,
         group: Option<String>,
     },
+    /// A mail that waits.
+    Mail {
+        kind: Kind,
+        name: String,
+        what: String,
+        priority: u8,
+        /// Microseconds since 1970.
+        at_us: u64,
+    },
     /// With a FIFO that events are written to, and whether it is removed at
     /// the end because we made it.
     Fifo { path: PathBuf, ours: bool },

@@ -28,7 +28,9 @@ fn follow(agent: &Agent, arguments: &[&str]) -> Result<Process> {
 fn heard(process: &Process) -> Vec<Value> {
     let lines = process.lines();
     let json = lines.iter().map(|line| serde_json::from_str(&line.text));
-    json.map(|one| one.expect("JSON in every line")).collect()
+    let json = json.zip(&lines);
+    json.map(|(one, line)| one.unwrap_or_else(|_| panic!("no JSON: {}", line.text)))
+        .collect()
 }
 
 fn wait_event(process: &Process, what: &str, good: impl Fn(&Value) -> bool) -> Result<Value> {

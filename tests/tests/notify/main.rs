@@ -2,7 +2,9 @@
 //! events; keepalived with the same file through the same events is the
 //! reference.
 
+mod document;
 mod events;
 mod lab;
 mod like_keepalived;
+mod mail;
 mod scripts;
