@@ -128,7 +128,7 @@ impl Telling {
             }
             Report::Notice {
                 id,
-                notice: Notice::LowerPriorityAsserted { .. },
+                notice: Notice::LowerPriorityAsserted { .. } | Notice::LowerPriorityHeard { .. },
             } => {
                 if self.keep(report) {
                     return;

@@ -86,6 +86,10 @@ pub(super) fn notice(notice: &Notice, vip: impl Fn(u16) -> String) -> Words {
                  forcing new election"
             ),
         ),
+        Notice::LowerPriorityHeard { from, priority } => Words::warning(
+            "lower_priority_heard",
+            format!("Received advert from {from} with lower priority {priority}"),
+        ),
         Notice::OwnAddressHeard { from } => Words::error(
             "own_address_heard",
             format!(
