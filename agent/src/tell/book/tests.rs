@@ -192,3 +192,20 @@ fn a_successor_goes_on_from_what_was_told() {
     let told = new.transition(TWO, State::Active, &STARTED);
     assert_eq!(lines(&told)[1], "GROUP \"G\" MASTER 0");
 }
+
+#[test]
+fn of_three_members_two_are_not_all() {
+    let group = GROUP.replace("b\n", "b\nc\n");
+    let mut book = book(&["a", "b", "c"], &group);
+    for id in [ONE, TWO] {
+        let told = book.transition(id, State::Backup, &STARTED);
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
+    let told = book.transition(THREE, State::Backup, &STARTED);
+    assert_eq!(lines(&told)[1], "GROUP \"G\" BACKUP 0");
+    // Back to where it was before the others followed: nothing has moved.
+    for id in [ONE, TWO] {
+        book.transition(id, State::Active, &STARTED);
+    }
+    assert_eq!(book.transition(ONE, State::Backup, &STARTED).len(), 1);
+}
