@@ -13,5 +13,6 @@ pub mod runtime;
 pub mod script;
 pub mod service;
 pub mod supervise;
+pub mod tell;
 pub mod track;
 pub mod upgrade;

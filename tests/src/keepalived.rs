@@ -60,6 +60,15 @@ impl Keepalived {
         })
     }
 
+    /// Writes its file anew.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_conf(&self, conf: &str) -> Result<()> {
+        std::fs::write(self.directory.path().join("keepalived.conf"), conf)
+            .context("keepalived.conf")
+    }
+
     /// Lines in its log that complain about adverts it received.
     pub fn complaints(&self) -> Vec<String> {
         const SIGNS: [&str; 8] = [

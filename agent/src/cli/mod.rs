@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod check;
+pub mod events;
 pub mod generate;
 pub mod monitor;
 mod problems;
@@ -34,7 +35,7 @@ Exit codes:
   0  done
   1  failed while running
   2  the command line or the configuration is wrong; nothing was changed
-  3  status, reload, diff, upgrade: no agent is running there, or it does not answer
+  3  status, events, reload, diff, upgrade: no agent is running there, or it does not answer
   4  a permission is missing
   5  the backend of --require-xdp or --backend cannot be attached
   check has codes of its own: see `failoverd check --help`
@@ -56,6 +57,7 @@ enum Command {
     #[command(short_flag = 't')]
     Check(check::CheckArgs),
     Status(status::StatusArgs),
+    Events(events::EventsArgs),
     Reload(reload::ReloadArgs),
     Diff(reload::DiffArgs),
     Upgrade(upgrade::UpgradeArgs),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(*run, &arguments),
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
+        Command::Events(events) => events::run(&events),
         Command::Reload(reload) => reload::reload(&reload),
         Command::Upgrade(upgrade) => upgrade::run(&upgrade),
         Command::Diff(diff) => reload::run_diff(&diff),

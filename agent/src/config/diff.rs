@@ -6,6 +6,7 @@
 //! agent can be asked for its own without handing out a password.
 
 mod files;
+mod tell;
 mod tracked;
 
 use std::{collections::BTreeMap, fmt};
@@ -269,6 +270,7 @@ impl From<&Config> for Portrait {
             // In the names of the interfaces.
             vmac_addr_prefix: _,
             firewall,
+            tell: telling,
         } = config;
         let mut globals = Values::default();
         let StartDelay {
@@ -283,6 +285,7 @@ impl From<&Config> for Portrait {
         globals.paths("static", static_paths);
         globals.process(process);
         globals.interfaces(interfaces);
+        tell::globals(telling, &mut globals);
         Self {
             router_id: router_id.clone(),
             globals: globals.0,
@@ -328,6 +331,7 @@ impl From<&Instance> for InstancePortrait {
             fast_detect,
             virtual_mac,
             vip_macs,
+            notify,
         } = instance;
         let mut values = Values::default();
         values.set(VERSION, *version as u8);
@@ -370,6 +374,7 @@ impl From<&Instance> for InstancePortrait {
         values.list("fast_detect", fast_detect.as_ref().map(lease));
         values.list(VMAC, virtual_mac.iter().map(vmac));
         values.list(VMAC_ADDR, vip_macs.iter().map(vip_mac));
+        tell::notify("", notify, &mut values);
         Self {
             name: name.clone(),
             vrid: vrid.get(),

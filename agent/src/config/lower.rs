@@ -23,6 +23,7 @@ mod paths;
 mod process;
 mod statement;
 mod strict;
+mod tell;
 mod track;
 mod transport;
 mod traps;
@@ -82,6 +83,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
             Some(Key::Root(RootKey::GlobalDefs)) => global::lower(statement, &mut globals, sink),
             Some(Key::Root(RootKey::VrrpInstance)) => instances.push((at, statement)),
             Some(Key::Track("vrrp_sync_group")) => {
+                globals.tell.group(statement);
                 groups.extend(track::group(statement, at, &trackers))
             }
             Some(Key::Track(_)) => track::define(statement, at, &mut trackers),
@@ -102,6 +104,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
                 Key::Global(_)
                 | Key::Instance(_)
                 | Key::Auth(_)
+                | Key::Tell(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )
@@ -141,6 +144,9 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     }
     track::join(groups, &mut instances, sink);
     virtual_links::track_below(&mut instances, sink);
+    let mut tell = globals.tell.finish(globals.script_user.as_ref(), sink);
+    tell.groups
+        .retain(|name, _| instances.iter().any(|one| one.group.as_ref() == Some(name)));
     Config {
         vmac_addr_prefix: vmacs.addr_prefix(&instances),
         router_id: globals.router_id,
@@ -159,5 +165,6 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         instances,
         trackers: trackers.trackers,
         firewall: globals.firewall,
+        tell,
     }
 }

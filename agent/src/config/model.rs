@@ -11,6 +11,7 @@ use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 mod fast;
 mod packets;
 mod route;
+mod tell;
 mod track;
 mod virtual_mac;
 
@@ -22,6 +23,7 @@ pub use self::route::{
     Hop, MAIN_TABLE, Metric, Network, Paths, Place, ROUTE_PROTOCOL, Route, RouteKind, Rule,
     RuleAction,
 };
+pub use self::tell::{Deleted, FifoSpec, Hook, MailSpec, Notify, Tell, Waited};
 pub use self::track::{
     FileSpec, InitFile, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track, Trackers, Weight,
 };
@@ -157,6 +159,7 @@ pub struct Instance {
     pub virtual_mac: Option<VirtualMac>,
     /// Others that VIPs are on, by link and family.
     pub vip_macs: Vec<VipMac>,
+    pub notify: Notify,
 }
 
 impl Instance {
@@ -228,4 +231,5 @@ pub struct Config {
     /// How the names of interfaces for VIPs begin, where that is not `vrrp`.
     pub vmac_addr_prefix: Option<String>,
     pub firewall: Firewall,
+    pub tell: Tell,
 }

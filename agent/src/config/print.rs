@@ -15,6 +15,7 @@ mod instance;
 mod machine;
 mod packets;
 mod paths;
+mod tell;
 mod tracked;
 mod vip;
 mod writer;
@@ -52,6 +53,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         static_paths,
         firewall,
         vmac_addr_prefix,
+        tell: telling,
     } = config;
     let mut writer = Writer::default();
     files::names(files, &mut writer);
@@ -70,6 +72,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         writer.flag("disable_local_igmp", *disable_local_igmp);
         writer.maybe("vmac_addr_prefix", vmac_addr_prefix.as_ref());
         rules(firewall, writer);
+        tell::globals(telling, writer);
     });
     packets::groups(pacing, &mut writer);
     machine::delays(interfaces, &mut writer);
@@ -79,7 +82,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
     for one in instances {
         instance::print(one, secrets, &mut writer);
     }
-    tracked::groups(instances, &mut writer);
+    tracked::groups(instances, &telling.groups, &mut writer);
     writer.finish()
 }
 
@@ -125,6 +128,7 @@ fn fixed(addresses: &[StaticAddress], instances: &[Instance], writer: &mut Write
 }
 
 pub use self::paths::{route_line, rule_line};
+pub(super) use self::tell::command_line;
 
 /// For tools: by keyword, with the passwords themselves or without anything of
 /// them.

@@ -8,6 +8,7 @@ mod knobs;
 mod machine;
 mod paths;
 pub(super) mod seeds;
+mod telling;
 mod tracking;
 mod values;
 mod verdicts;

@@ -80,16 +80,21 @@ pub fn upgrade(path: &Path, binary: Option<PathBuf>) -> Result<Upgraded, ClientE
     ask(path, Request::Upgrade { binary })
 }
 
-fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientError> {
-    let wait = patience(&request);
+pub(super) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     let name = || path.display().to_string();
-    let stream = UnixStream::connect(path).map_err(|source| match source.kind() {
+    UnixStream::connect(path).map_err(|source| match source.kind() {
         io::ErrorKind::PermissionDenied => ClientError::Permission { path: name() },
         _ => ClientError::NotRunning {
             path: name(),
             source,
         },
-    })?;
+    })
+}
+
+fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientError> {
+    let wait = patience(&request);
+    let name = || path.display().to_string();
+    let stream = connect(path)?;
     let broken = |source: io::Error| match source.kind() {
         // What a socket says whose time is up.
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent {
@@ -113,7 +118,7 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
 
 const fn patience(request: &Request) -> Duration {
     match request {
-        Request::Status | Request::Config => TIMEOUT,
+        Request::Status | Request::Config | Request::Events => TIMEOUT,
         Request::Reload => RELOAD_TIMEOUT,
         Request::Upgrade { .. } => UPGRADE_TIMEOUT,
     }

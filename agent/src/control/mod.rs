@@ -5,9 +5,11 @@
 //! `{"command":"reload"}`, and the answer is what was changed, [`Changes`];
 //! `{"command":"config"}`, and the answer is the configuration in force, a
 //! [`Portrait`]; `{"command":"upgrade","binary":"/path"}`, answered with an
-//! [`Upgraded`] when the new agent runs. Any of them can be `{"error":"…"}`.
+//! [`Upgraded`] when the new agent runs; `{"command":"events"}`, answered with a
+//! line for each event from then on ([`crate::tell::feed::Record`]). Any of them can be `{"error":"…"}`.
 
 pub mod client;
+pub mod events;
 pub mod server;
 pub mod status;
 
@@ -37,6 +39,8 @@ pub enum Request {
     Reload,
     /// The configuration in force.
     Config,
+    /// What happens from now on, until the agent ends.
+    Events,
     /// Let a new binary take over; without a path the one that is running now,
     /// or what took its place.
     Upgrade {

@@ -22,7 +22,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Answer, MAX_REQUEST, Refusal, Request};
+use super::{Answer, MAX_REQUEST, Refusal, Request, events};
+use crate::tell::feed::Feed;
 
 /// A client that is slower than this is not served.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -121,18 +122,22 @@ impl Server {
     }
 
     /// Serves clients for ever; their questions go to `questions`.
-    pub async fn serve(&self, questions: mpsc::Sender<Question>) {
+    pub async fn serve(&self, questions: mpsc::Sender<Question>, feed: Feed) {
         loop {
             let Ok(permit) = self.clients.clone().acquire_owned().await else {
                 return;
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let questions = questions.clone();
+                    let (questions, feed) = (questions.clone(), feed.clone());
                     tokio::spawn(async move {
                         // A client that breaks off harms only itself.
-                        let _ = client(stream, questions).await;
+                        let served = client(stream, questions, &feed).await;
+                        // Readers of events have places of their own.
                         drop(permit);
+                        if let Ok(Some(reader)) = served {
+                            events::stream(reader).await;
+                        }
                     });
                 }
                 // Out of descriptors, most likely: others may come free.
@@ -156,12 +161,27 @@ impl AsFd for Server {
     }
 }
 
-async fn client(stream: UnixStream, questions: mpsc::Sender<Question>) -> io::Result<()> {
+async fn client(
+    stream: UnixStream,
+    questions: mpsc::Sender<Question>,
+    feed: &Feed,
+) -> io::Result<Option<events::Reader>> {
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
     timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await??;
     let answer = match Request::parse(&line) {
+        Ok(Request::Events) => match events::subscribe(feed) {
+            Ok(subscription) => {
+                let (to, from) = (write, reader);
+                return Ok(Some(events::Reader {
+                    subscription,
+                    to,
+                    from,
+                }));
+            }
+            Err(refusal) => Err(refusal),
+        },
         Ok(request) => ask(request, &questions)
             .await
             .map_err(|error| Refusal { error }),
@@ -172,7 +192,8 @@ async fn client(stream: UnixStream, questions: mpsc::Sender<Question>) -> io::Re
         Err(refusal) => serde_json::to_string(&refusal)?,
     };
     text.push('\n');
-    timeout(PATIENCE, write.write_all(text.as_bytes())).await?
+    timeout(PATIENCE, write.write_all(text.as_bytes())).await??;
+    Ok(None)
 }
 
 async fn ask(request: Request, questions: &mpsc::Sender<Question>) -> Result<Answer, String> {

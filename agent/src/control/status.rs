@@ -20,6 +20,58 @@ pub struct Status {
     /// For how long no instance takes part yet: the delay after the start.
     #[serde(default)]
     pub waits_ms: Option<u64>,
+    #[serde(default)]
+    pub telling: Telling,
+}
+
+/// What became of what others were to be told, since the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Telling {
+    /// Notify scripts that have ended.
+    pub scripts_run: u64,
+    /// Of those, how many did not end with 0 or were not begun.
+    pub scripts_failed: u64,
+    /// Left out because too many waited.
+    pub scripts_dropped: u64,
+    /// Waiting or running.
+    pub scripts_waiting: u64,
+    /// Lines that FIFOs had no room for.
+    pub fifo_lines_dropped: u64,
+    pub mails_sent: u64,
+    /// Given up, or left out because too many waited.
+    pub mails_dropped: u64,
+    pub mails_waiting: u64,
+    /// Programs that read the stream of events.
+    pub event_readers: u64,
+}
+
+impl Telling {
+    fn values(&self) -> BTreeMap<String, u64> {
+        let Self {
+            scripts_run,
+            scripts_failed,
+            scripts_dropped,
+            scripts_waiting,
+            fifo_lines_dropped,
+            mails_sent,
+            mails_dropped,
+            mails_waiting,
+            event_readers,
+        } = *self;
+        let values = [
+            ("scripts_run", scripts_run),
+            ("scripts_failed", scripts_failed),
+            ("scripts_dropped", scripts_dropped),
+            ("scripts_waiting", scripts_waiting),
+            ("fifo_lines_dropped", fifo_lines_dropped),
+            ("mails_sent", mails_sent),
+            ("mails_dropped", mails_dropped),
+            ("mails_waiting", mails_waiting),
+            ("event_readers", event_readers),
+        ];
+        values.map(|(name, value)| (name.to_owned(), value)).into()
+    }
 }
 
 /// A sender whose adverts are all refused.
@@ -206,6 +258,7 @@ impl fmt::Display for Status {
         for instance in &self.instances {
             instance.fmt(f)?;
         }
+        counters(f, "telling", &self.telling.values())?;
         counters(f, "unclaimed", &self.unclaimed)
     }
 }

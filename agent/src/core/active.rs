@@ -120,10 +120,12 @@ impl Instance {
             },
             now,
         );
-        if asserts {
-            let (from, priority) = (advert.source, advert.priority);
-            self.notice(Notice::LowerPriorityAsserted { from, priority }, now, out);
-        }
+        let (from, priority) = (advert.source, advert.priority);
+        let notice = match asserts {
+            true => Notice::LowerPriorityAsserted { from, priority },
+            false => Notice::LowerPriorityHeard { from, priority },
+        };
+        self.notice(notice, now, out);
     }
 
     /// Not here and now: an Active that was stopped for a while finds the

@@ -54,6 +54,8 @@ pub enum Notice {
     LowerPriorityDiscarded { from: IpAddr, priority: Priority },
     /// Active: another router sends with a lower priority; we assert (S-42).
     LowerPriorityAsserted { from: IpAddr, priority: Priority },
+    /// Active: the same, where the configuration forbids to assert (S-41).
+    LowerPriorityHeard { from: IpAddr, priority: Priority },
     /// Equal priority from our own address: a clone or a loop (S-45).
     OwnAddressHeard { from: IpAddr },
     /// A router released its addresses (priority 0).

@@ -90,7 +90,7 @@ impl NoticeGate {
 const fn kind(notice: &Notice) -> usize {
     match notice {
         Notice::LowerPriorityDiscarded { .. } => 0,
-        Notice::LowerPriorityAsserted { .. } => 1,
+        Notice::LowerPriorityAsserted { .. } | Notice::LowerPriorityHeard { .. } => 1,
         Notice::OwnAddressHeard { .. } => 2,
         Notice::ReleaseHeard { .. } => 3,
         Notice::IntervalDiffers { .. } => 4,

@@ -25,6 +25,20 @@ pub fn stamp(micros: u64) -> String {
     )
 }
 
+/// `2026-11-20T10:11:12.043046Z`, from microseconds since 1970.
+pub fn iso(micros: u64) -> String {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    format!(
+        "{year:04}-{:02}-{day:02}T{:02}:{:02}:{:02}.{fraction:06}Z",
+        month + 1,
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+    )
+}
+
 /// Year, month from 0, day from 1, of a day since 1970.
 ///
 /// Counted in years that begin in March, so that a leap day comes last.

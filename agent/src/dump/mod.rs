@@ -4,7 +4,7 @@
 //! their order are those of keepalived 2.2.7; what has no counterpart here has
 //! the value that keepalived gives a configuration without it.
 
-mod calendar;
+pub mod calendar;
 mod data;
 mod json;
 mod stats;

@@ -26,6 +26,11 @@ impl Lane {
     pub fn new() -> Self {
         Self(Arc::new(Semaphore::new(1)))
     }
+
+    /// Waits until the run of this moment is over, killed processes included.
+    pub async fn is_free(&self) {
+        let _ = self.0.acquire().await;
+    }
 }
 
 impl Default for Lane {
@@ -54,6 +59,11 @@ impl Runner {
             agent: agent.into(),
             slots: Arc::new(Semaphore::new(MAX_RUNS)),
         }
+    }
+
+    /// As many run as may: the next one has to wait.
+    pub fn is_full(&self) -> bool {
+        self.slots.available_permits() == 0
     }
 
     /// Runs `program` in `lane` and says how it ended, at the latest after

@@ -171,6 +171,7 @@ impl Service {
                 }
             }
             Message::Counted { slot, outcomes } => self.carry(slot, &outcomes),
+            Message::Telling(telling) => self.telling.inherit(telling, fd),
             Message::Hello { .. }
             | Message::Control
             | Message::FastLane

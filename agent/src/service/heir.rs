@@ -168,6 +168,7 @@ impl Heritage {
             | Message::Rules { .. }
             | Message::Cleared { .. }
             | Message::Counted { .. }
+            | Message::Telling(_)
             | Message::Farewell { .. }
             | Message::Ready
             | Message::Switched
@@ -247,6 +248,7 @@ impl Service {
         }
         info!("Took over from failoverd {}", heritage.version);
         self.hear_farewell(channel);
+        self.telling.begin(&self.config.tell);
         Ok(())
     }
 

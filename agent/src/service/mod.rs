@@ -5,6 +5,7 @@ mod alarms;
 mod bequest;
 mod debounce;
 mod dumps;
+mod events;
 mod failure;
 mod fault;
 mod firewall;
@@ -32,8 +33,11 @@ mod signals;
 mod start;
 mod statics;
 mod strangers;
+mod telling;
 mod upgrade;
 mod vmac;
+mod waited;
+mod words;
 
 use std::{
     collections::BTreeMap, ffi::OsString, os::fd::OwnedFd, path::PathBuf, sync::Arc,
@@ -68,6 +72,7 @@ use self::{
     seat::Seat,
     signals::{Signals, Wish},
     strangers::Strangers,
+    telling::Telling,
     upgrade::Upgrading,
     vmac::VirtualLinks,
 };
@@ -95,6 +100,7 @@ use crate::{
         receive::refusal::Refusal,
     },
     supervise::{Supervisor, guard::GuardPipe},
+    tell::feed::Feed,
 };
 
 /// Changes of links and addresses come in bursts: look once for all of them.
@@ -178,6 +184,9 @@ struct Service {
     locks: Locks,
     machine: Machine,
     virtual_links: VirtualLinks,
+    telling: Telling,
+    feed: Feed,
+    links_seen: events::Seen,
     arguments: Vec<OsString>,
     /// Where the supervisor is asked for a successor.
     requests: Option<Arc<OwnedFd>>,
@@ -199,7 +208,7 @@ struct Service {
 impl Service {
     async fn serve(&mut self, server: &Server, signals: &mut Signals) -> Result<End, Failure> {
         let (questions, mut asked) = mpsc::channel::<Question>(16);
-        let serving = server.serve(questions);
+        let serving = server.serve(questions, self.feed.clone());
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
         if std::mem::take(&mut self.reload_first) {
@@ -279,6 +288,8 @@ impl Service {
             }
             Request::Reload => self.reload().await.map(Answer::Reloaded),
             Request::Config => Ok(Answer::Config((&self.config).into())),
+            // The server has answered it.
+            Request::Events => Err("not here".to_owned()),
         };
         // A client that has gone does not mind.
         let _ = question.answer.send(answer);
@@ -348,6 +359,8 @@ impl Service {
                     self.machine.paths.restored(id, name, clock::now());
                 }
             }
+            self.publish(&report);
+            self.telling.report(&report);
             self.reporter.log(&report, clock::now());
         }
         while let Some(returned) = self.lane.returned() {

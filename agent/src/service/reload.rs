@@ -70,6 +70,7 @@ impl Service {
         state.extend(NotifyState::monotonic_usec_now().ok());
         let _ = sd_notify::notify(&state);
         let result = self.reload_file().await;
+        self.publish_reload(&result);
         match &result {
             Ok(changes) if changes.is_empty() => info!("Reloaded, nothing changed"),
             Ok(changes) => {
@@ -331,6 +332,7 @@ impl Service {
                 self.seats.push(seat);
             }
         }
+        self.tell_anew();
     }
 
     /// Tells the fast lane whom to retire; false when some could not be told.
@@ -358,6 +360,7 @@ impl Service {
             if leaving.role != Role::Retired {
                 continue;
             }
+            self.telling.deleted(leaving.id);
             let slot = u32::from(leaving.id.0);
             if let Some(kernel) = &mut self.kernel {
                 if let Ok(counters) = kernel.counters(slot) {

@@ -8,13 +8,13 @@ use agent_common::{KernelTime, record::SLOTS};
 use tracing::{error, info, warn};
 
 use super::{
-    fault::{Known, fault_text},
     process::warn_refused,
+    words::{self, Weight, Words},
 };
 
 use crate::{
     config::Instance,
-    core::{Cause, GroupId, InstanceId, Notice, State},
+    core::{Cause, GroupId, InstanceId, State},
     io::{lane::Report, sched::Entered},
 };
 
@@ -47,12 +47,12 @@ impl Reporter {
         }
     }
 
-    fn instance(&self, id: InstanceId) -> Option<&Instance> {
+    pub(super) fn instance(&self, id: InstanceId) -> Option<&Instance> {
         let index = usize::from(id.0).wrapping_sub(1);
         self.instances.get(index)?.as_ref()
     }
 
-    fn vip(&self, id: InstanceId, vip: u16) -> String {
+    pub(super) fn vip(&self, id: InstanceId, vip: u16) -> String {
         let vips = self.instance(id).map_or(&[][..], |own| &own.vips);
         vips.get(usize::from(vip))
             .map_or_else(|| format!("number {vip}"), |vip| vip.address.to_string())
@@ -81,7 +81,10 @@ impl Reporter {
                 self.name(*id)
             ),
             Report::Notice { id, notice } => {
-                notice_line(self.name(*id), notice, |vip| self.vip(*id, vip))
+                line(
+                    self.name(*id),
+                    &words::notice(notice, |vip| self.vip(*id, vip)),
+                );
             }
             Report::WentDown { .. } | Report::LinkGone { .. } | Report::TookOver => {}
             Report::StrayRemoved { id, address } => {
@@ -250,38 +253,20 @@ pub fn still_down(name: &str, why: &str, entering: bool) {
     }
 }
 
-fn transition(name: &str, instance: Option<&Instance>, from: State, to: State, cause: &Cause) {
-    match cause {
-        Cause::Started | Cause::Owner | Cause::Shutdown => {}
-        Cause::ActiveSilent { .. } => {
-            info!(instance = name, "({name}) Receive advertisement timeout")
-        }
-        Cause::ActiveReleased { by } => {
-            info!(
-                instance = name,
-                "({name}) Backup received priority 0 advertisement from {by}"
-            );
-        }
-        Cause::Outranked { by, priority } => {
-            info!(
-                instance = name,
-                "({name}) Master received advert from {by} with higher priority {priority}"
-            );
-        }
-        Cause::AddressesTaken => {
-            error!(
-                instance = name,
-                "({name}) VIPs are removed faster than they are put back: giving them up, not taking them back for 10 s"
-            );
-        }
-        Cause::Group { .. } => info!(instance = name, "({name}) follows its sync group"),
-        Cause::Fault(fault) => {
-            let why = instance.map_or_else(String::new, |own| {
-                fault_text(*fault, own, &Known::default())
-            });
-            warn!(instance = name, "({name}) {why}");
-        }
+fn line(name: &str, words: &Words) {
+    let text = &words.text;
+    if text.is_empty() {
+        return;
     }
+    match words.weight {
+        Weight::Info => info!(instance = name, "({name}) {text}"),
+        Weight::Warning => warn!(instance = name, "({name}) {text}"),
+        Weight::Error => error!(instance = name, "({name}) {text}"),
+    }
+}
+
+fn transition(name: &str, instance: Option<&Instance>, from: State, to: State, cause: &Cause) {
+    line(name, &words::cause(cause, instance));
     match (from, to) {
         (_, State::Active) => info!(
             instance = name,
@@ -306,68 +291,5 @@ fn transition(name: &str, instance: Option<&Instance>, from: State, to: State, c
                 "({name}) Entering FAULT STATE"
             ),
         },
-    }
-}
-
-fn notice_line(name: &str, notice: &Notice, vip: impl Fn(u16) -> String) {
-    match notice {
-        Notice::LowerPriorityDiscarded { from, priority } => {
-            info!(
-                instance = name,
-                "({name}) received lower priority ({priority}) advert from {from} - discarding"
-            );
-        }
-        Notice::LowerPriorityAsserted { from, priority } => warn!(
-            instance = name,
-            "({name}) Received advert from {from} with lower priority {priority}, \
-             forcing new election"
-        ),
-        Notice::OwnAddressHeard { from } => error!(
-            instance = name,
-            "({name}) received an equal priority advert from our own address {from}: \
-             a cloned machine or a loop"
-        ),
-        Notice::ReleaseHeard { from } => {
-            info!(
-                instance = name,
-                "({name}) received priority 0 advertisement from {from}"
-            );
-        }
-        Notice::IntervalDiffers { from, theirs, ours } => warn!(
-            instance = name,
-            "({name}) advertisement interval of {from} is {} ms, ours {} ms",
-            theirs.duration().as_millis(),
-            ours.duration().as_millis()
-        ),
-        Notice::AddressesDiffer { from, theirs, ours } => warn!(
-            instance = name,
-            "({name}) {from} advertises other addresses than ours ({theirs} of them, ours {ours})"
-        ),
-        Notice::Overslept { late_by } => warn!(
-            instance = name,
-            "({name}) woke {} ms late and cannot know whether the Active was alive: \
-             it gets one more Active_Down_Interval",
-            late_by.as_millis()
-        ),
-        Notice::AdvertLate { late_by } => {
-            warn!(
-                instance = name,
-                "({name}) our advert was {} ms late",
-                late_by.as_millis()
-            );
-        }
-        Notice::AddressRestored { vip: number } => {
-            let vip = vip(*number);
-            warn!(
-                instance = name,
-                "({name}) VIP {vip} is gone from the kernel: put back and announced"
-            );
-        }
-        Notice::TwoOwners { other } => {
-            error!(
-                instance = name,
-                "({name}) {other} also sends priority 255: two address owners"
-            );
-        }
     }
 }

@@ -6,14 +6,23 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::{
-    Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals,
+    Failure, Heritage, Options, Service, dumps::Order, process::Placement, signals::Signals, waited,
 };
-use crate::{config::Config, control::server::Server, dump::Kind, io::lane::Command};
+use crate::{
+    config::Config,
+    control::server::Server,
+    dump::Kind,
+    io::{clock, lane::Command},
+    tell::feed::What,
+};
 
 /// What hangs outside of the runtime gets no longer at the end.
 const LAST_PATIENCE: Duration = Duration::from_millis(200);
 /// What the fast lane has to release everything when it shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What readers of events have for the last ones.
+const LAST_EVENTS: Duration = Duration::from_millis(200);
 
 /// How the agent ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +66,7 @@ pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Resu
         };
         match result {
             Ok(End::HandedOver) => {
+                service.feed.finish(LAST_EVENTS).await;
                 server.leave().await;
                 Ok(End::HandedOver)
             }
@@ -96,6 +106,11 @@ async fn start(
     }
     // Before anything is there to be given up in good order.
     let signals = Signals::new().map_err(Failure::runtime("cannot catch signals"))?;
+    if heritage.is_none()
+        && let Some(first) = &config.tell.startup
+    {
+        waited::run("startup", first).await;
+    }
     let mut service = Service::start(config, options, placement, heritage.as_deref_mut()).await?;
     service.control = server.as_fd().try_clone_to_owned().ok();
     if let Some(heritage) = heritage {
@@ -122,16 +137,24 @@ impl Service {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         info!("Stopping");
         let _ = self.lane.send(Command::Shutdown);
+        let mut hangs = false;
         if let Some(fast) = self.fast.take() {
             let joined = tokio::task::spawn_blocking(move || fast.join());
             if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
                 error!("the fast lane did not end in time");
+                hangs = true;
             }
         }
         self.machine.end();
         self.virtual_links.end();
         self.hear().await;
         self.igmp.restore();
+        // One that hangs may have VIPs: the supervisor does not wait for it.
+        if self.running && !hangs {
+            self.conclude().await;
+        }
+        self.feed.publish(What::Stopped, clock::now());
+        self.feed.finish(LAST_EVENTS).await;
         info!("Stopped failoverd");
     }
 }

@@ -4,7 +4,7 @@
 use tracing::{error, warn};
 
 use super::{
-    Failure, RETRY, Seat, Service,
+    Failure, RETRY, Seat, Service, events,
     fault::{Known, fault_text},
     links, now, reports,
 };
@@ -46,6 +46,7 @@ impl Service {
         self.links.forget_gone(&world, &mut self.kernel, &self.lane);
         self.links.rename(&world);
         self.health.look(&world);
+        self.publish_links(&world);
         self.reprioritise();
         // Before an instance is let onto a link: an owner adds its VIPs at once.
         if acts {
@@ -177,6 +178,9 @@ impl Service {
                     if news && seat.installed.is_none() {
                         let why = fault_text(fault, instance, &Known::all(world, &self.health));
                         reports::still_down(&instance.name, &why, seat.fault.is_none());
+                        self.feed
+                            .publish(events::never_up(&instance.name, &why), clock::now());
+                        self.telling.down(id);
                     }
                     seat.installed = None;
                     seat.fault = Some(fault);

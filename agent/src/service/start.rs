@@ -16,7 +16,7 @@ use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
     health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
     picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
-    reports::Reporter, strangers::Strangers, vmac::VirtualLinks,
+    reports::Reporter, strangers::Strangers, telling::Telling, vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -37,6 +37,7 @@ use crate::{
         plan,
         receive::{refusal::Refusal, slow::SlowReceiver},
     },
+    tell::feed::Feed,
 };
 
 impl Service {
@@ -171,7 +172,12 @@ impl Service {
             Some(supervisor) => (Some(supervisor.guard), supervisor.requests),
             None => (None, None),
         };
+        let feed = Feed::new();
+        let telling = Telling::new(&config, &seats, feed.clone(), is_heir);
         Ok(Self {
+            telling,
+            feed,
+            links_seen: super::events::Seen::new(),
             reporter,
             health,
             refused,

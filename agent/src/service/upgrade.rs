@@ -27,6 +27,7 @@ use crate::{
         lane::{Command, SlowEnd},
     },
     supervise::requests::{Started, start_successor},
+    tell::feed::What,
     upgrade::{
         Upgraded,
         binary::{self, Binary},
@@ -214,11 +215,18 @@ impl Service {
         };
         match result {
             Ok(upgraded) => {
+                self.feed.publish(
+                    What::HandedOver {
+                        pid: upgraded.to_pid,
+                    },
+                    clock::now(),
+                );
                 info!("Upgraded: {upgraded}");
                 let _ = question.answer.send(Ok(Answer::Upgraded(upgraded)));
                 true
             }
             Err(reason) => {
+                self.telling.resume();
                 error!("Not upgraded, all goes on as before: {reason}");
                 refuse(question, reason);
                 if reload {
@@ -239,6 +247,7 @@ impl Service {
             return Err("a link came or went meanwhile: try again".to_owned());
         }
         let fast = successor.fast.take().ok_or("no socket")?;
+        self.telling.hold()?;
         let busy = "the fast lane does not answer";
         if !self.fence().await || self.lane.send(Command::Hold).is_err() {
             return Err(busy.to_owned());
@@ -321,6 +330,12 @@ impl Service {
             let own = over.outcomes.get(slot as usize).copied();
             let outcomes = self.outcomes(own, slot);
             channel.send(&Message::Counted { slot, outcomes }, None)?;
+        }
+        // Last, since an older version knows nothing of it.
+        let mut told = Estate::new();
+        self.telling.give_away(&mut told);
+        for (message, fd) in told {
+            channel.send(&message, fd.as_ref().map(|fd| fd.as_fd()))?;
         }
         channel.send(&Message::Farewell { reload }, None)
     }

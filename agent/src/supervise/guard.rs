@@ -36,6 +36,9 @@ pub const READY: u8 = 1;
 /// a rule: `prefix` bytes of `address` and `peer` together. `_pad` begins with
 /// 1 in the last part.
 pub const REMOVAL: u8 = 2;
+/// Family of a record that says that nothing is left to be removed, and for how
+/// many milliseconds (`ifindex`) the agent may still be busy with its end.
+pub const ENDING: u8 = 8;
 /// Bytes of a message in one record.
 const PART: usize = 32;
 /// Family of a record that names an interface with a virtual MAC address: to
@@ -52,7 +55,7 @@ pub const SETTING: u8 = 7;
 pub struct GuardRecord {
     pub ifindex: u32,
     /// 4 or 6; 0 forgets everything told before; [`READY`], [`REMOVAL`], [`LINK`],
-    /// [`SETTING`].
+    /// [`SETTING`], [`ENDING`].
     pub family: u8,
     pub prefix: u8,
     pub _pad: [u8; 2],
@@ -184,6 +187,17 @@ impl GuardPipe {
             ..GuardRecord::zeroed()
         };
         // A supervisor that is gone is noticed by its end of the pipe.
+        let _ = self.send(bytemuck::bytes_of(&record));
+    }
+
+    /// Says that everything is given up, and what the end may still take.
+    pub fn tell_ending(&mut self, within: std::time::Duration) {
+        let record = GuardRecord {
+            family: ENDING,
+            ifindex: u32::try_from(within.as_millis()).unwrap_or(u32::MAX),
+            ..GuardRecord::zeroed()
+        };
+        // Without it we are ended early.
         let _ = self.send(bytemuck::bytes_of(&record));
     }
 

@@ -53,6 +53,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What an agent has to end in order: more than it needs, and less than a
 /// service manager waits before it kills us too and the VIPs stay.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// The most that an agent may ask for to end in: `shutdown_script_timeout`, and
+/// notify scripts.
+const LONGEST_END: Duration = Duration::from_secs(1100);
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
 /// The exit code of an agent that a signal ended.
@@ -273,6 +276,7 @@ impl Watch<'_> {
                         ward.listen();
                         ward.pipe_open = open;
                         self.note_ready(ward);
+                        self.note_ending(ward);
                     }
                     Source::HeirTold => {
                         if let Some((heir, _)) = &mut self.heir {
@@ -380,6 +384,16 @@ impl Watch<'_> {
         if ward.says_ready && !ward.ready {
             self.manner.ready(ward.number());
             ward.get_ready();
+        }
+    }
+
+    /// It answers for nothing any more: there is time to tell others.
+    fn note_ending(&mut self, ward: &mut Ward) {
+        if let Some(millis) = ward.ending.take()
+            && self.stopping
+        {
+            let within = Duration::from_millis(millis.into()).min(LONGEST_END);
+            self.patient_until = Some(clock::now().after(within + PATIENCE));
         }
     }
 

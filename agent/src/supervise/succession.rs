@@ -167,6 +167,7 @@ fn take(number: i32) -> io::Result<Inherited> {
         partial: estate.partial,
         started: KernelTime(estate.started_ns),
         says_ready: estate.ready,
+        ending: None,
         ready: estate.ready,
         held: estate.held,
     };

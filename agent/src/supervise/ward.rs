@@ -21,7 +21,7 @@ use rustix::{
 
 use super::{
     Manner,
-    guard::{GUARD_FD, GuardRecord, LINK, READY, REMOVAL},
+    guard::{ENDING, GUARD_FD, GuardRecord, LINK, READY, REMOVAL},
     removals::Removals,
     requests::REQUEST_FD,
     succession::WARD_FD,
@@ -58,6 +58,8 @@ pub(super) struct Ward {
     pub started: KernelTime,
     /// It told that it runs.
     pub says_ready: bool,
+    /// What it asked for to end in, in milliseconds.
+    pub ending: Option<u32>,
     /// It acts on signals; before, some of them would end it.
     pub ready: bool,
     /// What it is sent once it is.
@@ -102,6 +104,7 @@ impl Ward {
             partial: Vec::new(),
             started: clock::now(),
             says_ready: false,
+            ending: None,
             ready: false,
             held: Vec::new(),
         })
@@ -173,6 +176,7 @@ impl Ward {
                     }
                     REMOVAL => self.paths.take(&record),
                     READY => self.says_ready = true,
+                    ENDING => self.ending = Some(record.ifindex),
                     _ if self.addresses.len() < MAX_RECORDS => self.addresses.push(record),
                     _ => {}
                 }

@@ -3,7 +3,7 @@
 //! One JSON object each, with at most one descriptor beside it. Fields are
 //! added, never renamed; what is not understood ends the attempt.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use crate::{
     config::{Instance, model::Transport},
     dump::Stats,
     io::lane::LaneCounters,
+    tell::Kind,
 };
 use agent_common::Family;
 
@@ -120,6 +121,8 @@ pub enum Message {
         slot: u32,
         outcomes: BTreeMap<String, u64>,
     },
+    /// What others were told, and are still to be.
+    Telling(Telling),
     /// The last one.
     Farewell {
         /// A reload was asked for meanwhile.
@@ -133,6 +136,40 @@ pub enum Message {
     Refused {
         reason: String,
     },
+}
+
+/// What others were told, and are still to be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Telling {
+    /// What was told last of an instance or a group, in the word of scripts.
+    Told {
+        kind: Kind,
+        name: String,
+        what: String,
+    },
+    /// A notify script that waits.
+    Script {
+        kind: Kind,
+        name: String,
+        what: String,
+        priority: u8,
+        words: Vec<String>,
+        user: Option<String>,
+        group: Option<String>,
+    },
+    /// A mail that waits.
+    Mail {
+        kind: Kind,
+        name: String,
+        what: String,
+        priority: u8,
+        /// Microseconds since 1970.
+        at_us: u64,
+    },
+    /// With a FIFO that events are written to, and whether it is removed at
+    /// the end because we made it.
+    Fifo { path: PathBuf, ours: bool },
 }
 
 /// Between the fast lanes: the first message, before the instances.

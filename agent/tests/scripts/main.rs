@@ -1,5 +1,6 @@
 //! Real programs under the runner, and what the sources find out.
 
+mod desk;
 mod document;
 mod files;
 mod lab;

@@ -68,7 +68,9 @@ const fn cause_name(cause: &Cause) -> &'static str {
 const fn notice_name(notice: &Notice) -> &'static str {
     match notice {
         Notice::LowerPriorityDiscarded { .. } => "lower priority discarded",
-        Notice::LowerPriorityAsserted { .. } => "lower priority asserted",
+        Notice::LowerPriorityAsserted { .. } | Notice::LowerPriorityHeard { .. } => {
+            "lower priority asserted"
+        }
         Notice::OwnAddressHeard { .. } => "own address heard",
         Notice::ReleaseHeard { .. } => "release heard",
         Notice::IntervalDiffers { .. } => "interval differs",

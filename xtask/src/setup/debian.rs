@@ -8,7 +8,7 @@ use super::{Item, Outcome};
 use crate::shell;
 
 /// What the tests in namespaces use.
-const TESTS: [&str; 15] = [
+const TESTS: [&str; 16] = [
     "iproute2",
     "kmod",
     "keepalived",
@@ -24,6 +24,7 @@ const TESTS: [&str; 15] = [
     "curl",
     "openssl",
     "python3",
+    "python3-aiosmtpd",
 ];
 
 /// Packages of the above whose service must not run on a developer's machine

@@ -107,6 +107,7 @@ impl Check {
             accept: true,
             promote_secondaries: false,
             tracked_addresses: Vec::new(),
+            notify: Default::default(),
             track_interfaces: Vec::new(),
             tracks: Vec::new(),
             group: None,

@@ -9,6 +9,8 @@ pub enum Key {
     Auth(AuthKey),
     /// Health and sync groups: taken by name, see `lower::track`.
     Track(&'static str),
+    /// Scripts, FIFOs and mail: taken by name, see `lower::tell`.
+    Tell(&'static str),
     GarpGroup(GarpGroupKey),
     /// `group` of a track_group.
     TrackGroup,

@@ -63,11 +63,13 @@ use rows;
 mod reason {
     use super::Status::{self, NotYet, WithoutEffect};
 
-    pub const MAIL: Status = NotYet("e-mail notification");
-    pub const NOTIFY: Status = NotYet("notify scripts and FIFOs");
     pub const SCRIPTS: Status = NotYet("scripts");
     pub const fn track(keyword: &'static str) -> Status {
         Status::Supported(super::super::Key::Track(keyword))
+    }
+
+    pub const fn tell(keyword: &'static str) -> Status {
+        Status::Supported(super::super::Key::Tell(keyword))
     }
 
     pub const LVS: Status = NotYet("virtual servers (IPVS)");

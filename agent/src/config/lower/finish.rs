@@ -103,6 +103,10 @@ pub fn finish(
         fast_detect: draft.fast_detect,
         virtual_mac: None,
         vip_macs: Vec::new(),
+        notify: draft
+            .tell
+            .clone()
+            .finish(&globals.tell, globals.script_user.as_ref()),
     };
     vmacs.settle(&draft, &mut instance, sink);
     let has_vmac = instance.virtual_links().next().is_some();

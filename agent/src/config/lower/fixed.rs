@@ -79,6 +79,7 @@ impl Fixed {
                     | Key::Instance(_)
                     | Key::Auth(_)
                     | Key::Track(_)
+                    | Key::Tell(_)
                     | Key::GarpGroup(_),
                 )
                 | None => {}

@@ -10,10 +10,11 @@ use super::instance::interface;
 use super::packets::group_of;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
-use super::{files, process};
+use super::{files, process, tell};
 use crate::config::files::Files;
 use crate::config::iproute::Names;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
+use crate::config::lexer::Word;
 use crate::config::machine::Process;
 use crate::config::model::{AnnouncePolicy, Firewall, IfName, Pacing, RunAs, StartDelay};
 use crate::config::sink::Sink;
@@ -50,6 +51,7 @@ pub struct Globals {
     pub firewall: Firewall,
     /// Whom scripts run as that name no user.
     pub script_user: Option<RunAs>,
+    pub tell: tell::Globals,
     /// Where the names of tables are looked up.
     pub names: Names,
     /// `vmac_prefix`.
@@ -196,6 +198,7 @@ pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
+            Some(Key::Tell(keyword)) => globals.tell.set(keyword, statement),
             Some(
                 Key::Root(_)
                 | Key::Instance(_)
@@ -238,7 +241,7 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         }
         GlobalKey::Process(key) => process::set(key, statement, globals, sink),
         GlobalKey::OwnerIgnoreAdverts => keep(&mut globals.owner_ignores, switch(statement, sink)),
-        GlobalKey::ScriptUser => keep(&mut globals.script_user, run_as(statement)),
+        GlobalKey::ScriptUser => keep(&mut globals.script_user, run_as(statement.arguments())),
         GlobalKey::ScriptSecurity => {}
         GlobalKey::SkipCheckAdvAddr => {
             keep(&mut globals.skip_address_check, switch(statement, sink));
@@ -353,8 +356,8 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
 }
 
 /// A user, and a group where one is given.
-pub fn run_as(statement: &Statement) -> Option<RunAs> {
-    let mut words = statement.arguments().iter().map(|word| word.text.clone());
+pub fn run_as(words: &[Word]) -> Option<RunAs> {
+    let mut words = words.iter().map(|word| word.text.clone());
     Some(RunAs {
         user: words.next()?,
         group: words.next(),

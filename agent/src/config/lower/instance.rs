@@ -13,7 +13,7 @@ use super::statement::Reader;
 use super::transport::{self, Unicast};
 use super::value::{MICROS, first, number, switch, timer};
 use super::vmac::{self, Vmac};
-use super::{track, traps};
+use super::{tell, track, traps};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::{AuthKey, Block, InstanceKey, Key};
 use crate::config::lexer::{Span, Word};
@@ -72,6 +72,7 @@ pub struct Draft {
     pub vmac_xmit_base: Option<Span>,
     /// `use_vmac_addr`.
     pub vmac_addr: Option<Span>,
+    pub tell: tell::Given,
 }
 
 #[derive(Debug, Default)]
@@ -114,6 +115,7 @@ pub fn lower(
     for statement in block.block.iter().flatten() {
         match reader.read(statement, sink) {
             Some(Key::Instance(key)) => set(key, statement, &mut draft, sink),
+            Some(Key::Tell(keyword)) => draft.tell.set(keyword, statement),
             Some(Key::Track(keyword)) => {
                 let list = track::LISTS.iter().find(|(name, _)| *name == keyword);
                 if let Some((_, kind)) = list {
@@ -249,6 +251,7 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
                 | Key::Global(_)
                 | Key::Instance(_)
                 | Key::Track(_)
+                | Key::Tell(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )

@@ -48,7 +48,7 @@ impl Reader {
         match row.status {
             Status::Supported(key) => {
                 let good = has_shape(row, statement, sink);
-                if good && matches!(key, Key::Track(_)) {
+                if good && matches!(key, Key::Track(_) | Key::Tell(_)) {
                     survey::statement(row, statement, sink);
                 }
                 if good && !self.seen.insert(key) && row.shape.body == Body::None {

@@ -89,7 +89,7 @@ fn script(name: String, block: &Statement) -> Option<ScriptSpec> {
     let interval = time("interval").unwrap_or(Duration::from_secs(1));
     let count = |keyword| number(find(block, keyword)?, 1..=i64::from(i32::MAX));
     let count = |keyword| count(keyword).and_then(|count| u32::try_from(count).ok());
-    let run_as = find(block, "user").and_then(super::global::run_as);
+    let run_as = find(block, "user").and_then(|user| super::global::run_as(user.arguments()));
     Some(ScriptSpec {
         name,
         words,
@@ -391,7 +391,7 @@ fn micros(statement: &Statement, range: std::ops::RangeInclusive<u64>) -> Option
 
 /// At white space outside of quotes; there is no other meaning to any
 /// character.
-fn split(line: &str) -> Vec<String> {
+pub fn split(line: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let (mut quote, mut open) = (None, false);
     for c in line.chars() {

@@ -51,6 +51,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         virtual_mac,
         // It is in the lines of the VIPs.
         vip_macs: _,
+        notify,
     } = instance;
     writer.named_block("vrrp_instance", name, |writer| {
         writer.set("interface", interface);
@@ -89,6 +90,7 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
         tracked::lists(track_interfaces, tracks, writer);
         vip::print(vips, writer);
         super::paths::print("virtual", paths, writer);
+        super::tell::notify(notify, writer);
     });
 }
 

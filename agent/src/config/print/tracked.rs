@@ -1,12 +1,13 @@
 //! Trackers, `track_*` lists and `vrrp_sync_group`s.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::instance::micros;
+use super::tell;
 use super::writer::{Writer, word};
 use crate::config::model::{
-    FileSpec, IfName, InitFile, Instance, ParamMatch, ProcessSpec, RunAs, ScriptSpec, Track,
-    Trackers, Weight,
+    FileSpec, IfName, InitFile, Instance, Notify, ParamMatch, ProcessSpec, RunAs, ScriptSpec,
+    Track, Trackers, Weight,
 };
 use crate::track::Kind;
 
@@ -35,13 +36,7 @@ fn script(spec: &ScriptSpec, writer: &mut Writer) {
         run_as,
     } = spec;
     writer.named_block("vrrp_script", name, |writer| {
-        match words.as_slice() {
-            // One word is taken for a whole command line.
-            [one] if one.contains(|c: char| c.is_whitespace()) => {
-                writer.words("script", [format!("'{one}'")]);
-            }
-            words => writer.words("script", words),
-        }
+        writer.command("script", &tell::command_line(words), std::iter::empty());
         writer.set("interval", micros(*interval));
         writer.set("timeout", micros(*timeout));
         writer.set("rise", rise);
@@ -134,7 +129,7 @@ pub fn lists(interfaces: &[IfName], tracks: &[Track], writer: &mut Writer) {
 }
 
 /// Its trackers stand with its members, so weights have to count there.
-pub fn groups(instances: &[Instance], writer: &mut Writer) {
+pub fn groups(instances: &[Instance], told: &BTreeMap<String, Notify>, writer: &mut Writer) {
     let mut names: Vec<&String> = Vec::new();
     for name in instances.iter().filter_map(|one| one.group.as_ref()) {
         if !names.contains(&name) {
@@ -148,6 +143,9 @@ pub fn groups(instances: &[Instance], writer: &mut Writer) {
                 .filter(|one| one.group.as_ref() == Some(name));
             writer.list("group", members.map(|one| &one.name));
             writer.flag("sync_group_tracking_weight", true);
+            if let Some(notify) = told.get(name) {
+                tell::notify(notify, writer);
+            }
         });
     }
 }

@@ -30,6 +30,14 @@ impl Writer {
         self.line(&line.join(" "));
     }
 
+    /// `KEYWORD "LINE" WORD ...`, of a keyword whose arguments may hold escapes.
+    pub fn command(&mut self, keyword: &str, line: &str, more: impl Iterator<Item = String>) {
+        let escaped: String = line.chars().map(escape).collect();
+        let more = more.map(|one| format!(" {}", word(&one)));
+        let more: String = more.collect();
+        self.line(&format!("{keyword} \"{escaped}\"{more}"));
+    }
+
     /// `KEYWORD VALUE` where there is one.
     pub fn maybe(&mut self, keyword: &str, value: Option<impl Display>) {
         if let Some(value) = value {
@@ -129,6 +137,16 @@ impl Writer {
         } else {
             self.text
         }
+    }
+}
+
+/// A character in double quotes, where escapes are carried out.
+fn escape(c: char) -> String {
+    match c {
+        '$' => DOLLAR.to_owned(),
+        '"' | '\\' => format!("\\{:03o}", u32::from(c)),
+        c if c.is_control() => format!("\\{:03o}", u32::from(c)),
+        c => c.to_string(),
     }
 }
 

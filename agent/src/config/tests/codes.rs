@@ -91,11 +91,11 @@ fn of_keyword() -> Vec<Case> {
         warning(C::UnknownKeyword, with("no_such_thing 1")),
         warning(C::UnknownKeyword, with("no_such_block {\npriority 0\n}")),
         warning(C::Misplaced, with("router_id x")),
-        warning(C::NotYet, with("smtp_alert")),
+        warning(C::NotYet, with("vrf eth1")),
         warning(
             C::NotYet,
             format!(
-                "vrrp_sync_group G {{\ngroup {{\nVI_1\nVI_2\n}}\nsmtp_alert\n}}\n{}{}",
+                "vrrp_sync_group G {{\ngroup {{\nVI_1\nVI_2\n}}\ntrack_bfd {{\n}}\n}}\n{}{}",
                 with(""),
                 with("").replace("VI_1", "VI_2").replace("_id 5", "_id 6")
             ),

@@ -88,6 +88,7 @@ fn instance(name: &str, on: &str, vrid: u8, priority: u8, vip: Vip) -> Instance 
         accept: true,
         promote_secondaries: false,
         tracked_addresses: vec![],
+        notify: Default::default(),
         track_interfaces: vec![],
         tracks: vec![],
         group: None,
@@ -123,6 +124,7 @@ fn check(
         files: crate::config::Files::default(),
         instances: vec![instance],
         trackers: loaded.config.clone().unwrap_or_default().trackers,
+        tell: loaded.config.clone().unwrap_or_default().tell,
         ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
@@ -177,7 +179,7 @@ fn lvs_pair() {
             (
                 0,
                 Code::NotYet,
-                "read and checked, but not active yet: e-mail notification (notification_email, line 4 and 3 more); virtual servers (IPVS) (virtual_server, line 30)",
+                "read and checked, but not active yet: virtual servers (IPVS) (virtual_server, line 30)",
             ),
             (
                 22,

@@ -105,7 +105,11 @@ fn s41_without_assertion_a_lower_advert_is_not_answered() {
         ..config(100)
     });
     let effects = rig.hear(advert(PEER, 99, since.after(ms(400))));
-    assert_eq!((sent(&effects), notices(&effects)), (vec![], vec![]));
+    let heard = Notice::LowerPriorityHeard {
+        from: PEER,
+        priority: Priority(99),
+    };
+    assert_eq!((sent(&effects), notices(&effects)), (vec![], vec![heard]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
-use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, MAIL, NOTIFY, ONE_PROCESS, SCRIPTS, SNMP};
+use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, ONE_PROCESS, SCRIPTS, SNMP, tell};
 use super::{rows, special};
 use crate::config::keywords::FilesKey as F;
 use crate::config::keywords::GarpKey::{
@@ -50,21 +50,32 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     global(G::CheckUnicastSrc), SWITCH => "vrrp_check_unicast_src";
     global(G::OwnerIgnoreAdverts), SWITCH => "vrrp_owner_ignore_adverts";
     global(G::SkipCheckAdvAddr), SWITCH => "vrrp_skip_check_adv_addr";
-    MAIL, list(List::Words) => "notification_email";
-    MAIL, TEXT => "notification_email_from" "smtp_helo_name";
-    MAIL, words(&[One(Kind::Host), Maybe(Kind::Port)]) => "smtp_server";
-    MAIL, words(&[One(Kind::Number(1, 4294))]) => "smtp_connect_timeout";
-    MAIL, SWITCH => "smtp_alert" "smtp_alert_vrrp" "smtp_alert_checker";
-    MAIL, FLAG => "no_email_faults" "no_checker_emails";
-    NOTIFY, FIFO => "notify_fifo" "vrrp_notify_fifo" "lvs_notify_fifo";
-    NOTIFY, SCRIPT => "notify_fifo_script" "vrrp_notify_fifo_script" "lvs_notify_fifo_script";
-    NOTIFY, SWITCH => "vrrp_notify_priority_changes";
-    NOTIFY, FLAG => "fifo_write_vrrp_states_on_reload" "rs_init_notifies";
+    tell("notification_email"), list(List::Words) => "notification_email";
+    tell("notification_email_from"), TEXT => "notification_email_from";
+    tell("smtp_helo_name"), TEXT => "smtp_helo_name";
+    tell("smtp_server"), words(&[One(Kind::Host), Maybe(Kind::Port)]) => "smtp_server";
+    tell("smtp_connect_timeout"), words(&[One(Kind::Number(1, 4294))]) => "smtp_connect_timeout";
+    tell("smtp_alert"), SWITCH => "smtp_alert";
+    tell("smtp_alert_vrrp"), SWITCH => "smtp_alert_vrrp";
+    LVS, SWITCH => "smtp_alert_checker";
+    tell("no_email_faults"), FLAG => "no_email_faults";
+    LVS, FLAG => "no_checker_emails";
+    tell("notify_fifo"), FIFO => "notify_fifo";
+    tell("vrrp_notify_fifo"), FIFO => "vrrp_notify_fifo";
+    LVS, FIFO => "lvs_notify_fifo";
+    tell("notify_fifo_script"), SCRIPT => "notify_fifo_script";
+    tell("vrrp_notify_fifo_script"), SCRIPT => "vrrp_notify_fifo_script";
+    LVS, SCRIPT => "lvs_notify_fifo_script";
+    tell("vrrp_notify_priority_changes"), SWITCH => "vrrp_notify_priority_changes";
+    tell("fifo_write_vrrp_states_on_reload"), FLAG => "fifo_write_vrrp_states_on_reload";
+    LVS, FLAG => "rs_init_notifies";
     global(G::ScriptUser), words(&[One(Kind::User), Maybe(Kind::User)]) => "script_user";
     global(G::ScriptSecurity), FLAG => "enable_script_security";
     SCRIPTS, FLAG => "set_supplementary_groups";
-    SCRIPTS, SCRIPT => "startup_script" "shutdown_script";
-    SCRIPTS, SCRIPT_TIME => "startup_script_timeout" "shutdown_script_timeout";
+    tell("startup_script"), SCRIPT => "startup_script";
+    tell("shutdown_script"), SCRIPT => "shutdown_script";
+    tell("startup_script_timeout"), SCRIPT_TIME => "startup_script_timeout";
+    tell("shutdown_script_timeout"), SCRIPT_TIME => "shutdown_script_timeout";
     LVS, special::LVS_TIMEOUTS => "lvs_timeouts";
     LVS, FLAG => "lvs_flush";
     LVS, words(&[Maybe(Kind::Choice(&["VS"]))]) => "lvs_flush_on_stop" "lvs_flush_onstop";

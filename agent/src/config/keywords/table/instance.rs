@@ -1,7 +1,7 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
-use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, MAIL, NOTIFY, VMAC, track};
+use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, VMAC, tell, track};
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
@@ -70,12 +70,16 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
         "track_src_ip";
     track("track_script"), list(List::TrackScripts) => "track_script";
     BFD, list(List::TrackBfds) => "track_bfd";
-    NOTIFY, SCRIPT => "notify" "notify_master" "notify_backup" "notify_fault" "notify_stop"
-        "notify_master_rx_lower_pri";
-    NOTIFY, words(&[Maybe(Kind::Script), Maybe(Kind::User), Maybe(Kind::User)]) =>
+    tell("notify"), SCRIPT => "notify";
+    tell("notify_master"), SCRIPT => "notify_master";
+    tell("notify_backup"), SCRIPT => "notify_backup";
+    tell("notify_fault"), SCRIPT => "notify_fault";
+    tell("notify_stop"), SCRIPT => "notify_stop";
+    tell("notify_master_rx_lower_pri"), SCRIPT => "notify_master_rx_lower_pri";
+    tell("notify_deleted"), words(&[Maybe(Kind::Script), Maybe(Kind::User), Maybe(Kind::User)]) =>
         "notify_deleted";
-    NOTIFY, SWITCH => "notify_priority_changes";
-    MAIL, SWITCH => "smtp_alert";
+    tell("notify_priority_changes"), SWITCH => "notify_priority_changes";
+    tell("smtp_alert"), SWITCH => "smtp_alert";
     instance(I::UseVmac), special::USE_VMAC => "use_vmac";
     VMAC, special::USE_IPVLAN => "use_ipvlan";
     instance(I::UseVmacAddr), FLAG => "use_vmac_addr";

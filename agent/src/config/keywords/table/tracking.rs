@@ -1,7 +1,7 @@
 //! Groups of instances, and what they may track.
 
 use super::common::{ADDRESS, FLAG, INTERFACE, REVERSE, SCRIPT as COMMAND, SWITCH};
-use super::reason::{BFD as BFD_PART, MAIL, NOTIFY, track};
+use super::reason::{BFD as BFD_PART, tell, track};
 use super::{rows, special};
 use crate::config::keywords::GarpGroupKey as P;
 use crate::config::keywords::Status::Supported;
@@ -25,9 +25,13 @@ pub const SYNC_GROUP: &[Keyword] = rows! { SyncGroup:
     track("track_file"), list(List::TrackFiles) => "track_file";
     track("track_process"), list(List::TrackProcesses) => "track_process";
     BFD_PART, list(List::TrackBfds) => "track_bfd";
-    NOTIFY, COMMAND => "notify_backup" "notify_master" "notify_fault" "notify_stop" "notify";
-    MAIL, SWITCH => "smtp_alert";
-    NOTIFY, SWITCH => "notify_priority_changes";
+    tell("notify_backup"), COMMAND => "notify_backup";
+    tell("notify_master"), COMMAND => "notify_master";
+    tell("notify_fault"), COMMAND => "notify_fault";
+    tell("notify_stop"), COMMAND => "notify_stop";
+    tell("notify"), COMMAND => "notify";
+    tell("smtp_alert"), SWITCH => "smtp_alert";
+    tell("notify_priority_changes"), SWITCH => "notify_priority_changes";
     track("global_tracking"), FLAG => "global_tracking";
     track("sync_group_tracking_weight"), FLAG => "sync_group_tracking_weight";
 };

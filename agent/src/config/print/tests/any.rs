@@ -19,6 +19,7 @@ use crate::config::model::{
 };
 
 mod packets;
+mod tell;
 
 use self::packets::{firewall, options, pacing, packets, start_delay};
 
@@ -217,7 +218,10 @@ fn instance() -> impl Strategy<Value = Instance> {
             password(version),
             announce(),
             vips(family),
-            prop::collection::hash_set(interface(), 0..3),
+            (
+                prop::collection::hash_set(interface(), 0..3),
+                tell::notify(),
+            ),
         )
             .prop_map(
                 move |(
@@ -229,7 +233,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                     password,
                     announce,
                     mut vips,
-                    tracked,
+                    (tracked, notify),
                 )| {
                     let owner = priority.is_owner();
                     let [
@@ -270,6 +274,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                         accept: accept || owner,
                         promote_secondaries,
                         tracked_addresses: Vec::new(),
+                        notify,
                         track_interfaces: tracked
                             .into_iter()
                             .filter(|name| *name != interface)
@@ -326,11 +331,11 @@ pub fn config() -> impl Strategy<Value = Config> {
     let parts = (option::of(word()), files(), vec(instance(), 1..=4));
     let parts = parts.prop_flat_map(|(router_id, files, instances)| {
         let pacing = pacing(&instances);
-        let same = (Just(router_id), Just(files), Just(instances));
+        let same = (Just(router_id), Just(files), Just(instances), tell::tell());
         (same, pacing, start_delay(), rest())
     });
     parts.prop_map(|(same, pacing, start_delay, rest)| {
-        let (router_id, files, mut instances) = same;
+        let (router_id, files, mut instances, tell) = same;
         let (firewall, static_addresses, switches, mut tracking) = rest;
         let [log_unknown_vrids, disable_local_igmp] = switches;
         let mut names = HashSet::new();
@@ -362,6 +367,7 @@ pub fn config() -> impl Strategy<Value = Config> {
             instances,
             static_addresses,
             firewall,
+            tell,
             ..Config::default()
         }
     })

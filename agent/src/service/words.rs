@@ -1,0 +1,160 @@
+//! What has happened, in the words that people grep for, for log lines and for
+//! the stream of events.
+
+use crate::{
+    config::Instance,
+    core::{Cause, Notice, State},
+    tell::feed,
+};
+
+use super::fault::{Known, fault_text};
+
+/// How much somebody should mind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Weight {
+    Info,
+    Warning,
+    Error,
+}
+
+/// A short name for programs, and a sentence.
+pub(super) struct Words {
+    pub name: &'static str,
+    pub weight: Weight,
+    pub text: String,
+}
+
+impl Words {
+    fn info(name: &'static str, text: impl Into<String>) -> Self {
+        Self::new(name, Weight::Info, text)
+    }
+
+    fn warning(name: &'static str, text: impl Into<String>) -> Self {
+        Self::new(name, Weight::Warning, text)
+    }
+
+    fn error(name: &'static str, text: impl Into<String>) -> Self {
+        Self::new(name, Weight::Error, text)
+    }
+
+    fn new(name: &'static str, weight: Weight, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { name, weight, text }
+    }
+}
+
+/// Why a state changed; without text where that needs no line of its own.
+pub(super) fn cause(cause: &Cause, instance: Option<&Instance>) -> Words {
+    match cause {
+        Cause::Started => Words::info("started", ""),
+        Cause::Owner => Words::info("owner", ""),
+        Cause::Shutdown => Words::info("shutdown", ""),
+        Cause::ActiveSilent { .. } => Words::info("active_silent", "Receive advertisement timeout"),
+        Cause::ActiveReleased { by } => Words::info(
+            "active_released",
+            format!("Backup received priority 0 advertisement from {by}"),
+        ),
+        Cause::Outranked { by, priority } => Words::info(
+            "outranked",
+            format!("Master received advert from {by} with higher priority {priority}"),
+        ),
+        Cause::AddressesTaken => Words::error(
+            "addresses_taken",
+            "VIPs are removed faster than they are put back: giving them up, \
+             not taking them back for 10 s",
+        ),
+        Cause::Group { .. } => Words::info("group", "follows its sync group"),
+        Cause::Fault(fault) => Words::warning(
+            "fault",
+            instance.map_or_else(String::new, |own| {
+                fault_text(*fault, own, &Known::default())
+            }),
+        ),
+    }
+}
+
+pub(super) fn notice(notice: &Notice, vip: impl Fn(u16) -> String) -> Words {
+    match notice {
+        Notice::LowerPriorityDiscarded { from, priority } => Words::info(
+            "lower_priority_discarded",
+            format!("received lower priority ({priority}) advert from {from} - discarding"),
+        ),
+        Notice::LowerPriorityAsserted { from, priority } => Words::warning(
+            "lower_priority_asserted",
+            format!(
+                "Received advert from {from} with lower priority {priority}, \
+                 forcing new election"
+            ),
+        ),
+        Notice::LowerPriorityHeard { from, priority } => Words::warning(
+            "lower_priority_heard",
+            format!("Received advert from {from} with lower priority {priority}"),
+        ),
+        Notice::OwnAddressHeard { from } => Words::error(
+            "own_address_heard",
+            format!(
+                "received an equal priority advert from our own address {from}: \
+                 a cloned machine or a loop"
+            ),
+        ),
+        Notice::ReleaseHeard { from } => Words::info(
+            "release_heard",
+            format!("received priority 0 advertisement from {from}"),
+        ),
+        Notice::IntervalDiffers { from, theirs, ours } => Words::warning(
+            "interval_differs",
+            format!(
+                "advertisement interval of {from} is {} ms, ours {} ms",
+                theirs.duration().as_millis(),
+                ours.duration().as_millis()
+            ),
+        ),
+        Notice::AddressesDiffer { from, theirs, ours } => Words::warning(
+            "addresses_differ",
+            format!("{from} advertises other addresses than ours ({theirs} of them, ours {ours})"),
+        ),
+        Notice::Overslept { late_by } => Words::warning(
+            "overslept",
+            format!(
+                "woke {} ms late and cannot know whether the Active was alive: \
+                 it gets one more Active_Down_Interval",
+                late_by.as_millis()
+            ),
+        ),
+        Notice::AdvertLate { late_by } => Words::warning(
+            "advert_late",
+            format!("our advert was {} ms late", late_by.as_millis()),
+        ),
+        Notice::AddressRestored { vip: number } => Words::warning(
+            "address_restored",
+            format!(
+                "VIP {} is gone from the kernel: put back and announced",
+                vip(*number)
+            ),
+        ),
+        Notice::TwoOwners { other } => Words::error(
+            "two_owners",
+            format!("{other} also sends priority 255: two address owners"),
+        ),
+    }
+}
+
+/// The state that was left. The core has one for a fault and for the start.
+pub(super) const fn state_before(state: State, in_fault: bool) -> feed::State {
+    match (state, in_fault) {
+        (State::Active, _) => feed::State::Active,
+        (State::Backup, _) => feed::State::Backup,
+        (State::Initialize, true) => feed::State::Fault,
+        (State::Initialize, false) => feed::State::Initialize,
+    }
+}
+
+/// As the status has it.
+pub(super) fn state(state: State, cause: &Cause) -> feed::State {
+    match (state, cause) {
+        (State::Active, _) => feed::State::Active,
+        (State::Backup, _) => feed::State::Backup,
+        (State::Initialize, Cause::Fault(_)) => feed::State::Fault,
+        (State::Initialize, _) => feed::State::Initialize,
+    }
+}

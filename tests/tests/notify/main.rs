@@ -1,0 +1,10 @@
+//! Who is told what, and in which order: scripts, FIFOs, mail, the stream of
+//! events; keepalived with the same file through the same events is the
+//! reference.
+
+mod document;
+mod events;
+mod lab;
+mod like_keepalived;
+mod mail;
+mod scripts;
