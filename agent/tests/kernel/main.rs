@@ -6,4 +6,5 @@ mod delivery;
 mod flood;
 mod lab;
 mod logs;
+mod transmit;
 mod verdicts;

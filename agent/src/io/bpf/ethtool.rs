@@ -77,6 +77,7 @@ fn rx_flags(interface: &str) -> io::Result<u32> {
 mod tests {
     use super::*;
 
+    // proves: R-22
     #[test]
     fn r22_vlan_parents() {
         let table = "VLAN Dev name\t | VLAN ID\n\
