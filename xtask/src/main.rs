@@ -8,6 +8,7 @@ mod fuzz;
 mod generate;
 mod ledger;
 mod lint;
+mod model;
 mod mutants;
 mod run;
 mod setup;
@@ -40,6 +41,8 @@ enum Command {
     Test(test::Arguments),
     /// Simulate elections under faults, with the invariants checked
     Sim(sim::Arguments),
+    /// Explore the election of three routers in every order of events
+    Model,
     /// Put known bugs into a copy, one at a time, and see which test finds each
     Mutants(mutants::Arguments),
     /// Measure
@@ -72,6 +75,7 @@ fn dispatch() -> Result<()> {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Sim(arguments) => sim::main(&arguments),
+        Command::Model => model::main(),
         Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
