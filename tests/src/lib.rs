@@ -27,6 +27,7 @@ pub mod privilege;
 pub mod probe;
 pub mod process;
 pub mod router;
+pub mod stalls;
 pub mod sys;
 pub mod topology;
 pub mod tshark;

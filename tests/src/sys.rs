@@ -114,11 +114,45 @@ pub fn wait_either(fds: [BorrowedFd<'_>; 2], timeout: Duration) -> io::Result<()
 /// Lets the calling thread run before all ordinary ones (SCHED_FIFO, lowest
 /// priority), where that is permitted. For threads that measure and mostly wait.
 pub fn prefer_this_thread() {
+    prefer_this_thread_at(1);
+}
+
+/// The same with a priority of 1 to 99.
+pub fn prefer_this_thread_at(priority: i32) {
     // SAFETY: all-zero is a valid sched_param.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    parameters.sched_priority = 1;
+    parameters.sched_priority = priority;
     // SAFETY: 0 names the calling thread; the parameters live through the call.
     let _denied = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+}
+
+/// Keeps the calling thread on one processor.
+pub fn stay_on(processor: usize) -> io::Result<()> {
+    // SAFETY: all-zero is an empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    assert!(processor < libc::CPU_SETSIZE as usize, "no such processor");
+    // SAFETY: within the set, as just seen.
+    unsafe { libc::CPU_SET(processor, &mut set) };
+    // SAFETY: 0 names the calling thread; the set lives through the call.
+    check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) }).map(drop)
+}
+
+/// Waits until CLOCK_MONOTONIC shows `time`, in nanoseconds.
+pub fn sleep_until(time: u64) {
+    let time = libc::timespec {
+        tv_sec: (time / 1_000_000_000) as libc::time_t,
+        tv_nsec: (time % 1_000_000_000) as libc::c_long,
+    };
+    // SAFETY: the time lives through the call, and nothing is written for an
+    // absolute one. Woken early is no error.
+    let _early = unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &raw const time,
+            std::ptr::null_mut(),
+        )
+    };
 }
 
 /// Runs `handler` on SIGINT and SIGTERM. It may only do what is

@@ -1,0 +1,101 @@
+//! Times at which the machine itself stood still.
+//!
+//! A virtual machine whose processor is lent to another guest runs nobody, the
+//! thread with the highest priority included. What is late at such a moment
+//! says nothing about the agent, so a test that asserts that nothing is late
+//! watches each processor by a thread that comes before all others.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    clock::monotonic,
+    sys::{prefer_this_thread_at, sleep_until, stay_on},
+};
+
+/// How often each processor is asked for.
+const PERIOD: u64 = 1_000_000;
+
+/// Shorter ones are not kept.
+const SHORTEST: u64 = 2_000_000;
+
+/// Stalls kept: more than any test has.
+const MAX: usize = 100_000;
+
+/// Above threaded interrupts, the agents, and all that a test starts.
+const PRIORITY: i32 = 99;
+
+/// Watches until dropped.
+#[derive(Debug)]
+pub struct Stalls {
+    stop: Arc<AtomicBool>,
+    /// From when to when, CLOCK_MONOTONIC nanoseconds.
+    seen: Arc<Mutex<Vec<(u64, u64)>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Stalls {
+    /// # Errors
+    ///
+    /// When the processors cannot be counted.
+    pub fn watch() -> Result<Self> {
+        let processors = std::thread::available_parallelism().context("counting processors")?;
+        let mut watch = Self {
+            stop: Arc::default(),
+            seen: Arc::default(),
+            threads: Vec::new(),
+        };
+        for processor in 0..processors.get() {
+            let (stop, seen) = (watch.stop.clone(), watch.seen.clone());
+            watch.threads.push(std::thread::spawn(move || {
+                // One that may not stay there watches as well, less exactly.
+                let _elsewhere = stay_on(processor);
+                prefer_this_thread_at(PRIORITY);
+                watch_one(&stop, &seen);
+            }));
+        }
+        Ok(watch)
+    }
+
+    /// The longest stall that had a part in that span.
+    pub fn longest_within(&self, from: u64, to: u64) -> Duration {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let within = seen
+            .iter()
+            .filter(|(began, ended)| *began < to && *ended > from);
+        let longest = within.map(|(began, ended)| ended.saturating_sub(*began));
+        Duration::from_nanos(longest.max().unwrap_or(0))
+    }
+}
+
+fn watch_one(stop: &AtomicBool, seen: &Mutex<Vec<(u64, u64)>>) {
+    let mut due = monotonic() + PERIOD;
+    while !stop.load(Ordering::Relaxed) {
+        sleep_until(due);
+        let now = monotonic();
+        if now.saturating_sub(due) >= SHORTEST {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() < MAX {
+                seen.push((due, now));
+            }
+        }
+        due = now + PERIOD;
+    }
+}
+
+impl Drop for Stalls {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _panicked = thread.join();
+        }
+    }
+}
