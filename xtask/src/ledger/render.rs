@@ -6,7 +6,7 @@ const PREFACE: &str = "# Conformance
 
 Every requirement on a VRRP router that we know of, with the tests that prove it, or with what we do instead, why, and the configuration that gives what the standard asks for. Requirements are those of RFC 3768 (v2), RFC 5798 and RFC 9568 (v3) with their errata, and, marked `derived`, what receipt in XDP and the place of keepalived ask for besides.
 
-Written by `cargo xtask generate` from tests/conformance.tsv and from the lines `// proves: ID` above the tests; a test of the repository keeps it up to date, and fails when a requirement has neither a test nor a deviation. Tests below `tests/tests` and `agent/tests` run as root in network namespaces, the others anywhere. docs/PROOF.md says how we know that the tests find what they are for.
+Written by `cargo xtask generate` from tests/conformance.tsv and from the lines `// proves: ID` above the tests; a test of the repository keeps it up to date, and fails when a requirement has neither a test nor a deviation. Tests below `tests/tests` and `agent/tests` run as root in network namespaces, the others anywhere. docs/PROOF.md says of which tests it was seen that they find what they are for.
 ";
 
 const SECTIONS: [(char, &str); 9] = [
