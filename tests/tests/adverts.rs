@@ -41,12 +41,14 @@ fn steady_adverts_do_not_wake_a_backup_on_xdp() -> Result<()> {
 }
 
 // N18: what is wrong, foreign or lower changes counters and nothing else.
+// proves: R-25, S-46
 #[test]
 fn a_flood_moves_nothing_and_is_counted() -> Result<()> {
     require_agent!();
     flood(&["--require-xdp"], 200)
 }
 
+// proves: R-25, S-46
 #[test]
 fn a_smaller_flood_on_a_raw_socket_moves_nothing_and_is_counted() -> Result<()> {
     require_agent!();
@@ -109,22 +111,25 @@ fn flood(flags: &[&str], thousands: u64) -> Result<()> {
     Ok(())
 }
 
-//
+// proves: R-21
 #[test]
 fn a_fragmented_ipv6_advert_counts_on_xdp() -> Result<()> {
     fragmented_adverts_count(&["--require-xdp"], true)
 }
 
+// proves: R-21
 #[test]
 fn a_fragmented_ipv6_advert_counts_on_a_raw_socket() -> Result<()> {
     fragmented_adverts_count(&["--backend", "raw"], true)
 }
 
+// proves: R-21
 #[test]
 fn a_fragmented_ipv4_advert_counts_on_xdp() -> Result<()> {
     fragmented_adverts_count(&["--require-xdp"], false)
 }
 
+// proves: R-21
 #[test]
 fn a_fragmented_ipv4_advert_counts_on_a_raw_socket() -> Result<()> {
     fragmented_adverts_count(&["--backend", "raw"], false)

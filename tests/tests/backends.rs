@@ -48,21 +48,25 @@ impl fmt::Display for Backend {
 }
 
 // R-22, and the backend forced by its flag
+// proves
 #[test]
 fn native_xdp_elects_and_tells_vlans_apart() -> Result<()> {
     elects_and_tells_vlans_apart(BACKENDS[0])
 }
 
+// proves
 #[test]
 fn generic_xdp_elects_and_tells_vlans_apart() -> Result<()> {
     elects_and_tells_vlans_apart(BACKENDS[1])
 }
 
+// proves
 #[test]
 fn tcx_elects_and_tells_vlans_apart() -> Result<()> {
     elects_and_tells_vlans_apart(BACKENDS[2])
 }
 
+// proves
 #[test]
 fn a_raw_socket_elects_and_tells_vlans_apart() -> Result<()> {
     elects_and_tells_vlans_apart(BACKENDS[3])
@@ -105,6 +109,7 @@ fn elects_and_tells_vlans_apart(forced: Backend) -> Result<()> {
 }
 
 // the first tagged advert may pass for an untagged one; it is the last.
+// proves: R-22
 #[test]
 fn a_tag_that_xdp_cannot_see_ends_xdp_on_that_link() -> Result<()> {
     require_agent!("ethtool");

@@ -19,7 +19,7 @@ use failoverd_tests::{
 
 const SPACING: Duration = Duration::from_millis(2);
 
-// S-01, S-16, S-18
+// proves: X-06, S-10, S-30
 #[test]
 fn the_higher_priority_is_active_and_nobody_else_answers() -> Result<()> {
     require_agent!();
@@ -50,6 +50,7 @@ fn the_higher_priority_is_active_and_nobody_else_answers() -> Result<()> {
 }
 
 // S-19, S-21: a lower Active is put up with for ever.
+// proves: S-14, S-18
 #[test]
 fn no_preempt_leaves_a_living_active_alone() -> Result<()> {
     require_agent!();
@@ -73,7 +74,7 @@ fn no_preempt_leaves_a_living_active_alone() -> Result<()> {
     Ok(())
 }
 
-// S-02, S-44
+// proves: F-14, S-01, S-44
 #[test]
 fn the_owner_is_active_at_once_and_takes_over_whatever_preemption_says() -> Result<()> {
     require_agent!();
@@ -97,7 +98,7 @@ fn the_owner_is_active_at_once_and_takes_over_whatever_preemption_says() -> Resu
     Ok(())
 }
 
-// D-03, R-26
+// proves
 #[test]
 fn a_unicast_pair_elects_and_takes_over() -> Result<()> {
     require_agent!();
@@ -129,6 +130,7 @@ fn is_icmp(frame: &Frame) -> bool {
 }
 
 // D-21, F-20..F-22, R-12
+// proves: F-02, F-04, F-22, F-24, S-11, S-31, S-32, D-13, D-21
 #[test]
 fn an_ipv6_pair_holds_a_link_local_and_a_global_address() -> Result<()> {
     require_agent!();
@@ -197,6 +199,7 @@ fn neighbour_adverts(
 }
 
 // F-27, R-09; T-01
+// proves: F-27, R-09
 #[test]
 fn version_2_with_a_password_elects_and_a_wrong_password_is_a_stranger() -> Result<()> {
     require_agent!();
@@ -229,6 +232,7 @@ fn version_2_with_a_password_elects_and_a_wrong_password_is_a_stranger() -> Resu
 }
 
 // S-17, S-16, D-20, D-22, D-23: the order of a promotion.
+// proves: S-16, D-05, D-22, D-23
 #[test]
 fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()> {
     const COUNT: usize = 100;
@@ -282,6 +286,7 @@ fn a_promotion_is_an_advert_then_the_vips_then_their_garps_twice() -> Result<()>
 }
 
 // S-18: two of the same priority: the higher address wins, and stays.
+// proves: S-40
 #[test]
 fn equal_priorities_end_with_one_active() -> Result<()> {
     require_agent!();

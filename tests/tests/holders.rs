@@ -65,6 +65,30 @@ fn a_vip_that_goes_with_that_of_another_instance_is_put_back() -> Result<()> {
     wait_vip(host, second, true, SOON)
 }
 
+// I12, invariant 26: more news than a socket holds, the loss of a VIP among it.
+#[test]
+fn what_an_overrun_hid_is_found() -> Result<()> {
+    require_root!();
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(2)?;
+    let (host, vip) = (lan.host(0), lan.vip());
+    let agent = Agent::start(&host.ns, &VirtualRouter::new(100, vip).every(INTERVAL))?;
+    agent.wait_state(State::Active, START)?;
+    wait_vip(host, vip, true, SOON)?;
+    agent.freeze(true)?;
+    // Each is a message of a kilobyte or more; there is room for 8 MiB.
+    let many = "seq 20000 | sed 's/^/link set dev lo alias a/' | ip -batch -";
+    host.ns.exec(["sh", "-c", many])?;
+    host.ns.sh(&format!("ip addr del {vip}/24 dev eth0"))?;
+    agent.freeze(false)?;
+    wait_vip(host, vip, true, SOON)?;
+    let line = "netlink announcements were lost, asking for everything";
+    agent.process().wait_line(line, SOON)?;
+    Ok(())
+}
+
 // I10, invariants 12 and 13
 #[test]
 fn a_vip_that_somebody_puts_on_a_backup_is_removed() -> Result<()> {

@@ -95,6 +95,7 @@ fn an_interface_that_does_not_exist_is_a_mistake_unless_it_may() -> Result<()> {
 }
 
 // As observed with keepalived: it stays, its adverts fail, its VIPs remain.
+// proves: X-10
 #[test]
 fn an_instance_that_does_not_mind_its_link_outlives_it() -> Result<()> {
     require_agent!();

@@ -61,16 +61,19 @@ fn address_decides(kinds: [Kind; 2]) -> Result<()> {
     duel.content()
 }
 
+// proves: S-40
 #[test]
 fn s41_equal_priority_the_address_decides_against_the_agent() -> Result<()> {
     address_decides(AGENT_FIRST)
 }
 
+// proves: S-40
 #[test]
 fn s41_equal_priority_the_address_decides_for_the_agent() -> Result<()> {
     address_decides(KEEPALIVED_FIRST)
 }
 
+// proves: S-42
 #[test]
 fn s42_a_lower_priority_is_answered_at_once_and_keepalived_leaves() -> Result<()> {
     require_both!();
@@ -125,6 +128,7 @@ fn keepalived_restarted_beside_an_active_agent_changes_nothing() -> Result<()> {
     duel.content()
 }
 
+// proves: R-14, T-04
 #[test]
 fn r14_the_longer_interval_of_a_v3_active_is_learned() -> Result<()> {
     require_both!();
@@ -146,6 +150,7 @@ fn r14_the_longer_interval_of_a_v3_active_is_learned() -> Result<()> {
     seen(&duel, "interval of 10.77.1.1 is 100 ms, ours 10 ms")
 }
 
+// proves: R-14
 #[test]
 fn r14_a_keepalived_of_10_ms_learns_ours() -> Result<()> {
     require_both!();

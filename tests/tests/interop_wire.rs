@@ -58,6 +58,7 @@ fn decoded(setting: Setting, fields: &[&str], expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
+// proves: F-01, F-03, F-07, F-09, F-11, F-12, F-13, F-17, F-20, F-27, F-30, K-01, X-01, X-02, X-05
 #[test]
 fn tshark_decodes_v2_with_a_password() -> Result<()> {
     decoded(
@@ -70,6 +71,8 @@ fn tshark_decodes_v2_with_a_password() -> Result<()> {
             "ip.ttl",
             "ip.dst",
             "ip.src",
+            "ip.proto",
+            "ip.dsfield",
         ],
         &[
             "2",
@@ -86,10 +89,13 @@ fn tshark_decodes_v2_with_a_password() -> Result<()> {
             "255",
             "224.0.0.18",
             "10.77.1.1",
+            "112",
+            "0xc0",
         ],
     )
 }
 
+// proves: F-01, F-03, F-07, F-09, F-11, F-12, F-13, F-17, F-20, F-30, K-04, X-01, X-02, X-05
 #[test]
 fn tshark_decodes_v3_ipv4_with_the_pseudo_header() -> Result<()> {
     decoded(
@@ -100,6 +106,8 @@ fn tshark_decodes_v3_ipv4_with_the_pseudo_header() -> Result<()> {
             "ip.ttl",
             "ip.dst",
             "ip.src",
+            "ip.proto",
+            "ip.dsfield",
         ],
         &[
             "3",
@@ -114,10 +122,13 @@ fn tshark_decodes_v3_ipv4_with_the_pseudo_header() -> Result<()> {
             "255",
             "224.0.0.18",
             "10.77.1.1",
+            "112",
+            "0xc0",
         ],
     )
 }
 
+// proves: F-02, F-04, F-08, F-10, F-11, F-12, F-13, F-17, F-22, F-24, F-30, K-02, X-01, X-02, X-05
 #[test]
 fn tshark_decodes_v3_ipv6() -> Result<()> {
     decoded(
@@ -128,6 +139,8 @@ fn tshark_decodes_v3_ipv6() -> Result<()> {
             "ipv6.hlim",
             "ipv6.dst",
             "ipv6.src",
+            "ipv6.nxt",
+            "ipv6.tclass",
         ],
         &[
             "3",
@@ -142,6 +155,8 @@ fn tshark_decodes_v3_ipv6() -> Result<()> {
             "255",
             "ff02::12",
             "fe80::ff:fe00:101",
+            "112",
+            "0x000000c0",
         ],
     )
 }
@@ -218,16 +233,19 @@ fn without_pseudo_header(kinds: [Kind; 2]) -> Result<()> {
     Ok(())
 }
 
+// proves: K-03, K-05, R-06
 #[test]
 fn r06_two_agents_with_v3_checksum_as_v2() -> Result<()> {
     without_pseudo_header([Kind::Agent, Kind::Agent])
 }
 
+// proves: K-03, K-05, R-06
 #[test]
 fn r06_keepalived_accepts_our_v3_checksum_as_v2() -> Result<()> {
     without_pseudo_header([Kind::Agent, Kind::Keepalived])
 }
 
+// proves: K-05, R-06
 #[test]
 fn r06_we_accept_the_v3_checksum_as_v2_of_keepalived() -> Result<()> {
     without_pseudo_header([Kind::Keepalived, Kind::Agent])

@@ -132,6 +132,7 @@ fn unicast_with_a_ttl_of_its_own() -> Result<()> {
 }
 
 // K-06: keepalived until 1.3.6, and today's when it is told to.
+// proves: K-06
 #[test]
 fn unicast_with_the_old_checksum() -> Result<()> {
     require_both!();
@@ -265,6 +266,7 @@ fn a_reload_changes_groups_ttl_and_limits_of_senders() -> Result<()> {
 }
 
 // R-26, and the one alarm of a sender that is refused.
+// proves: R-26, L-02
 #[test]
 fn a_ttl_outside_of_its_limits_is_refused_with_one_alarm() -> Result<()> {
     require_both!();

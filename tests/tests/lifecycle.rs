@@ -19,6 +19,7 @@ use failoverd_tests::{
 const KILLED: Duration = Duration::from_secs(1);
 
 // T3: a Backup that did not run has missed nothing.
+// proves: S-16, S-18
 #[test]
 fn a_stopped_backup_does_not_take_over_when_it_wakes() -> Result<()> {
     require_agent!();
@@ -56,6 +57,7 @@ fn stopped_backup(flags: &[&str]) -> Result<()> {
 }
 
 // T3, T9, S-46
+// proves: S-38
 #[test]
 fn a_stopped_active_wakes_without_a_burst_and_one_of_two_remains() -> Result<()> {
     require_agent!();

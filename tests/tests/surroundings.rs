@@ -131,6 +131,7 @@ fn without_its_primary_address_an_active_leaves_and_with_it_returns() -> Result<
     pair.steady(3 * DOWN)
 }
 
+// proves: F-01
 #[test]
 fn another_primary_address_is_sent_from_without_a_transition() -> Result<()> {
     require_agent!();

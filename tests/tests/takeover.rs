@@ -66,6 +66,7 @@ fn a_lost_carrier_is_a_fault_and_the_way_back_leads_through_backup() -> Result<(
 }
 
 // S-17, S-25: a planned hand-over, with the times of the kernel.
+// proves: S-37
 #[test]
 fn sigterm_hands_over_within_100_ms() -> Result<()> {
     require_agent!();

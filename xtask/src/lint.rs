@@ -116,7 +116,7 @@ fn rules() -> Result<()> {
 }
 
 /// Every Rust file below `directory` that is ours.
-fn sources(directory: &Path) -> Result<Vec<PathBuf>> {
+pub fn sources(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {

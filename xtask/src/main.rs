@@ -6,7 +6,10 @@ mod build;
 mod demo;
 mod fuzz;
 mod generate;
+mod ledger;
 mod lint;
+mod model;
+mod mutants;
 mod run;
 mod setup;
 mod shell;
@@ -38,11 +41,15 @@ enum Command {
     Test(test::Arguments),
     /// Simulate elections under faults, with the invariants checked
     Sim(sim::Arguments),
+    /// Explore the election of three routers in every order of events
+    Model,
+    /// Put known bugs into a copy, one at a time, and see which test finds each
+    Mutants(mutants::Arguments),
     /// Measure
     Bench(bench::Arguments),
     /// Feed a target with mutated inputs and watch what they reach
     Fuzz(fuzz::Arguments),
-    /// Write docs/KEEPALIVED.md anew from the keyword table
+    /// Write docs/KEEPALIVED.md and docs/CONFORMANCE.md anew from the code
     Generate,
     /// Formatting, clippy, and the rules of this repository
     Lint,
@@ -68,6 +75,8 @@ fn dispatch() -> Result<()> {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Sim(arguments) => sim::main(&arguments),
+        Command::Model => model::main(),
+        Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Generate => generate::main(),

@@ -110,6 +110,16 @@ mod tests {
         }
     }
 
+    /// The clock of `bpf_ktime_get_ns`, which no step of the wall clock moves.
+    // proves: T-13
+    #[test]
+    fn t13_now_is_the_monotonic_clock() {
+        let before = KernelTime(read(ClockId::Monotonic));
+        let found = now();
+        let after = KernelTime(read(ClockId::Monotonic));
+        assert!(before <= found && found <= after, "{found:?}");
+    }
+
     #[test]
     fn a_stamp_keeps_its_age() {
         let c = converter(100, 1_000, 50_000);
@@ -117,6 +127,7 @@ mod tests {
         assert_eq!(c.convert(None), KernelTime(1_000));
     }
 
+    // proves: T-13
     #[test]
     fn t13_a_wall_clock_step_cannot_leave_the_window() {
         let c = converter(900, 1_000, 50_000);

@@ -468,3 +468,6 @@ impl Batch {
         self.verdicts.iter().take(self.len).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

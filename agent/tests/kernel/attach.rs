@@ -140,6 +140,7 @@ fn an_interface_that_is_not_there_is_refused() {
     });
 }
 
+// proves: R-22
 #[test]
 fn r22_tag_out_of_the_frame_selects_the_instance() {
     in_namespace(|mut kernel| {
@@ -175,6 +176,7 @@ fn r22_tag_out_of_the_frame_selects_the_instance() {
     });
 }
 
+// proves: R-22
 #[test]
 fn r22_no_xdp_where_it_could_not_tell_vlans_apart() {
     in_namespace(|mut kernel| {
@@ -200,6 +202,7 @@ fn r22_no_xdp_where_it_could_not_tell_vlans_apart() {
     });
 }
 
+// proves
 #[test]
 fn r21_fragments_open_the_slow_path_and_nothing_else_does() {
     in_namespace(|mut kernel| {

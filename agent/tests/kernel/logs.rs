@@ -43,6 +43,7 @@ fn lines_with(text: &str) -> Vec<String> {
         .collect()
 }
 
+// proves: L-02
 #[test]
 fn l02_the_first_refusal_of_a_kind_is_logged() {
     let Some(mut kernel) = lab::kernel() else {

@@ -7,4 +7,5 @@ mod flood;
 mod lab;
 mod logs;
 mod reflect;
+mod transmit;
 mod verdicts;

@@ -85,6 +85,7 @@ fn in_the_kernel(
     )
 }
 
+// proves: K-09, R-25, R-28, R-30
 #[test]
 fn r30_every_path_gives_the_same_verdict() {
     let Some(mut kernel) = lab::kernel() else {
@@ -123,6 +124,7 @@ fn every_outcome_of_a_frame_has_a_fixture() {
     }
 }
 
+// proves
 #[test]
 fn r30_every_truncation_and_every_flipped_bit_gives_the_same_verdict() {
     let Some(mut kernel) = lab::kernel() else {

@@ -7,7 +7,12 @@
 
 mod config;
 mod control;
+mod core;
 mod diff;
+mod frame;
+mod netlink;
+mod packet;
+mod xdp;
 
 /// How inputs are best mutated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,5 +45,25 @@ pub const ALL: &[Target] = &[
         name: "control",
         form: Form::Bytes,
         run: control::run,
+    },
+    Target {
+        name: "packet",
+        form: Form::Bytes,
+        run: packet::run,
+    },
+    Target {
+        name: "xdp",
+        form: Form::Bytes,
+        run: xdp::run,
+    },
+    Target {
+        name: "core",
+        form: Form::Bytes,
+        run: core::run,
+    },
+    Target {
+        name: "netlink",
+        form: Form::Bytes,
+        run: netlink::run,
     },
 ];

@@ -94,7 +94,8 @@ impl World {
         if left && stopped && !(released.is_some() && released < removed) {
             self.fail(Rule::ReleaseOrder, Some(router), format!("{effects:?}"));
         }
-        if released.is_some() && !left {
+        let serves = step.before.state == State::Active || step.after.state == State::Active;
+        if released.is_some() && !left || sent.is_some() && !serves {
             self.fail(Rule::AdvertLegality, Some(router), format!("{effects:?}"));
         }
     }

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -38,6 +38,9 @@ struct Args {
     /// Threads [default: one for each CPU]
     #[arg(long)]
     jobs: Option<usize>,
+    /// End with the first violation, and do not look for what it takes
+    #[arg(long)]
+    first: bool,
     /// Figures as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -92,6 +95,7 @@ fn replay(schedule: &Schedule) -> ExitCode {
 
 fn simulate(args: &Args, routers: Option<usize>) -> Sum {
     let next = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
     let sum = Mutex::new(Sum::default());
     let bar = progress(args.schedules);
     let jobs = args
@@ -103,10 +107,14 @@ fn simulate(args: &Args, routers: Option<usize>) -> Sum {
                 let mut mine = Sum::default();
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= args.schedules || mine.broken.len() >= 5 {
+                    let enough = mine.broken.len() >= 5 || done.load(Ordering::Relaxed);
+                    if number >= args.schedules || enough {
                         break;
                     }
                     one(args.seed.wrapping_add(number), routers, &mut mine);
+                    if args.first && !mine.broken.is_empty() {
+                        done.store(true, Ordering::Relaxed);
+                    }
                     bar.inc(1);
                 }
                 if let Ok(mut sum) = sum.lock() {
@@ -116,7 +124,9 @@ fn simulate(args: &Args, routers: Option<usize>) -> Sum {
         }
     });
     bar.finish_and_clear();
-    sum.into_inner().unwrap_or_default()
+    let mut sum = sum.into_inner().unwrap_or_default();
+    sum.broken.sort_by_key(|(seed, _)| *seed);
+    sum
 }
 
 fn one(seed: u64, routers: Option<usize>, sum: &mut Sum) {
@@ -169,6 +179,9 @@ fn report(args: &Args, sum: &Sum, routers: Option<usize>) {
         print(args, sum);
     }
     for (seed, broken) in &sum.broken {
+        if args.first {
+            break;
+        }
         eprintln!("\nseed {seed}:");
         print_broken(broken);
         let schedule = Schedule::generate(*seed, routers);

@@ -268,13 +268,15 @@ pub const fn index(id: InstanceId) -> usize {
     id.0 as usize - 1
 }
 
+/// In the order of `host`; as signed numbers, or from the last byte on, in
+/// another one.
 pub fn address(host: u8) -> IpAddr {
-    IpAddr::from([10, 0, 0, host])
+    IpAddr::from([host, 0, 0, host ^ 0x55])
 }
 
 pub fn host(address: IpAddr) -> u8 {
     match address {
-        IpAddr::V4(address) => address.octets()[3],
+        IpAddr::V4(address) => address.octets()[0],
         IpAddr::V6(_) => 0,
     }
 }

@@ -21,6 +21,8 @@ use crate::{
 
 /// What a wake-up takes on a machine that has nothing else to do.
 const LATENCY: std::ops::Range<u64> = 10 * US..150 * US;
+/// How long a frame takes through a loop and back.
+const MIRROR: u64 = 60 * US;
 /// Beyond what the timers say: wake-ups, the wire, processing.
 pub const MARGIN: u64 = 3 * MS;
 
@@ -81,6 +83,8 @@ pub struct World {
     pub calm_at: At,
     /// Faults that last just now.
     pub faults: u32,
+    /// Of those, loops that bring each advert back to its sender.
+    pub mirrors: u32,
     /// Since when two are Active, and none of the faults lasts.
     pub two_since: [Option<At>; INSTANCES],
     /// Whom a newcomer must not disturb.
@@ -106,6 +110,7 @@ impl World {
             trace: 0xcbf2_9ce4_8422_2325,
             calm_at: SEC,
             faults: 0,
+            mirrors: 0,
             two_since: [None; INSTANCES],
             incumbent: [None; INSTANCES],
             events: 0,
@@ -252,6 +257,10 @@ impl World {
                 let what = self.keep(frame);
                 self.at(at, Event::Deliver { to, what });
             }
+        }
+        if self.mirrors > 0 && matches!((from, frame), (Port::Router(_), Frame::Advert(_))) {
+            let what = self.keep(frame);
+            self.at(self.now + MIRROR, Event::Deliver { to: from, what });
         }
     }
 

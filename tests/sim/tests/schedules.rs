@@ -6,6 +6,7 @@ use failoverd_sim::{
     schedule::Schedule,
 };
 
+// proves, S-46, D-23
 #[test]
 fn no_invariant_breaks_in_a_fixed_row_of_schedules() {
     for seed in 1..=400 {

@@ -96,6 +96,7 @@ impl Scene {
     }
 }
 
+// proves: S-34, S-36
 #[test]
 fn without_accept_mode_only_the_neighbours_are_answered() -> Result<()> {
     require_agent!("nft", "ping");
@@ -137,6 +138,7 @@ fn without_accept_mode_only_the_neighbours_are_answered() -> Result<()> {
     Ok(())
 }
 
+// proves: S-36
 #[test]
 fn with_accept_mode_everything_arrives_and_nftables_is_left_alone() -> Result<()> {
     require_agent!("nft", "ping");

@@ -110,6 +110,7 @@ impl Kind {
     }
 }
 
+// proves: F-17, F-24
 #[test]
 fn of_300_vips_two_agents_advertise_the_same_255() -> Result<()> {
     require_agent!();

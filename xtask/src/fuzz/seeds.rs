@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use agent_common::{Family, record::filter_flags};
 use anyhow::{Context, Result};
+use failoverd_tests::fixtures::{self, Fixture};
 
 use crate::shell;
 
@@ -42,19 +44,73 @@ const LANGUAGE: &[&str] = &[
 
 /// Writes inputs for `target` into `directory`.
 pub fn write(target: &str, directory: &Path) -> Result<()> {
-    let texts = match target {
-        "config" => configurations()?,
+    let inputs: Vec<Vec<u8>> = match target {
+        "config" => bytes(configurations()?),
         "diff" => {
             let texts = configurations()?;
             let pairs = texts.iter().zip(texts.iter().skip(1));
-            pairs.map(|(a, b)| format!("{a}\n===\n{b}")).collect()
+            bytes(pairs.map(|(a, b)| format!("{a}\n===\n{b}")))
         }
+        "packet" | "xdp" => fixtures::all().iter().map(scene).collect(),
+        "netlink" => announcements(),
         _ => Vec::new(),
     };
-    for (number, text) in texts.iter().enumerate() {
-        fs::write(directory.join(format!("{number:04}")), text)?;
+    for (number, input) in inputs.iter().enumerate() {
+        fs::write(directory.join(format!("{number:04}")), input)?;
     }
     Ok(())
+}
+
+fn bytes(texts: impl IntoIterator<Item = String>) -> Vec<Vec<u8>> {
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
+/// A fixture in the form of `tests/fuzz/targets/frame.rs`.
+fn scene(fixture: &Fixture) -> Vec<u8> {
+    let filter = &fixture.filter;
+    let choices = [
+        filter.version == 2,
+        fixture.family == Family::V6,
+        false,
+        filter.flags & filter_flags::UNICAST != 0,
+    ];
+    let choices = choices.into_iter().enumerate();
+    let choices = choices.fold(0, |sum, (bit, on)| sum | u8::from(on) << bit);
+    let mut input = vec![choices, filter.flags, filter.v2_seconds, 0];
+    input.extend_from_slice(&fixture.frame);
+    input
+}
+
+/// A netlink message of each kind that is read, and two in one datagram.
+fn announcements() -> Vec<Vec<u8>> {
+    let message = |kind: u16, payload: &[u8]| {
+        let mut bytes = Vec::new();
+        bytes.extend((16 + payload.len() as u32).to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend([0; 10]);
+        bytes.extend_from_slice(payload);
+        bytes
+    };
+    let mut link = vec![0; 16];
+    link[4..12].copy_from_slice(&[3, 0, 0, 0, 0x43, 0, 1, 0]);
+    let mut address = vec![libc::AF_INET as u8, 24, 0, 0, 3, 0, 0, 0];
+    for kind in [1, 2] {
+        address.extend([8, 0, kind, 0, 192, 0, 2, kind]);
+    }
+    let mut address_v6 = vec![libc::AF_INET6 as u8, 64, 0, 0, 3, 0, 0, 0, 20, 0, 1, 0];
+    address_v6.extend([0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    let rule = [&[2; 12][..], &[5, 0, 21, 0, 18, 0, 0, 0]].concat();
+    let mut all = vec![
+        message(libc::RTM_NEWLINK, &link),
+        message(libc::RTM_DELLINK, &link),
+        message(libc::RTM_NEWADDR, &address),
+        message(libc::RTM_DELADDR, &address),
+        message(libc::RTM_NEWADDR, &address_v6),
+        message(libc::RTM_DELROUTE, &[18; 12]),
+        message(libc::RTM_DELRULE, &rule),
+    ];
+    all.push(all[..2].concat());
+    all
 }
 
 /// The published deployments and the files that keepalived has judged.

@@ -5,7 +5,7 @@ use std::vec;
 use super::lab::*;
 use crate::{
     outcome::Outcome,
-    record::{AdvertRecord, InstanceFilter, advert_flags, filter_flags},
+    record::{AdvertRecord, InstanceFilter, InstanceKey, advert_flags, filter_flags},
     types::Family,
     wire::{
         Link, SlowPath, frame::wire_address, judge, locate, locate_ipv4, locate_ipv6, scan, vrrp,
@@ -28,6 +28,7 @@ fn record(priority: u8, version: u8, flags: u8) -> AdvertRecord {
     }
 }
 
+// proves: F-11, F-20, K-01
 #[test]
 fn g1_v2() {
     assert_eq!(
@@ -36,6 +37,7 @@ fn g1_v2() {
     );
 }
 
+// proves: K-03, K-05
 #[test]
 fn g2_v3_message_only_checksum() {
     assert_eq!(
@@ -44,6 +46,7 @@ fn g2_v3_message_only_checksum() {
     );
 }
 
+// proves: K-04, K-05
 #[test]
 fn g3_v3_pseudo_header_checksum() {
     let expected = record(100, 3, advert_flags::PSEUDO_HEADER);
@@ -53,6 +56,7 @@ fn g3_v3_pseudo_header_checksum() {
     );
 }
 
+// proves: K-06
 #[test]
 fn g4_v3_unicast_checksum_covers_the_real_destination() {
     let expected = record(100, 3, advert_flags::PSEUDO_HEADER);
@@ -62,6 +66,7 @@ fn g4_v3_unicast_checksum_covers_the_real_destination() {
     );
 }
 
+// proves: K-02
 #[test]
 fn g5_v3_ipv6() {
     let expected = AdvertRecord {
@@ -84,6 +89,7 @@ fn g7_release() {
     );
 }
 
+// proves: K-01
 #[test]
 fn g8_v2_of_another_implementation() {
     let found = verdict(&Packet::v4(G8).frame(), &filter(2, Family::V4)).unwrap();
@@ -93,6 +99,7 @@ fn g8_v2_of_another_implementation() {
     );
 }
 
+// proves: F-19
 #[test]
 fn f19_reserve_nibble_is_ignored() {
     let mut packet = Packet::v4(G2);
@@ -104,6 +111,7 @@ fn f19_reserve_nibble_is_ignored() {
     );
 }
 
+// proves: F-25
 #[test]
 fn f25_v2_authentication_data_is_ignored_without_authentication() {
     let mut packet = Packet::v4(G1);
@@ -115,6 +123,7 @@ fn f25_v2_authentication_data_is_ignored_without_authentication() {
     );
 }
 
+// proves: F-27
 #[test]
 fn f27_v2_password() {
     let mut packet = Packet::v4(G1);
@@ -129,6 +138,7 @@ fn f27_v2_password() {
     assert_eq!(verdict(&packet.frame(), &filter), Ok(record(100, 2, 0)));
 }
 
+// proves: K-08
 #[test]
 fn k08_both_representations_of_a_zero_checksum() {
     // Priority and interval chosen so that everything else sums to 0xFFFF.
@@ -158,6 +168,7 @@ fn k08_both_representations_of_a_zero_checksum() {
     }
 }
 
+// proves: R-17
 #[test]
 fn r17_link_padding_is_not_part_of_the_message() {
     let packet = Packet {
@@ -171,6 +182,7 @@ fn r17_link_padding_is_not_part_of_the_message() {
     );
 }
 
+// proves: R-19
 #[test]
 fn r19_ipv4_options() {
     for words in 1..=10 {
@@ -187,6 +199,7 @@ fn r19_ipv4_options() {
     }
 }
 
+// proves: R-20
 #[test]
 fn r20_up_to_four_extension_headers() {
     for count in 1..=4_usize {
@@ -206,6 +219,7 @@ fn r20_up_to_four_extension_headers() {
     }
 }
 
+// proves: R-20
 #[test]
 fn r20_atomic_fragment_is_whole() {
     let packet = Packet {
@@ -216,6 +230,46 @@ fn r20_atomic_fragment_is_whole() {
     assert!(verdict(&packet.frame(), &filter(3, Family::V6)).is_ok());
 }
 
+/// By whatever path a message comes: interface, VLAN, family and VRID.
+// proves: R-07
+#[test]
+fn r07_the_key_has_the_interface_the_family_and_the_vrid() {
+    for ifindex in [7, 8] {
+        for (family, packet, message) in [
+            (Family::V4, Packet::v4(G2), G2),
+            (Family::V6, Packet::v6(G5), G5),
+        ] {
+            let key = InstanceKey {
+                ifindex,
+                vlan: 0,
+                family: family as u8,
+                vrid: 10,
+            };
+            let link = Link {
+                ifindex,
+                vlan: None,
+            };
+            let frame = packet.frame();
+            assert_eq!(locate(&frame[..], link).map(|l| l.key), Ok(key));
+            let slow = match family {
+                Family::V4 => locate_ipv4(&packet.ip_packet()[..], ifindex, 0),
+                Family::V6 => {
+                    let from = SlowPath {
+                        ifindex,
+                        vlan: 0,
+                        source: wire_address(ip("fe80::c8")),
+                        destination: vrrp::GROUP_V6,
+                        hop_limit: 255,
+                    };
+                    locate_ipv6(&hex(message)[..], from)
+                }
+            };
+            assert_eq!(slow.map(|l| l.key), Ok(key));
+        }
+    }
+}
+
+// proves: R-22
 #[test]
 fn r22_vlan_tags_in_and_out_of_the_frame() {
     let cases = [
@@ -248,6 +302,7 @@ fn r22_vlan_tags_in_and_out_of_the_frame() {
     }
 }
 
+// proves: R-22
 #[test]
 fn r22_three_tags_are_foreign_wherever_the_first_is() {
     let packet = Packet {
@@ -271,6 +326,7 @@ fn r22_three_tags_are_foreign_wherever_the_first_is() {
     assert!(!scan(&packet.frame()[..], None));
 }
 
+// proves: R-26
 #[test]
 fn r26_unicast_ttl_is_not_checked() {
     let packet = Packet {
@@ -280,6 +336,7 @@ fn r26_unicast_ttl_is_not_checked() {
     assert!(verdict(&packet.frame(), &unicast_filter()).is_ok());
 }
 
+// proves: R-28
 #[test]
 fn r28_multicast_advert_sent_to_our_own_mac() {
     let packet = Packet {
@@ -289,6 +346,7 @@ fn r28_multicast_advert_sent_to_our_own_mac() {
     assert!(verdict(&packet.frame(), &filter(3, Family::V4)).is_ok());
 }
 
+// proves: R-30
 #[test]
 fn r30_slow_path_says_the_same() {
     let packet = Packet::v4(G3).ip_packet();

@@ -9,6 +9,7 @@ use crate::wire::{
     ndisc::{self, Announcement, unsolicited_na},
 };
 
+// proves: D-20
 #[test]
 fn d20_garp_request_and_reply() {
     let vip = Ipv4Addr::new(192, 0, 2, 1);
@@ -31,6 +32,7 @@ fn d20_garp_request_and_reply() {
     );
 }
 
+// proves: D-21
 #[test]
 fn d21_unsolicited_na() {
     let vip: Ipv6Addr = "2001:db8::1".parse().unwrap();

@@ -5,6 +5,7 @@ use crate::{
     outcome::Outcome,
     record::{InstanceFilter, filter_flags},
     types::Family,
+    wire::{SlowPath, frame::wire_address, judge, locate_ipv4, locate_ipv6, vrrp},
 };
 
 pub(super) fn refused_v4(packet: &Packet) -> Outcome {
@@ -30,6 +31,7 @@ fn bent_v2(at: usize, value: u8) -> Outcome {
     verdict(&packet.frame(), &filter(2, Family::V4)).unwrap_err()
 }
 
+// proves: R-01
 #[test]
 fn r01_ttl() {
     for ttl in [0, 1, 254] {
@@ -43,6 +45,7 @@ fn r01_ttl() {
     }
 }
 
+// proves: R-02
 #[test]
 fn r02_hop_limit() {
     assert_eq!(
@@ -54,6 +57,32 @@ fn r02_hop_limit() {
     );
 }
 
+// proves
+#[test]
+fn r01_r02_on_the_slow_path() {
+    let packet = Packet {
+        ttl: 254,
+        ..Packet::v4(G3)
+    };
+    let packet = packet.ip_packet();
+    let located = locate_ipv4(&packet[..], 7, 0).unwrap();
+    let found = judge(&packet[..], &located, &filter(3, Family::V4), NOW);
+    assert_eq!(found, Err(Outcome::Ttl));
+
+    let payload = hex(G5);
+    let from = SlowPath {
+        ifindex: 7,
+        vlan: 0,
+        source: wire_address(ip("fe80::c8")),
+        destination: vrrp::GROUP_V6,
+        hop_limit: 254,
+    };
+    let located = locate_ipv6(&payload[..], from).unwrap();
+    let found = judge(&payload[..], &located, &filter(3, Family::V6), NOW);
+    assert_eq!(found, Err(Outcome::Ttl));
+}
+
+// proves: R-03, I-10
 #[test]
 fn r03_version() {
     assert_eq!(refused_v4(&Packet::v4(G1)), Outcome::Version);
@@ -62,6 +91,7 @@ fn r03_version() {
     assert_eq!(verdict(&Packet::v4(G2).frame(), &v2), Err(Outcome::Version));
 }
 
+// proves: R-03
 #[test]
 fn r03_v2_knows_no_ipv6() {
     let mut packet = Packet::v6(G5);
@@ -70,12 +100,14 @@ fn r03_v2_knows_no_ipv6() {
     assert_eq!(verdict, Err(Outcome::Version));
 }
 
+// proves: R-04
 #[test]
 fn r04_type() {
     assert_eq!(refused_v4(&bent(0, 0x37)), Outcome::Type);
     assert_eq!(refused_v4(&bent(0, 0x30)), Outcome::Type);
 }
 
+// proves: R-05
 #[test]
 fn r05_incomplete() {
     assert_eq!(refused_v4(&bent(3, 3)), Outcome::Incomplete);
@@ -87,6 +119,7 @@ fn r05_incomplete() {
     }
 }
 
+// proves: R-05
 #[test]
 fn r05_v2_trailer_counts() {
     let mut packet = Packet::v4(G1);
@@ -98,6 +131,7 @@ fn r05_v2_trailer_counts() {
     );
 }
 
+// proves: K-07, R-06
 #[test]
 fn r06_checksum() {
     for at in 6..16 {
@@ -107,11 +141,13 @@ fn r06_checksum() {
     }
 }
 
+// proves: K-02, K-07, K-09, R-06
 #[test]
 fn r06_g6_ipv6_without_pseudo_header() {
     assert_eq!(refused_v6(&Packet::v6(G6)), Outcome::Checksum);
 }
 
+// proves: K-01, K-07, R-06
 #[test]
 fn r06_v2_with_a_pseudo_header() {
     let pseudo = u32::from_be_bytes(PEER_V4) as u64 + 0xE000_0012 + 112 + 24;
@@ -128,6 +164,7 @@ fn r06_v2_with_a_pseudo_header() {
     );
 }
 
+// proves: K-06
 #[test]
 fn k06_unicast_sum_over_the_group() {
     // The sum of keepalived before 1.3.7: pseudo-header of the group.
@@ -135,6 +172,7 @@ fn k06_unicast_sum_over_the_group() {
     assert_eq!(refused, Err(Outcome::Checksum));
 }
 
+// proves: R-08
 #[test]
 fn r08_owner_ignores() {
     let filter = InstanceFilter {
@@ -147,6 +185,7 @@ fn r08_owner_ignores() {
     );
 }
 
+// proves: F-26, R-09
 #[test]
 fn r09_auth_type() {
     assert_eq!(bent_v2(4, 1), Outcome::AuthType);
@@ -160,6 +199,7 @@ fn r09_auth_type() {
     );
 }
 
+// proves: R-09
 #[test]
 fn r09_password() {
     let filter = InstanceFilter {
@@ -181,6 +221,7 @@ fn r09_password() {
     }
 }
 
+// proves: R-10
 #[test]
 fn r10_no_addresses() {
     let mut packet = Packet::v4("31 0a 64 00 00 64 00 00");
@@ -188,12 +229,14 @@ fn r10_no_addresses() {
     assert_eq!(refused_v4(&packet), Outcome::NoAddresses);
 }
 
+// proves: R-11
 #[test]
 fn r11_interval_zero() {
     assert_eq!(refused_v4(&bent(5, 0)), Outcome::IntervalZero);
     assert_eq!(bent_v2(5, 0), Outcome::IntervalZero);
 }
 
+// proves: R-12
 #[test]
 fn r12_first_address_not_link_local() {
     let mut packet = Packet::v6(G5);
@@ -207,6 +250,7 @@ fn r12_first_address_not_link_local() {
     assert!(verdict(&packet.frame(), &ours).is_ok());
 }
 
+// proves: R-13
 #[test]
 fn r13_v2_interval() {
     assert_eq!(bent_v2(5, 2), Outcome::IntervalMismatch);

@@ -12,6 +12,7 @@ use crate::{
     types::Family,
     wire::{Bytes, Frame, Link, ethernet, frame::wire_address, locate, scan},
 };
+// proves: R-17
 #[test]
 fn r17_ip_length_past_the_frame() {
     let mut frame = Packet::v4(G2).frame();
@@ -28,6 +29,7 @@ fn r17_ip_length_past_the_frame() {
     );
 }
 
+// proves: R-17
 #[test]
 fn r17_ip_length_shorter_than_its_header() {
     let packet = Packet::v4(G2);
@@ -40,6 +42,7 @@ fn r17_ip_length_shorter_than_its_header() {
     );
 }
 
+// proves: R-18
 #[test]
 fn r18_trailing_bytes() {
     for extra in [1, 4, 28] {
@@ -49,6 +52,7 @@ fn r18_trailing_bytes() {
     }
 }
 
+// proves: R-19
 #[test]
 fn r19_ip_header() {
     for first in [0x44, 0x40, 0x55, 0x65] {
@@ -68,6 +72,7 @@ fn r19_ip_header() {
     );
 }
 
+// proves: R-20
 #[test]
 fn r20_chain_longer_than_we_walk() {
     let mut packet = Packet {
@@ -80,6 +85,7 @@ fn r20_chain_longer_than_we_walk() {
     assert_eq!(refused_v6(&packet), Outcome::ExtensionChain);
 }
 
+// proves: R-21
 #[test]
 fn r21_fragments() {
     for field in [0x2000_u16, 0x0001, 0x2010] {
@@ -103,6 +109,7 @@ fn r21_fragments() {
     }
 }
 
+// proves: R-21
 #[test]
 fn r21_fragment_of_something_else() {
     let packet = Packet {
@@ -120,6 +127,7 @@ fn r21_fragment_of_something_else() {
     assert_eq!(refused_v6(&packet), Outcome::ExtensionChain);
 }
 
+// proves: R-23
 #[test]
 fn r23_own_source() {
     let filter = InstanceFilter {
@@ -132,6 +140,7 @@ fn r23_own_source() {
     );
 }
 
+// proves: R-26
 #[test]
 fn r26_multicast_to_a_unicast_instance_and_back() {
     assert_eq!(
@@ -141,6 +150,7 @@ fn r26_multicast_to_a_unicast_instance_and_back() {
     assert_eq!(refused_v4(&Packet::unicast_v4(G4)), Outcome::Destination);
 }
 
+// proves: R-26
 #[test]
 fn r26_unknown_peer() {
     let mut filter = InstanceFilter {
@@ -159,6 +169,7 @@ fn r26_unknown_peer() {
     assert!(verdict(&frame, &filter).is_ok());
 }
 
+// proves: R-26
 #[test]
 fn r26_ttl_of_a_peer() {
     let mut filter = unicast_filter();
@@ -188,6 +199,7 @@ fn r26_ttl_of_a_peer() {
     assert!(verdict(&from(1).frame(), &filter).is_ok());
 }
 
+// proves: K-06
 #[test]
 fn k06_the_old_checksum_of_unicast() {
     let mut filter = unicast_filter();
@@ -209,6 +221,7 @@ fn k06_the_old_checksum_of_unicast() {
     assert_eq!(verdict(&packet.frame(), &filter), Err(Outcome::Checksum));
 }
 
+// proves: R-28
 #[test]
 fn r28_ipv4_header_checksum() {
     let mut frame = Packet::v4(G2).frame();
@@ -219,6 +232,7 @@ fn r28_ipv4_header_checksum() {
     );
 }
 
+// proves: R-28
 #[test]
 fn r28_bad_source() {
     for source in [
@@ -243,6 +257,7 @@ fn r28_bad_source() {
     }
 }
 
+// proves: R-28
 #[test]
 fn r28_destination() {
     let packet = Packet {
@@ -252,6 +267,7 @@ fn r28_destination() {
     assert_eq!(refused_v4(&packet), Outcome::Destination);
 }
 
+// proves: R-28
 #[test]
 fn r28_destination_mac() {
     for destination_mac in [[0xFF; 6], PEER_MAC, [0x01, 0, 0x5E, 0, 0, 0x13]] {
@@ -271,6 +287,7 @@ fn r28_destination_mac() {
     }
 }
 
+// proves: F-28
 #[test]
 fn f28_authentication_header() {
     let mut packet = Packet {

@@ -20,6 +20,7 @@ fn vectors() -> [(Packet, crate::record::InstanceFilter); 7] {
     ]
 }
 
+// proves: R-05
 #[test]
 fn every_truncation_is_refused() {
     for (packet, filter) in vectors() {
@@ -59,6 +60,7 @@ fn every_prefix_over_rubbish_is_survived() {
     }
 }
 
+// proves: K-07, R-06
 #[test]
 fn every_single_bit_matters_or_is_known_not_to() {
     for (packet, filter) in vectors() {

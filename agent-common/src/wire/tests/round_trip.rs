@@ -39,6 +39,7 @@ fn built(advert: &Advert<'_>) -> Option<Vec<u8>> {
     Some(out)
 }
 
+// proves: F-11, F-12, F-13, F-16, F-17, F-18, F-20, F-24, F-25, K-01, K-02, K-03, K-04, X-01, X-02
 #[test]
 fn x01_x02_golden_vectors() {
     let two = [ip("192.0.2.1"), ip("192.0.2.2")];
@@ -89,6 +90,7 @@ fn x01_x02_golden_vectors() {
     assert_eq!(built(&v6), Some(hex(G5)));
 }
 
+// proves: X-01
 #[test]
 fn x01_every_size_round_trips() {
     let digest_of = |list: &[IpAddr]| address_digest(list.iter().copied());
@@ -143,6 +145,7 @@ fn x01_every_size_round_trips() {
     }
 }
 
+// proves: F-27
 #[test]
 fn f27_v2_password_round_trips() {
     let one = [ip("192.0.2.1")];
@@ -173,12 +176,14 @@ fn f27_v2_password_round_trips() {
     assert_eq!(found.interval_cs, 25_500);
 }
 
+// proves: F-17, F-20, F-21, F-23, K-02
 #[test]
 fn what_cannot_be_sent_is_not_built() {
     let one = [ip("192.0.2.1")];
     let v3 = advert(&one);
     let sub_second = AdvertInterval::from_centis(150).unwrap();
     let too_long = AdvertInterval::from_centis(4096).unwrap();
+    assert_eq!(AdvertInterval::from_centis(0), None);
     let many = vec![ip("192.0.2.1"); 256];
     let mixed = [ip("192.0.2.1"), ip("fe80::1")];
     let v6 = [ip("fe80::1")];
@@ -220,6 +225,7 @@ fn what_cannot_be_sent_is_not_built() {
     }
 }
 
+// proves: R-15
 #[test]
 fn r15_digest_ignores_order_and_nothing_else() {
     let digest = |list: &[&str]| address_digest(list.iter().map(|text| ip(text)));
@@ -242,6 +248,7 @@ fn addresses_come_back() {
     }
 }
 
+// proves: D-01
 #[test]
 fn d01_virtual_mac() {
     let vrid = Vrid::new(51).unwrap();

@@ -80,7 +80,7 @@ mod tests {
         }
     }
 
-    // T-15
+    // proves: T-15
     #[test]
     fn t15_version_2_has_whole_seconds_to_255() {
         for (text, expected) in [

@@ -261,6 +261,7 @@ fn the_firewall_is_what_global_defs_say() {
 }
 
 // F-17: only a v2 advert may carry no address.
+// proves: F-17
 #[test]
 fn f17_no_vips_where_that_is_said_and_in_v2_only() {
     let bare = |lines: &str| {

@@ -341,6 +341,7 @@ fn what_is_not_active_yet_is_checked_all_the_same() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+// proves: F-13, F-15, F-28, F-29
 #[test]
 fn each_kind_has_a_file_with_that_and_nothing_else() {
     // Those of files and of the machine have tests of their own.

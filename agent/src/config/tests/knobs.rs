@@ -40,6 +40,7 @@ fn ttl_limits_turn_the_check_of_the_source_on() {
     );
 }
 
+// proves: K-06
 #[test]
 fn k06_old_checksums() {
     let old = |line: &str| {
@@ -194,6 +195,7 @@ fn limits_of_ourselves_are_none() {
     assert_eq!(peers, [address("192.0.2.4")]);
 }
 
+// proves: F-22
 #[test]
 fn strict_mode_refuses_what_it_must() {
     for text in [

@@ -18,6 +18,7 @@ fn password(text: &str) -> Option<Password> {
     accepted(&with(&lines)).0.instances[0].password
 }
 
+// proves: F-15, F-20, T-10
 #[test]
 fn defaults() {
     let instance = clean(&with(""));
@@ -37,7 +38,7 @@ fn defaults() {
     assert_eq!(instance.announce, AnnouncePolicy::default());
 }
 
-// T-15
+// proves: T-15
 #[test]
 fn t15_advert_int_is_substituted_as_keepalived_does() {
     for (version, text, centis, code) in [
@@ -101,6 +102,7 @@ fn versions() {
 }
 
 // COMPAT 2.11
+// proves: F-14, S-44
 #[test]
 fn state_master() {
     let owner = clean(&with("state MASTER\nmcast_src_ip 192.0.2.1"));
@@ -143,7 +145,7 @@ fn preemption() {
     assert_eq!(delay("1001"), Duration::ZERO);
 }
 
-// F-27
+// proves: F-27
 #[test]
 fn f27_passwords() {
     assert_eq!(password("abc"), Some(Password(*b"abc\0\0\0\0\0")));
@@ -264,7 +266,7 @@ fn excluded_vips_may_be_of_the_other_family() {
     assert_eq!(held, [(24, true), (64, false)]);
 }
 
-// F-17
+// proves: F-17
 #[test]
 fn f17_surplus_vips_are_held_but_not_advertised() {
     let lines: String = (0..300)
@@ -277,6 +279,7 @@ fn f17_surplus_vips_are_held_but_not_advertised() {
     assert!(vips[255..].iter().all(|vip| !vip.advertised));
 }
 
+// proves: R-26
 #[test]
 fn r26_unicast_checks_the_source_unless_told_not_to() {
     let peers = "unicast_peer {\n192.0.2.3\n}";

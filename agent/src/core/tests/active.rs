@@ -5,6 +5,7 @@ use super::*;
 const PEER: IpAddr = ip(10);
 const INTERVAL: Duration = ms(1000);
 
+// proves: S-38
 #[test]
 fn s38_adverts_keep_their_cadence_without_drift() {
     let (mut rig, since) = Rig::active(config(100));
@@ -19,6 +20,7 @@ fn s38_adverts_keep_their_cadence_without_drift() {
 }
 
 /// T9: late by n intervals sends one advert, not n, and goes on from now.
+// proves: S-38, L-01
 #[test]
 fn t9_s38_a_late_active_sends_one_advert_and_no_burst() {
     for intervals in [1u32, 2, 3, 100] {
@@ -36,6 +38,7 @@ fn t9_s38_a_late_active_sends_one_advert_and_no_burst() {
     }
 }
 
+// proves: S-39
 #[test]
 fn s39_a_release_is_answered_at_once_and_restarts_adver_timer() {
     let (mut rig, since) = Rig::active(config(100));
@@ -49,6 +52,7 @@ fn s39_a_release_is_answered_at_once_and_restarts_adver_timer() {
 
 /// FAILURES 8.3, 22: an Active that was stopped reads what waited in the order
 /// of its arrival, and a better router's advert may be the last of it.
+// proves: S-40
 #[test]
 fn s40_inv22_nothing_is_answered_before_all_that_waited_is_read() {
     let (mut rig, since) = Rig::active(config(100));
@@ -70,6 +74,7 @@ fn s40_inv22_nothing_is_answered_before_all_that_waited_is_read() {
 }
 
 /// Several that are read together get one answer, the strongest.
+// proves: S-39, S-42
 #[test]
 fn s39_s42_what_is_read_together_is_answered_once() {
     let (mut rig, since) = Rig::active(config(100));
@@ -84,6 +89,7 @@ fn s39_s42_what_is_read_together_is_answered_once() {
     assert!(sent(&rig.timeout(now)).is_empty());
 }
 
+// proves: S-42
 #[test]
 fn s42_a_lower_advert_is_answered_and_adver_timer_goes_on() {
     let (mut rig, since) = Rig::active(config(100));
@@ -98,6 +104,7 @@ fn s42_a_lower_advert_is_answered_and_adver_timer_goes_on() {
     assert_eq!(rig.deadline(), deadline);
 }
 
+// proves: S-41
 #[test]
 fn s41_without_assertion_a_lower_advert_is_not_answered() {
     let (mut rig, since) = Rig::active(InstanceConfig {
@@ -112,6 +119,7 @@ fn s41_without_assertion_a_lower_advert_is_not_answered() {
     assert_eq!((sent(&effects), notices(&effects)), (vec![], vec![heard]));
 }
 
+// proves: S-40, S-43
 #[test]
 fn s40_s43_a_higher_priority_wins_even_without_preempt_mode() {
     for preempt in [true, false] {
@@ -138,6 +146,7 @@ fn s40_s43_a_higher_priority_wins_even_without_preempt_mode() {
     }
 }
 
+// proves: S-40
 #[test]
 fn s40_higher_prio_send_advert_sends_one_before_yielding() {
     let config = InstanceConfig {
@@ -151,6 +160,7 @@ fn s40_higher_prio_send_advert_sends_one_before_yielding() {
 
 /// Unsigned and in network byte order: 10.0.0.200 > 10.0.0.100, 200.0.0.1 >
 /// 100.0.0.2, 10.0.1.0 > 10.0.0.255.
+// proves: S-40
 #[test]
 fn s40_ties_are_broken_by_the_unsigned_big_endian_address() {
     let cases = [
@@ -193,6 +203,7 @@ fn s40_ties_are_broken_by_the_unsigned_big_endian_address() {
     }
 }
 
+// proves, S-45
 #[test]
 fn s45_r23_our_own_address_and_priority_are_only_reported() {
     let (mut rig, since) = Rig::active(config(100));
@@ -215,6 +226,7 @@ fn s45_r23_our_own_address_and_priority_are_only_reported() {
     assert_eq!(after.counters.adverts_sent, before.counters.adverts_sent);
 }
 
+// proves: S-46
 #[test]
 fn s46_answers_stop_at_ten_per_interval_and_the_first_is_immediate() {
     for priority in [0, 50] {
@@ -236,6 +248,7 @@ fn s46_answers_stop_at_ten_per_interval_and_the_first_is_immediate() {
 }
 
 /// A flood of priority 0 must not silence us by restarting Adver_Timer.
+// proves: S-39, S-46
 #[test]
 fn s46_s39_a_flood_of_releases_does_not_stop_the_adverts() {
     let (mut rig, since) = Rig::active(config(100));
@@ -253,6 +266,7 @@ fn s46_s39_a_flood_of_releases_does_not_stop_the_adverts() {
 }
 
 /// A release that the limit left unanswered does not move Adver_Timer either.
+// proves: S-39, S-46
 #[test]
 fn s46_s39_an_unanswered_release_does_not_restart_adver_timer() {
     let (mut rig, since) = Rig::active(config(100));
@@ -263,6 +277,7 @@ fn s46_s39_an_unanswered_release_does_not_restart_adver_timer() {
     assert_eq!(rig.deadline(), since.after(ms(100)).after(INTERVAL));
 }
 
+// proves: R-08, S-48, L-04
 #[test]
 fn s48_two_owners_settle_by_address_and_are_reported() {
     let mut winner = Rig::up(config(255));
@@ -278,6 +293,7 @@ fn s48_two_owners_settle_by_address_and_are_reported() {
 }
 
 /// a second copy, read from LATEST, is not answered again.
+// proves: R-24
 #[test]
 fn r24_a_duplicate_is_not_answered_twice() {
     let (mut rig, since) = Rig::active(config(100));
@@ -288,6 +304,7 @@ fn r24_a_duplicate_is_not_answered_twice() {
 
 /// An old higher advert that was read late demotes, and the timer counts
 /// from its stamp.
+// proves: S-40
 #[test]
 fn s40_the_new_timer_counts_from_the_stamp() {
     let (mut rig, since) = Rig::active(config(100));

@@ -22,6 +22,7 @@ fn a_lost_vip_is_restored_and_reported() {
 
 /// The eleventh time in a minute: the peers get it, and we stand back for a
 /// whole Active_Down_Interval and not only for the skew.
+// proves: S-37
 #[test]
 fn s37_against_somebody_who_insists_the_vips_are_released() {
     let (mut rig, since) = Rig::active(config(100));

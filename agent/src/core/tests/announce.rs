@@ -22,6 +22,7 @@ fn bursts(rig: &mut Rig, to: KernelTime) -> Vec<(KernelTime, u8)> {
     seen
 }
 
+// proves: D-22, D-23
 #[test]
 fn d22_d23_the_owner_s_promotion_is_advert_then_vips_then_garp() {
     let mut rig = Rig::new(config(255));
@@ -44,6 +45,7 @@ fn d22_d23_the_owner_s_promotion_is_advert_then_vips_then_garp() {
     );
 }
 
+// proves: D-22
 #[test]
 fn d22_the_second_burst_comes_once_after_its_delay() {
     let (mut rig, since) = Rig::active(config(100));
@@ -58,6 +60,7 @@ fn d22_the_second_burst_comes_once_after_its_delay() {
     assert_eq!(bursts(&mut rig, since.after(ms(60_000))), []);
 }
 
+// proves: D-22
 #[test]
 fn d22_the_refresh_keeps_its_period_and_skips_what_was_missed() {
     let announce = AnnouncePolicy {
@@ -83,6 +86,7 @@ fn d22_the_refresh_keeps_its_period_and_skips_what_was_missed() {
 }
 
 /// A refresh of zero is none, not an endless loop.
+// proves: D-22
 #[test]
 fn d22_a_zero_refresh_is_none() {
     let announce = AnnouncePolicy {
@@ -96,6 +100,7 @@ fn d22_a_zero_refresh_is_none() {
     assert_eq!(bursts(&mut rig, since.after(ms(10_000))), []);
 }
 
+// proves: S-47
 #[test]
 fn s47_a_lower_advert_is_followed_by_announcements_now_and_later() {
     let (mut rig, since) = Rig::active(config(100));
@@ -113,6 +118,7 @@ fn s47_a_lower_advert_is_followed_by_announcements_now_and_later() {
 }
 
 /// Somebody released, so somebody was Active; and RFC 5798 mode announces too.
+// proves: S-47
 #[test]
 fn s47_a_release_and_an_unanswered_lower_advert_are_evidence_too() {
     for (priority, assert_on_lower) in [(0, true), (0, false), (99, false)] {
@@ -125,6 +131,7 @@ fn s47_a_release_and_an_unanswered_lower_advert_are_evidence_too() {
     }
 }
 
+// proves: S-47
 #[test]
 fn s47_zero_repeats_switch_it_off() {
     let announce = AnnouncePolicy {
@@ -140,6 +147,7 @@ fn s47_zero_repeats_switch_it_off() {
 }
 
 /// At most one per interval under a flood, and the last evidence is answered.
+// proves: S-46, S-47
 #[test]
 fn s46_s47_a_flood_does_not_multiply_announcements() {
     let (mut rig, since) = Rig::active(InstanceConfig {
@@ -163,6 +171,7 @@ fn s46_s47_a_flood_does_not_multiply_announcements() {
 }
 
 /// S-47 and invariant 22: stopped for longer than the peers wait, still Active.
+// proves: S-47
 #[test]
 fn s47_after_our_own_gap_hosts_are_told_again() {
     let (mut rig, since) = Rig::active(InstanceConfig {
@@ -180,6 +189,7 @@ fn s47_after_our_own_gap_hosts_are_told_again() {
 }
 
 /// The queue is read first: with a better router about, nothing is announced.
+// proves: S-47
 #[test]
 fn s47_inv22_a_gap_that_ends_with_a_better_active_announces_nothing() {
     let (mut rig, since) = Rig::active(config(100));

@@ -11,6 +11,7 @@ fn settled() -> Rig {
     rig
 }
 
+// proves: T-03, S-02
 #[test]
 fn s02_t03_startup_waits_a_full_active_down_interval_with_the_local_interval() {
     let mut rig = Rig::new(config(100));
@@ -30,6 +31,7 @@ fn s02_t03_startup_waits_a_full_active_down_interval_with_the_local_interval() {
     assert_eq!(rig.snapshot().learned_interval, cs(100));
 }
 
+// proves: S-18
 #[test]
 fn s18_the_timer_counts_from_the_stamp_and_not_from_when_it_is_read() {
     let mut rig = Rig::up(config(100));
@@ -41,6 +43,7 @@ fn s18_the_timer_counts_from_the_stamp_and_not_from_when_it_is_read() {
     assert_eq!(rig.snapshot().last_advert, Some(at(500)));
 }
 
+// proves: S-16
 #[test]
 fn s16_a_silent_active_is_replaced_exactly_at_the_deadline() {
     let mut rig = settled();
@@ -65,6 +68,7 @@ fn s16_a_silent_active_is_replaced_exactly_at_the_deadline() {
     );
 }
 
+// proves: T-01
 #[test]
 fn t01_v2_ignores_the_sender_s_interval() {
     let mut rig = Rig::up(InstanceConfig {
@@ -82,6 +86,7 @@ fn t01_v2_ignores_the_sender_s_interval() {
     );
 }
 
+// proves: T-02, T-04, T-05
 #[test]
 fn t02_t04_t05_v3_learns_and_recomputes_skew_and_down_interval() {
     let mut rig = Rig::up(config(100));
@@ -102,6 +107,7 @@ fn t02_t04_t05_v3_learns_and_recomputes_skew_and_down_interval() {
     );
 }
 
+// proves: T-06
 #[test]
 fn t06_a_discarded_advert_teaches_nothing() {
     let mut rig = settled();
@@ -116,6 +122,7 @@ fn t06_a_discarded_advert_teaches_nothing() {
     assert_eq!(after.active, before.active);
 }
 
+// proves: T-07, T-11
 #[test]
 fn t07_t11_priority_zero_teaches_nothing_and_uses_the_learned_interval() {
     let mut rig = Rig::up(config(100));
@@ -134,6 +141,7 @@ fn t07_t11_priority_zero_teaches_nothing_and_uses_the_learned_interval() {
     );
 }
 
+// proves: T-09
 #[test]
 fn t09_active_sends_at_the_local_interval_whatever_it_learned() {
     let mut rig = Rig::up(config(100));
@@ -150,6 +158,7 @@ fn t09_active_sends_at_the_local_interval_whatever_it_learned() {
     assert_eq!(rig.snapshot().learned_interval, cs(100));
 }
 
+// proves: S-17
 #[test]
 fn s17_release_counts_skew_from_the_stamp_and_names_who_released() {
     let mut rig = settled();
@@ -167,6 +176,7 @@ fn s17_release_counts_skew_from_the_stamp_and_names_who_released() {
 }
 
 /// S-17, T-08: an Active that comes back before the skew ends is followed again.
+// proves: S-18
 #[test]
 fn s18_an_advert_after_a_release_restores_the_full_interval() {
     let mut rig = settled();
@@ -183,6 +193,7 @@ fn s18_an_advert_after_a_release_restores_the_full_interval() {
     );
 }
 
+// proves: R-27
 #[test]
 fn r27_a_release_from_a_stranger_is_obeyed_and_counted() {
     let mut rig = settled();
@@ -210,6 +221,7 @@ fn r27_a_release_from_a_stranger_is_obeyed_and_counted() {
     );
 }
 
+// proves: R-24
 #[test]
 fn r24_the_same_advert_from_ring_and_latest_counts_once() {
     let mut rig = settled();
@@ -230,6 +242,7 @@ fn r24_the_same_advert_from_ring_and_latest_counts_once() {
 }
 
 /// An older stamp never moves a deadline backwards, nor undoes newer news.
+// proves: R-24
 #[test]
 fn r24_an_older_stamp_of_another_router_changes_nothing() {
     let mut rig = settled();
@@ -250,6 +263,7 @@ fn r24_an_older_stamp_of_another_router_changes_nothing() {
     );
 }
 
+// proves: S-18
 #[test]
 fn s18_the_watched_router_follows_the_accepted_one_and_is_said_once() {
     let mut rig = Rig::up(config(100));
@@ -261,6 +275,7 @@ fn s18_the_watched_router_follows_the_accepted_one_and_is_said_once() {
     );
 }
 
+// proves: S-19
 #[test]
 fn s19_a_discarded_router_is_never_watched() {
     let mut rig = settled();
@@ -271,6 +286,7 @@ fn s19_a_discarded_router_is_never_watched() {
     assert_eq!(watches(&rig.hear(advert(PEER, 50, at(800)))), []);
 }
 
+// proves: S-20
 #[test]
 fn s20_no_address_is_compared_in_backup() {
     for source in [ip(1), ip(250)] {
@@ -285,6 +301,7 @@ fn s20_no_address_is_compared_in_backup() {
 
 /// a different interval in v3 is reported and never dropped. R-15: nor
 /// is a different address list.
+// proves, L-03
 #[test]
 fn r14_r15_differences_are_reported_and_accepted() {
     let mut rig = Rig::up(config(100));
@@ -313,6 +330,7 @@ fn r14_r15_differences_are_reported_and_accepted() {
 }
 
 /// our own farewell, sent when our VIPs were taken and come back to us.
+// proves: R-23
 #[test]
 fn r23_our_own_release_reflected_does_not_shorten_the_wait() {
     let mut rig = settled();
@@ -323,6 +341,7 @@ fn r23_our_own_release_reflected_does_not_shorten_the_wait() {
 }
 
 /// An IPv6 source in an IPv4 instance is no router of ours.
+// proves: R-07
 #[test]
 fn r07_another_family_is_ignored() {
     let mut rig = settled();

@@ -14,6 +14,7 @@ fn down(rig: &mut Rig, now: KernelTime) -> Vec<Effect> {
     )
 }
 
+// proves: S-03
 #[test]
 fn s03_adverts_are_ignored_in_initialize() {
     let mut rig = Rig::new(config(100));
@@ -25,6 +26,7 @@ fn s03_adverts_are_ignored_in_initialize() {
 
 /// What was stamped before Startup belongs to Initialize: an old priority 0 in
 /// LATEST must not promote us.
+// proves: S-03
 #[test]
 fn s03_adverts_stamped_before_startup_are_ignored() {
     let mut rig = Rig::up(config(100));
@@ -36,6 +38,7 @@ fn s03_adverts_stamped_before_startup_are_ignored() {
     assert_eq!(rig.snapshot().active, None);
 }
 
+// proves: F-16, S-37
 #[test]
 fn s37_shutdown_of_an_active_releases_then_removes() {
     let (mut rig, since) = Rig::active(config(100));
@@ -47,6 +50,7 @@ fn s37_shutdown_of_an_active_releases_then_removes() {
     assert_eq!(rig.snapshot().counters.priority_zero_sent, 1);
 }
 
+// proves: F-16, X-06, S-15
 #[test]
 fn s15_shutdown_of_a_backup_sends_nothing() {
     let mut rig = Rig::up(config(100));
@@ -57,6 +61,7 @@ fn s15_shutdown_of_a_backup_sends_nothing() {
 }
 
 /// A link that flaps while we leave must not bring the VIPs back.
+// proves: S-37
 #[test]
 fn s37_shutdown_is_for_good() {
     let mut rig = Rig::up(config(255));
@@ -76,6 +81,7 @@ fn s37_shutdown_is_for_good() {
     assert_eq!(rig.state(), State::Initialize);
 }
 
+// proves: S-37
 #[test]
 fn s37_a_fault_of_an_active_releases_then_removes() {
     let (mut rig, since) = Rig::active(config(100));
@@ -87,6 +93,7 @@ fn s37_a_fault_of_an_active_releases_then_removes() {
     assert_eq!(rig.snapshot().counters.left_active, 1);
 }
 
+// proves: S-15
 #[test]
 fn s15_a_fault_of_a_backup_is_a_transition_only() {
     let mut rig = Rig::up(config(100));
@@ -96,6 +103,7 @@ fn s15_a_fault_of_a_backup_is_a_transition_only() {
     assert_eq!(down(&mut rig, at(6)), []);
 }
 
+// proves: S-02
 #[test]
 fn s02_back_from_a_fault_it_waits_a_full_interval_and_watches_nobody() {
     let mut rig = Rig::up(config(100));
@@ -121,6 +129,7 @@ fn s02_back_from_a_fault_it_waits_a_full_interval_and_watches_nobody() {
     assert_eq!((rig.snapshot().fault, rig.snapshot().active), (None, None));
 }
 
+// proves: S-01
 #[test]
 fn s01_an_owner_back_from_a_fault_is_active_at_once() {
     let mut rig = Rig::up(config(255));
@@ -135,6 +144,7 @@ fn s01_an_owner_back_from_a_fault_is_active_at_once() {
     assert_eq!(rig.state(), State::Active);
 }
 
+// proves: S-40
 #[test]
 fn s40_a_new_source_address_decides_the_next_tie() {
     let (mut rig, since) = Rig::active(config(100));
@@ -164,6 +174,7 @@ fn s40_a_new_source_address_decides_the_next_tie() {
     assert_eq!(rig.state(), State::Backup);
 }
 
+// proves: S-02
 #[test]
 fn s02_a_new_source_address_leaves_a_backup_as_it_is() {
     let mut rig = Rig::up(config(100));
@@ -183,6 +194,7 @@ fn s02_a_new_source_address_leaves_a_backup_as_it_is() {
 }
 
 /// The same for an owner, who would answer or yield at once.
+// proves: S-03
 #[test]
 fn s03_an_owner_ignores_what_was_stamped_before_startup() {
     for priority in [0, 50, 255] {
@@ -194,6 +206,7 @@ fn s03_an_owner_ignores_what_was_stamped_before_startup() {
 }
 
 /// T-12: no wrap of 32-bit milliseconds, and the end of the clock is no panic.
+// proves: T-12
 #[test]
 fn t12_long_after_boot_and_up_to_the_end_of_the_clock() {
     const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;

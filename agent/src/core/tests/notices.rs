@@ -2,6 +2,7 @@
 
 use super::*;
 
+// proves: R-16, L-08
 #[test]
 fn r16_l08_first_at_once_then_one_per_ten_seconds_whatever_the_source() {
     let mut rig = Rig::up(InstanceConfig {
@@ -24,6 +25,7 @@ fn r16_l08_first_at_once_then_one_per_ten_seconds_whatever_the_source() {
     assert!(rig.snapshot().counters.notices_suppressed > 29_000);
 }
 
+// proves: L-03
 #[test]
 fn l03_one_kind_does_not_silence_another() {
     let mut rig = Rig::up(config(100));
@@ -47,6 +49,7 @@ fn a_healthy_pair_is_silent() {
     assert_eq!(effects, [watch(Some(ip(1)))]);
 }
 
+// proves: R-15
 #[test]
 fn r15_other_addresses_are_no_news_where_the_check_is_off() {
     let odd = Advert {

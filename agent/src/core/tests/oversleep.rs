@@ -54,6 +54,7 @@ fn driver_wakes(rig: &mut Rig, latest: Advert, now: KernelTime) -> Vec<Effect> {
 /// (a): frozen together with its network, from just after an advert to any
 /// time later; after the thaw the Active is heard at every interval again, at
 /// any phase.
+// proves: S-16
 #[test]
 fn t3_t7_frozen_with_its_network_it_never_replaces_a_living_active() {
     for config in [config(1), config(100), config(254)] {
@@ -100,6 +101,7 @@ fn t7_thawed_a_tenth_before_the_deadline_it_grants_one_more_interval() {
 }
 
 /// (b): awake, the take-over is exact for every version, factor and priority.
+// proves: S-16
 #[test]
 fn t3_a_dead_active_is_replaced_exactly_at_the_deadline_when_awake() {
     for config in variants() {
@@ -130,6 +132,7 @@ fn t3_a_quarter_interval_of_lateness_is_tolerated_at_both_stages() {
     assert_eq!(transitions(&rig.timeout(late)).len(), 1);
 }
 
+// proves: S-16, L-01
 #[test]
 fn t3_a_late_checkpoint_or_deadline_is_oversleeping() {
     let mut rig = settled(config(100));
@@ -201,6 +204,7 @@ fn t3_stopped_alone_with_a_full_ring_it_applies_all_before_it_decides() {
 
 /// A Backup whose steady adverts do not wake it lives on LATEST alone and is
 /// never taken for one that overslept, whatever the down factor.
+// proves: T-14
 #[test]
 fn t14_steady_adverts_read_only_at_wake_ups_never_look_like_oversleeping() {
     for config in variants() {
@@ -233,6 +237,7 @@ fn t3_lost_adverts_are_not_oversleeping() {
 
 /// After a release a late Backup waits for one advert of a possible new
 /// Active, and its skew; not for a whole Active_Down_Interval.
+// proves: S-17
 #[test]
 fn s17_late_after_a_release_it_waits_one_interval_and_its_skew() {
     let mut rig = settled(config(100));
@@ -298,6 +303,7 @@ fn expiring_names_the_backups_whose_checkpoint_or_deadline_is_due() {
 
 /// A Backup that nobody schedules in time is late at every stage. It must not
 /// wait for ever: the Active is dead, and we are what is left.
+// proves: S-16
 #[test]
 fn t3_a_starved_backup_takes_over_after_three_extensions() {
     for config in variants() {

@@ -21,6 +21,7 @@ fn feed(rig: &mut Rig, from: u64, to: u64) -> Vec<Effect> {
     effects
 }
 
+// proves: S-19
 #[test]
 fn s19_a_better_backup_takes_over_one_down_interval_after_startup() {
     let mut rig = Rig::up(config(150));
@@ -30,6 +31,7 @@ fn s19_a_better_backup_takes_over_one_down_interval_after_startup() {
     assert_eq!(rig.snapshot().since, deadline);
 }
 
+// proves: S-18
 #[test]
 fn s18_without_preemption_a_worse_active_is_accepted_for_ever() {
     let mut rig = Rig::up(InstanceConfig {
@@ -42,6 +44,7 @@ fn s18_without_preemption_a_worse_active_is_accepted_for_ever() {
 }
 
 /// S-44: the owner preempts even when Backup (after two owners) and nopreempt.
+// proves: S-44
 #[test]
 fn s44_the_owner_preempts_whatever_preempt_mode_and_delay_say() {
     let owner = InstanceConfig {
@@ -59,6 +62,7 @@ fn s44_the_owner_preempts_whatever_preempt_mode_and_delay_say() {
     assert_eq!(rig.snapshot().since, deadline);
 }
 
+// proves: S-18
 #[test]
 fn s18_preempt_delay_starts_at_the_first_lower_advert_and_then_preempts() {
     let mut rig = Rig::up(delayed());
@@ -70,6 +74,7 @@ fn s18_preempt_delay_starts_at_the_first_lower_advert_and_then_preempts() {
 }
 
 /// The stamp decides, not when the advert or the time-out is handled.
+// proves: S-18
 #[test]
 fn s18_preempt_delay_is_judged_by_the_stamp() {
     let mut rig = Rig::up(delayed());
@@ -81,6 +86,7 @@ fn s18_preempt_delay_is_judged_by_the_stamp() {
     assert_eq!(rig.snapshot().last_advert, Some(at(5499)));
 }
 
+// proves: S-16
 #[test]
 fn s16_a_worse_active_that_dies_during_the_delay_is_replaced_at_once() {
     let mut rig = Rig::up(InstanceConfig {
@@ -96,6 +102,7 @@ fn s16_a_worse_active_that_dies_during_the_delay_is_replaced_at_once() {
     );
 }
 
+// proves: S-17
 #[test]
 fn s17_a_release_during_the_delay_needs_only_the_skew() {
     let mut rig = Rig::up(InstanceConfig {
@@ -109,6 +116,7 @@ fn s17_a_release_during_the_delay_needs_only_the_skew() {
 }
 
 /// A better Active in between: the next worse one is put up with anew.
+// proves: S-18
 #[test]
 fn s18_a_better_active_starts_the_delay_again() {
     let mut rig = Rig::up(delayed());
@@ -119,6 +127,7 @@ fn s18_a_better_active_starts_the_delay_again() {
     assert_eq!(rig.snapshot().last_advert, Some(at(9500)));
 }
 
+// proves: S-18
 #[test]
 fn s18_restarting_the_instance_forgets_the_delay() {
     let mut rig = Rig::up(delayed());

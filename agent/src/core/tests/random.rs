@@ -431,6 +431,7 @@ fn run(seed: u64, steps: usize) -> Counters {
     rig.snapshot().counters
 }
 
+// proves: F-16, R-25, X-06, T-08, S-46
 #[test]
 fn inv04_to_inv22_hold_under_random_operations() {
     let mut reached = [0; 6];

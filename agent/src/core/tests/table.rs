@@ -150,16 +150,19 @@ fn cells(version: Version, asserts: bool) {
 }
 
 /// S-01..S-03, S-15..S-20, S-37..S-45, S-48, T-01..T-09, T-11.
+// proves: T-04, T-05, T-06, T-07, T-08, T-09, T-11, S-01, S-02, S-03, S-15, S-16, S-17, S-18, S-19, S-20, S-37, S-38, S-39, S-40, S-42, S-43, S-44, S-45
 #[test]
 fn s01_to_s48_every_cell_v3_rfc9568() {
     cells(Version::V3, true);
 }
 
+// proves: T-04, T-05, T-06, T-07, T-08, T-09, T-11, S-01, S-02, S-03, S-15, S-16, S-17, S-18, S-19, S-20, S-37, S-38, S-39, S-40, S-41, S-43, S-44, S-45
 #[test]
 fn s01_to_s48_every_cell_v3_rfc5798() {
     cells(Version::V3, false);
 }
 
+// proves: T-08, T-09, S-01, S-02, S-03, S-15, S-16, S-17, S-18, S-19, S-20, S-37, S-38, S-39, S-40, S-41, S-43, S-44, S-45
 #[test]
 fn s01_to_s48_every_cell_v2() {
     cells(Version::V2, false);

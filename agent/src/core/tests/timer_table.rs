@@ -20,6 +20,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap()
 }
 
+// proves: T-01, T-02, T-12
 #[test]
 fn t01_t02_t12_exact_table_of_1_2() {
     for (priority, second, tenth, hundredth) in TABLE {
@@ -42,6 +43,7 @@ fn t01_t02_t12_exact_table_of_1_2() {
 }
 
 /// v2 keeps a skew base of 1 s at any interval: 3 * 10 s + 156/256 s.
+// proves: T-01
 #[test]
 fn t01_v2_skew_does_not_scale_with_the_interval() {
     for seconds in [1u8, 2, 10, 255] {
@@ -56,6 +58,7 @@ fn t01_v2_skew_does_not_scale_with_the_interval() {
     }
 }
 
+// proves: T-02, T-12
 #[test]
 fn t12_never_zero_strictly_ordered_and_exact_over_all_inputs() {
     for centis in 1..=4095u16 {
@@ -70,6 +73,7 @@ fn t12_never_zero_strictly_ordered_and_exact_over_all_inputs() {
     }
 }
 
+// proves: T-14
 #[test]
 fn t14_down_factor_replaces_the_three() {
     for factor in 1..=100u8 {

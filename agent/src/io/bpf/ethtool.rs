@@ -114,6 +114,7 @@ unsafe fn ask(interface: &str, data: *mut libc::c_char) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    // proves: R-22
     #[test]
     fn r22_vlan_parents() {
         let table = "VLAN Dev name\t | VLAN ID\n\

@@ -118,6 +118,7 @@ fn named(text: &str) -> String {
 mod tests {
     use super::*;
 
+    // proves: L-02
     #[test]
     fn l02_an_outcome_is_named() {
         let number = Outcome::Checksum.index();

@@ -142,9 +142,12 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rustix::event::{PollFd, PollFlags, poll};
 
     use super::*;
+    use crate::io::clock;
 
     fn is_readable(alarm: &Alarm, millis: i64) -> bool {
         let patience = Timespec {
@@ -153,6 +156,17 @@ mod tests {
         };
         let mut fds = [PollFd::new(&alarm.timer, PollFlags::IN)];
         poll(&mut fds, Some(&patience)).unwrap() > 0
+    }
+
+    /// By the clock of [`clock::now`] it lies an hour ahead.
+    // proves: T-13
+    #[test]
+    fn t13_an_alarm_is_of_the_monotonic_clock() {
+        let mut alarm = Alarm::new().unwrap();
+        alarm.arm(Some(clock::now().after(Duration::from_secs(3600))));
+        assert!(!is_readable(&alarm, 0));
+        alarm.arm(Some(clock::now()));
+        assert!(is_readable(&alarm, 900));
     }
 
     #[test]

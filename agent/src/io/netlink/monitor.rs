@@ -161,9 +161,7 @@ impl Monitor {
         };
         // Only the kernel may tell us about the kernel (FAILURES I13).
         if from.port_number() == 0 {
-            messages(self.buffer.get(..len).unwrap_or_default())
-                .filter_map(event)
-                .for_each(each);
+            events(self.buffer.get(..len).unwrap_or_default()).for_each(each);
         }
         Ok(true)
     }
@@ -179,6 +177,12 @@ impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// What the kernel tells with one datagram; whatever else there is in it is
+/// passed over.
+pub fn events(datagram: &[u8]) -> impl Iterator<Item = Event> {
+    messages(datagram).filter_map(event)
 }
 
 fn event(message: Message<'_>) -> Option<Event> {

@@ -134,6 +134,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    // proves: L-02
     #[test]
     fn l02_one_of_each_kind_in_ten_seconds() {
         let mut quiet = Quiet::default();
@@ -144,6 +145,7 @@ mod tests {
         assert!(tell(Outcome::AuthFailed, 11 * SECOND));
     }
 
+    // proves: L-02
     #[test]
     fn l02_what_is_nobodys_mistake_is_not_told() {
         let mut quiet = Quiet::default();

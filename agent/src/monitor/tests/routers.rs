@@ -41,6 +41,7 @@ fn an_advert_is_heard_with_all_that_it_says() {
     assert!(json.contains(r#""family":"ipv4""#), "{json}");
 }
 
+// proves: K-05
 #[test]
 fn both_forms_of_the_v3_checksum_ipv6_and_unicast_are_told_apart() {
     let mut lab = Lab::default();

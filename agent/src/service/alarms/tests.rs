@@ -37,6 +37,7 @@ fn look(alarms: &mut Alarms, heard: Option<u64>, now: u64, count: u64) -> Vec<Op
     news.iter().map(|news| news.end).collect()
 }
 
+// proves: L-02
 #[test]
 fn one_alarm_after_the_patience_of_a_backup() {
     let mut alarms = Alarms::default();
@@ -81,6 +82,7 @@ fn silence_ends_it() {
     assert_eq!(look(&mut alarms, None, 25, 6), [Some(End::Silent)]);
 }
 
+// proves: L-08
 #[test]
 fn changing_sources_do_not_fill_memory() {
     let mut alarms = Alarms::default();

@@ -68,7 +68,10 @@ impl World {
             }
             Fault::Reconfigure { router, priority } => self.configure(router, priority),
             Fault::Reload { router } => self.reload(router),
-            Fault::Attack { .. } => self.at(self.now, Event::Forge { fault: number }),
+            Fault::Attack { flavour, .. } => {
+                self.mirrors += u32::from(flavour == Attack::Reflect);
+                self.at(self.now, Event::Forge { fault: number });
+            }
             // No clock that can be stepped reaches the core: nothing to do is
             // what this is to show.
             Fault::ClockStep { .. } => {}
@@ -117,8 +120,10 @@ impl World {
                 // The slow lane looks again within a second.
                 self.calm_at = self.calm_at.max(self.now + 2 * SEC);
             }
-            Fault::Attack { .. }
-            | Fault::Removed { .. }
+            Fault::Attack { flavour, .. } => {
+                self.mirrors -= u32::from(flavour == Attack::Reflect);
+            }
+            Fault::Removed { .. }
             | Fault::Overrun { .. }
             | Fault::Reconfigure { .. }
             | Fault::Reload { .. }
