@@ -16,6 +16,8 @@ use failoverd_tests::{
     topology::Lan,
 };
 
+const DOCUMENT: &str = include_str!("../../docs/fast-detect.md");
+
 /// An answer takes microseconds; a machine that stands still longer than this
 /// makes other tests fail as well.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -110,6 +112,20 @@ fn the_active_says_up_and_the_backup_admin_down() -> Result<()> {
     assert_eq!(active["discriminator"], Initiator::documented(false, VRID));
     // On a veth, XDP has no way back.
     assert_eq!(active["reflector"], "tcx");
+    Ok(())
+}
+
+#[test]
+fn the_example_of_the_documentation_runs_as_it_stands() -> Result<()> {
+    require_agent!();
+    let example = DOCUMENT.split("```").nth(1).context("an example")?;
+    let lan = Lan::new(2)?;
+    let agent = Agent::start_conf(&lan.host(0).ns, example, "GATEWAY")?;
+    agent.wait_state(State::Active, START)?;
+    let target = lan.host(0).port.v4.into();
+    let yours = Initiator::documented(false, VRID);
+    let initiator = Initiator::new(&lan.host(1).ns, "eth0", target, yours)?;
+    assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
     Ok(())
 }
 
