@@ -81,6 +81,7 @@ fn fail_over_and_back(vips: &str, vip: IpAddr, mac: Mac, lan: &Lan, lines: &str)
     Ok(())
 }
 
+// proves, S-30, D-04, D-05
 #[test]
 fn hosts_keep_their_neighbour_entry_at_a_fail_over() -> Result<()> {
     require_macvlan!();
@@ -88,6 +89,7 @@ fn hosts_keep_their_neighbour_entry_at_a_fail_over() -> Result<()> {
     fail_over_and_back(&format!("{}/24", lan.vip()), lan.vip(), V4, &lan, "")
 }
 
+// proves: X-04
 #[test]
 fn so_they_do_with_adverts_from_the_interface_below() -> Result<()> {
     require_macvlan!();
@@ -96,6 +98,7 @@ fn so_they_do_with_adverts_from_the_interface_below() -> Result<()> {
     fail_over_and_back(&vips, lan.vip(), V4, &lan, "vmac_xmit_base")
 }
 
+// proves: S-32, D-11, D-12
 #[test]
 fn so_they_do_in_ipv6() -> Result<()> {
     require_macvlan!();
