@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use failoverd_tests::{
     agent::Agent,
     agents::{SOON, START, backend, outcome},
-    capture::Capture,
+    capture::{Capture, Frame},
     require_macvlan,
     router::{Router, State},
     topology::{Lan, Mac},
@@ -74,7 +74,13 @@ fn fail_over_and_back(vips: &str, vip: IpAddr, mac: Mac, lan: &Lan, lines: &str)
         .collect();
     let all = sources.iter().all(|source| *source == mac);
     assert_eq!(all, lines.is_empty(), "{sources:?}");
-    for frame in frames.iter().filter(|frame| frame.garp().is_some()) {
+    let announces = |frame: &&Frame| {
+        let garp = frame.garp().is_some_and(|garp| garp.address == vip);
+        garp || frame.neighbour_advert().is_some_and(|na| na.target == vip)
+    };
+    let announced: Vec<_> = frames.iter().filter(announces).collect();
+    assert!(!announced.is_empty(), "nobody announced {vip}");
+    for frame in announced {
         assert_eq!(ethernet_source(&frame.bytes), Some(mac));
     }
     drop(first);
