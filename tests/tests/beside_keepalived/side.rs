@@ -4,7 +4,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use anyhow::{Context, Result, bail};
-use failoverd_tests::{agent::Agent, keepalived::Keepalived, router::Router, topology::Lan};
+use failoverd_tests::{agent::Agent, keepalived::Keepalived, topology::Lan};
 use serde_json::Value;
 use tempfile::TempDir;
 
