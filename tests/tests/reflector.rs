@@ -253,6 +253,64 @@ fn a_reload_switches_it_on_and_off() -> Result<()> {
     trio.wait_for([State::Active, State::Backup])
 }
 
+/// A lease outlives neither the role nor the setting that it was for.
+#[test]
+fn a_lease_ends_with_the_setting() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("fast_detect lease 60s")?;
+    let initiator = trio.initiator(0)?;
+    assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    let reload = |index: usize, priority, fast: &str| -> Result<()> {
+        trio.agents[index].write_conf(&conf(&trio.lan, priority, fast))?;
+        let ended = trio.agents[index].reload()?;
+        ensure!(ended.code == Some(0), "{ended:?}");
+        Ok(())
+    };
+    reload(0, 200, "")?;
+    reload(1, 250, "")?;
+    trio.wait_for([State::Backup, State::Active])?;
+    reload(0, 200, "fast_detect lease 60s")?;
+    let others = until(&initiator, Some(Said::AdminDown), START)?;
+    assert!(others.iter().all(Option::is_none), "{others:?}");
+    Ok(())
+}
+
+/// One peer of several that cannot be sent to is no reason to look hung.
+#[test]
+fn an_unreachable_peer_does_not_end_the_lease() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(2)?;
+    let conf = format!(
+        "vrrp_instance VI_1 {{\n interface eth0\n virtual_router_id {VRID}\n priority 200\n \
+         version 3\n advert_int 0.01\n fast_detect lease 50ms\n \
+         unicast_peer {{\n 203.0.113.9\n {}\n }}\n virtual_ipaddress {{ {}/24 }}\n}}\n",
+        lan.host(1).port.v4,
+        lan.vip()
+    );
+    // A dropped packet is an error for who sends it.
+    for line in [
+        "nft add table ip t",
+        "nft add chain ip t c { type filter hook output priority 0 ; }",
+        "nft add rule ip t c ip daddr 203.0.113.9 drop",
+    ] {
+        lan.host(0).ns.sh(line)?;
+    }
+    let agent = Agent::start_conf(&lan.host(0).ns, &conf, "VI_1")?;
+    agent.wait_state(State::Active, START)?;
+    let target = lan.host(0).port.v4.into();
+    let yours = Initiator::documented(false, VRID);
+    let initiator = Initiator::new(&lan.host(1).ns, "eth0", target, yours)?;
+    until(&initiator, Some(Said::Up), START)?;
+    let deadline = Deadline::after(Duration::from_secs(1));
+    while !deadline.expired() {
+        assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    }
+    let status = agent.status()?;
+    let failed = &status["fast_lane"]["adverts_failed"];
+    assert!(failed.as_u64().is_some_and(|failed| failed > 0), "{failed}");
+    Ok(())
+}
+
 #[test]
 fn an_upgrade_is_not_noticed_where_tcx_answers() -> Result<()> {
     require_agent!();

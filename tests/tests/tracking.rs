@@ -27,7 +27,7 @@ fn weights(directory: &Path) -> String {
         "global_defs {{\nenable_script_security\nscript_user root\n}}\n\
          track_file plain {{\nfile {plain}\ninit_file 0 overwrite\n}}\n\
          track_file twice {{\nfile {twice}\nweight -2\ninit_file 0 overwrite\n}}\n\
-         vrrp_script exists {{\nscript \"/usr/bin/test -e {exists}\"\ninterval 0.2\nweight -7\n}}\n\
+         vrrp_script exists {{\nscript \"/usr/bin/test -e {exists}\"\ninterval 0.2\ntimeout 5\nweight -7\n}}\n\
          vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\npriority 100\n\
          version 3\nadvert_int 0.1\nvirtual_ipaddress {{\n10.77.1.100/24\n}}\n\
          track_interface {{\nt1 weight 10\nt2 weight -20\nt3 weight 30 reverse\n\

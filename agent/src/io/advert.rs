@@ -155,9 +155,15 @@ pub struct AdvertPlan {
     source: IpAddr,
     ifindex: u32,
     buffer: Vec<u8>,
+    reached: bool,
 }
 
 impl AdvertPlan {
+    /// Whether the last advert was sent to anybody.
+    pub fn reached(&self) -> bool {
+        self.reached
+    }
+
     pub fn new(
         instance: &Instance,
         source: IpAddr,
@@ -187,6 +193,7 @@ impl AdvertPlan {
             source,
             ifindex,
             buffer: vec![0; LONGEST],
+            reached: false,
         }
     }
 
@@ -235,6 +242,7 @@ impl AdvertPlan {
             .get(self.family)
             .ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut first_error = None;
+        self.reached = false;
         for at in 0..self.destinations.len() {
             let Some(destination) = self.destinations.get(at).copied() else {
                 break;
@@ -269,8 +277,9 @@ impl AdvertPlan {
                 }
                 None => Err(io::ErrorKind::InvalidInput.into()),
             };
-            if let Err(error) = sent {
-                first_error.get_or_insert(error);
+            match sent {
+                Ok(()) => self.reached = true,
+                Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
         first_error.map_or(Ok(()), Err)

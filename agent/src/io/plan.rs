@@ -86,6 +86,8 @@ pub struct Port {
     pub virtual_links: Vec<u32>,
     /// They are up, as far as we did it.
     pub raised: bool,
+    /// That they cannot be was said.
+    pub refused_up: bool,
     essence: Essence,
 }
 
@@ -370,6 +372,7 @@ pub fn plan(
         lease: lease(instance),
         virtual_links: links,
         raised: false,
+        refused_up: false,
         essence,
     })
 }

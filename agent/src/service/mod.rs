@@ -251,6 +251,8 @@ impl Service {
                 Some(stranger) = self.strangers.heard() => self.stranger(stranger),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
+                    // Probes have to be answered elsewhere now.
+                    self.look_soon();
                 }
                 prepared = upgrade::prepared(&mut self.upgrading) => {
                     if self.conclude_upgrade(prepared).await {
@@ -330,6 +332,7 @@ impl Service {
                 Report::LinkGone { ifindex } => {
                     // Its successor may have the same index already.
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
+                    self.reflectors.forget(ifindex);
                     self.doubt();
                     look = true;
                 }

@@ -119,12 +119,14 @@ impl Quiet {
     fn note(&mut self, base: &Link) {
         for setting in [Ipv4Conf::ArpIgnore, Ipv4Conf::ArpAnnounce] {
             let place = (base.ifindex, setting);
-            if self.found.contains_key(&place) {
-                continue;
-            }
             let found = conf("ipv4", &base.name, setting.label());
-            if let Some(value) = found.filter(|value| !is_enough(setting, *value)) {
-                self.found.insert(place, (value, false));
+            let Some(value) = found.filter(|value| !is_enough(setting, *value)) else {
+                continue;
+            };
+            match self.found.get_mut(&place) {
+                // Somebody has put it back, as another agent that ended.
+                Some((_, done)) => *done = false,
+                None => drop(self.found.insert(place, (value, false))),
             }
         }
     }

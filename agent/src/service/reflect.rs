@@ -45,26 +45,33 @@ impl Reflectors {
         name: &str,
         backend: Backend,
     ) -> Option<Reflector> {
-        if self
+        let known = self
             .links
-            .get(&ifindex)
-            .is_none_or(|(was, _)| *was != backend)
-        {
-            self.links.remove(&ifindex);
-            let reflecting = match kernel.reflect_on(ifindex, name, backend) {
+            .remove(&ifindex)
+            .filter(|(was, _)| *was == backend);
+        let reflecting = match known {
+            Some((_, Some(reflecting))) => Some(reflecting),
+            before => match kernel.reflect_on(ifindex, name, backend) {
                 Ok(reflecting) => {
                     let by = reflecting.reflector.label();
                     info!("{name}: answering S-BFD probes in {by}");
                     Some(reflecting)
                 }
                 Err(reason) => {
-                    warn!("{name}: cannot answer S-BFD probes in the kernel: {reason}");
+                    if before.is_none() {
+                        warn!("{name}: cannot answer S-BFD probes in the kernel: {reason}");
+                    }
                     None
                 }
-            };
-            self.links.insert(ifindex, (backend, reflecting));
-        }
+            },
+        };
+        self.links.insert(ifindex, (backend, reflecting));
         self.on(ifindex)
+    }
+
+    /// A link that went, whose successor may have the same index.
+    pub(super) fn forget(&mut self, ifindex: u32) {
+        self.links.remove(&ifindex);
     }
 
     fn tell(&mut self, kernel: &mut Kernel, key: ReflectKey, target: ReflectTarget) {

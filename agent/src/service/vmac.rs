@@ -63,11 +63,13 @@ impl VirtualLinks {
             .iter()
             .flat_map(|instance| instance.virtual_links().map(move |link| (instance, link)))
         {
+            let found = world.link(link.name.as_str());
+            // Also of one whose link below is not there under its name any
+            // more: the instance lets go of its VIPs first.
+            wanted.extend(found.map(|found| found.ifindex));
             let Some(base) = world.link(link.base.as_str()) else {
                 continue;
             };
-            let found = world.link(link.name.as_str());
-            wanted.extend(found.map(|found| found.ifindex));
             let waits = |found: &Link| held.contains(&found.ifindex) && !fits(&link, base, found);
             if found.is_some_and(waits) {
                 continue;
@@ -132,12 +134,16 @@ impl VirtualLinks {
                         instance.name, vmac.name
                     );
                 }
-                let ours = link.alias.starts_with(MARK);
+                let ours = is_ours_to_remove(link, instance);
                 self.known.insert(link.ifindex, ours);
                 configure(instance, vmac, base, link.ifindex);
                 Ok(())
             }
-            Some(link) if link.alias.starts_with(MARK) && link.macvlan_of.is_some() => {
+            Some(link)
+                if link.macvlan_of.is_some()
+                    && (self.known.get(&link.ifindex) == Some(&true)
+                        || is_ours_to_remove(link, instance)) =>
+            {
                 self.remove(link.ifindex);
                 self.create(instance, vmac, base)
             }
@@ -220,6 +226,13 @@ impl Drop for VirtualLinks {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Made by an agent, and in use by none but us: another one may have it for a
+/// virtual router that only shares its name with ours.
+fn is_ours_to_remove(link: &Link, instance: &Instance) -> bool {
+    let alias = &link.alias;
+    alias.starts_with(MARK) && (*alias == lock::router_name(instance) || lock::is_free(alias))
 }
 
 fn fits(vmac: &VirtualLink<'_>, base: &Link, link: &Link) -> bool {

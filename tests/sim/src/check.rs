@@ -266,6 +266,7 @@ impl World {
     pub fn look(&mut self) {
         for index in 0..INSTANCES {
             let active = self.actives(index);
+            self.note_who_left(index, &active);
             self.check_overlap(index, &active);
             if !self.is_calm() || self.nobody_is_eligible(index) {
                 continue;
@@ -300,12 +301,25 @@ impl World {
     /// A router that yields in silence leaves hosts behind that nobody knows
     /// of: those of the RFCs do, and keepalived unless told not to. Then, and
     /// where announcements were lost, only repeating them helps.
-    fn hosts_can_know(&self, active: usize) -> bool {
+    /// Nor does it help where the one that went told nobody, because it was cut
+    /// off from the other routers but not from the hosts (Known limits in
+    /// docs/ARCHITECTURE.md).
+    fn hosts_can_know(&self, index: usize, active: usize) -> bool {
         let tells =
             |node: &node::Node| node.spec.kind == Kind::Agent && node.spec.higher_prio_send_advert;
         let told = self.nodes.iter().all(tells) && !self.schedule.loses_announcements();
         let refreshed = self.kind(active) == Kind::Agent && self.nodes[active].spec.refreshes;
-        told || refreshed
+        told && !self.left_unheard[index] || refreshed
+    }
+
+    /// For [`Self::hosts_can_know`].
+    fn note_who_left(&mut self, index: usize, active: &[usize]) {
+        let before = std::mem::replace(&mut self.were_active[index], active.to_vec());
+        let yielded = self.yielded[index].take();
+        let gone = |router: &&usize| !active.contains(router) && yielded != Some(**router);
+        if before.len() > 1 && before.iter().any(|router| gone(&router)) {
+            self.left_unheard[index] = true;
+        }
     }
 
     fn actives(&self, index: usize) -> Vec<usize> {
@@ -369,7 +383,7 @@ impl World {
                     self.fail(Rule::NetlinkConvergence, Some(router), what);
                 }
             }
-            let sure = self.hosts_can_know(only);
+            let sure = self.hosts_can_know(index, only);
             let wrong = |host: &crate::hosts::Host| {
                 (0..VIPS).any(|vip| {
                     host.believes(index, vip)

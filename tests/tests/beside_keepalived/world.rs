@@ -171,7 +171,7 @@ pub fn conf(directory: &Path) -> String {
     for (number, more) in [(0, ""), (1, ""), (2, "fall 2\nrise 3\n")] {
         let path = path(&format!("good{number}"));
         text += &format!(
-            "vrrp_script s{number} {{\nscript \"/usr/bin/test -e {path}\"\ninterval 0.2\n{more}}}\n"
+            "vrrp_script s{number} {{\nscript \"/usr/bin/test -e {path}\"\ninterval 0.2\ntimeout 5\n{more}}}\n"
         );
     }
     let notify = path("notify");

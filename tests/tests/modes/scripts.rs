@@ -211,7 +211,10 @@ fn p19_a_script_that_flaps_changes_nothing_until_it_has_decided() -> Result<()> 
         odd = path("odd"),
     );
     let flaps = script(&directory, "flaps", &text)?;
-    let globals = block(&flaps, "interval 0.1\nfall 2\nrise 2\nweight -150");
+    let globals = block(
+        &flaps,
+        "interval 0.1\ntimeout 5\nfall 2\nrise 2\nweight -150",
+    );
     let site = Tracking::start(&globals)?;
     let witness = Witness::start(&site.lan.host(0).ns, "eth0")?;
     fs::write(path("ready"), "")?;

@@ -11,7 +11,7 @@ use failoverd_tests::{
     netns::Netns,
     require_macvlan,
     router::{Router, State},
-    topology::{Lan, Switch},
+    topology::{Host, Lan, Switch},
     wait::eventually,
 };
 
@@ -179,4 +179,33 @@ fn keepalived_has_them_too() -> Result<()> {
     first.wait_state(State::Active, START)?;
     second.wait_state(State::Backup, START)?;
     two.expect()
+}
+
+/// Names are given out by each agent for itself; an interface that another
+/// one serves is not taken away for its name.
+#[test]
+fn an_interface_of_another_agent_is_left_alone() -> Result<()> {
+    require_macvlan!();
+    let lan = Lan::new(1)?;
+    let host = lan.host(0);
+    let text = conf(200, "", &format!("{}/24", lan.vip()));
+    let first = start(host, &text, State::Active)?;
+    let index = |host: &Host| -> Result<String> {
+        let shown = host.ns.sh("ip -o link show vrrp.51")?;
+        Ok(shown.split(':').next().unwrap_or_default().to_owned())
+    };
+    let before = index(host)?;
+    // The same VRID in the other family is another virtual router.
+    let other = conf(
+        200,
+        "native_ipv6",
+        &format!("{}/64\n{}/64", lan.vip6_link_local(), lan.vip6()),
+    );
+    let second = Agent::start_conf(&host.ns, &other, "VI_1")?;
+    let line = second.process().wait_line("failoverd: (VI_1)", START)?;
+    ensure!(line.text.contains("vrrp.51"), "{line:?}");
+    assert_eq!(index(host)?, before);
+    assert_eq!(first.state(), Some(State::Active));
+    assert_eq!(first.transitions().len(), 2, "{:?}", first.transitions());
+    Ok(())
 }

@@ -36,7 +36,8 @@ pub struct Kernel {
     pub(super) xdp: OwnedFd,
     pub(super) tcx: OwnedFd,
     slow: OwnedFd,
-    pub(super) reflect_program: OwnedFd,
+    /// Nothing but the reflector goes without it.
+    pub(super) reflect_program: Result<OwnedFd, BpfError>,
     pub(super) reflect: OwnedFd,
     pub(super) reflected: OwnedFd,
     pub(super) leases: OwnedFd,
@@ -63,7 +64,7 @@ impl Kernel {
         let xdp = load::load_xdp(&mut object)?;
         let tcx = load::load_tcx(&mut object)?;
         let slow = load::load_slow(&mut object)?;
-        let reflect_program = load::load_reflect(&mut object)?;
+        let reflect_program = load::load_reflect(&mut object);
         let reflect = load::map_fd(&object, "REFLECT")?;
         let reflected = load::map_fd(&object, "REFLECTED")?;
         let leases = load::map_fd(&object, "LEASES")?;
@@ -281,17 +282,20 @@ impl Kernel {
     ///
     /// [`BpfError::System`].
     pub fn test_change(&self, program: Program, frame: &[u8]) -> Result<(u32, Vec<u8>), BpfError> {
-        sys::test_change(self.program(program), frame).map_err(|source| BpfError::System {
+        sys::test_change(self.program(program)?, frame).map_err(|source| BpfError::System {
             what: "cannot test a program",
             source,
         })
     }
 
-    fn program(&self, program: Program) -> BorrowedFd<'_> {
+    fn program(&self, program: Program) -> Result<BorrowedFd<'_>, BpfError> {
         match program {
-            Program::Xdp => self.xdp.as_fd(),
-            Program::Tcx => self.tcx.as_fd(),
-            Program::Reflect => self.reflect_program.as_fd(),
+            Program::Xdp => Ok(self.xdp.as_fd()),
+            Program::Tcx => Ok(self.tcx.as_fd()),
+            Program::Reflect => match &self.reflect_program {
+                Ok(program) => Ok(program.as_fd()),
+                Err(_) => Err(BpfError::Missing("failoverd_reflect")),
+            },
         }
     }
 
@@ -307,7 +311,7 @@ impl Kernel {
         frame: &[u8],
         repeat: u32,
     ) -> Result<TestRun, BpfError> {
-        sys::test_run(self.program(program), frame, repeat).map_err(|source| BpfError::System {
+        sys::test_run(self.program(program)?, frame, repeat).map_err(|source| BpfError::System {
             what: "cannot test a program",
             source,
         })

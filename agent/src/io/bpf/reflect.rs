@@ -76,16 +76,17 @@ impl Kernel {
                 _link: None,
             });
         }
-        let link = sys::link_create(
-            self.reflect_program.as_fd(),
-            ifindex,
-            BPF_TCX_INGRESS,
-            BPF_F_BEFORE,
-        )
-        .map_err(|error| match error.raw_os_error() {
-            Some(libc::EINVAL) => "this kernel has no tcx (Linux 6.6)".to_owned(),
-            Some(_) | None => error.to_string(),
-        })?;
+        let program = match &self.reflect_program {
+            Ok(program) => program.as_fd(),
+            Err(error) => return Err(error.to_string()),
+        };
+        let link =
+            sys::link_create(program, ifindex, BPF_TCX_INGRESS, BPF_F_BEFORE).map_err(|error| {
+                match error.raw_os_error() {
+                    Some(libc::EINVAL) => "this kernel has no tcx (Linux 6.6)".to_owned(),
+                    Some(_) | None => error.to_string(),
+                }
+            })?;
         Ok(Reflecting {
             reflector: Reflector::Tcx,
             _link: Some(link),
@@ -122,7 +123,10 @@ impl Kernel {
             return Ok(());
         };
         let failed = failed("cannot end answering probes");
-        sys::map_delete(self.reflect.as_fd(), bytemuck::bytes_of(&key)).map_err(&failed)?;
+        // A new instance may have taken it over in another slot.
+        if !self.targets.values().any(|other| *other == key) {
+            sys::map_delete(self.reflect.as_fd(), bytemuck::bytes_of(&key)).map_err(&failed)?;
+        }
         // Its successor in the slot counts from zero.
         let cpus = aya::util::nr_cpus().map_err(|(_what, source)| failed(source))?;
         let none = vec![ReflectCounters::default(); cpus];

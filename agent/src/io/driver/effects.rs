@@ -22,7 +22,8 @@ impl Driver {
                     return;
                 };
                 let result = self.sockets.command.add_all(&mut port.addresses);
-                port.raised = !port.virtual_links.is_empty();
+                let all = result.as_ref().is_ok_and(|result| result.failed == 0);
+                port.raised = all && !port.virtual_links.is_empty();
                 self.addresses_changed(id, result);
                 self.add_paths(id);
             }
@@ -101,7 +102,12 @@ impl Driver {
         if !port.virtual_links.is_empty() && !port.raised {
             let result = self.sockets.command.raise(&mut port.addresses);
             port.raised = result.as_ref().is_ok_and(|result| result.failed == 0);
-            self.addresses_changed(id, result);
+            // Tried with each advert, said once.
+            let news = port.raised || !std::mem::replace(&mut port.refused_up, true);
+            port.refused_up &= !port.raised;
+            if news {
+                self.addresses_changed(id, result);
+            }
         }
     }
 
@@ -110,12 +116,20 @@ impl Driver {
         let Some(port) = self.ports.port(id) else {
             return;
         };
-        match port.advert.send(&self.sockets.transmitters, priority) {
-            Ok(()) if priority.is_release() => {
-                self.end_lease(id);
-                self.lane.report(Report::Released { id });
-            }
-            Ok(()) => self.renew_lease(id),
+        let sent = port.advert.send(&self.sockets.transmitters, priority);
+        let reached = port.advert.reached();
+        if sent.is_err() {
+            // Perhaps somebody took it down.
+            port.raised = false;
+        }
+        if priority.is_release() {
+            self.end_lease(id);
+        } else if reached {
+            self.renew_lease(id);
+        }
+        match sent {
+            Ok(()) if priority.is_release() => self.lane.report(Report::Released { id }),
+            Ok(()) => {}
             Err(error) => {
                 self.counters.adverts_failed += 1;
                 let errno = error.raw_os_error().unwrap_or(0);
@@ -136,10 +150,9 @@ impl Driver {
         }
     }
 
-    fn end_lease(&mut self, id: InstanceId) {
-        if self.ports.port(id).is_some_and(|port| port.lease.is_some()) {
-            self.set_lease(id, None);
-        }
+    /// Whatever the configuration says by now.
+    pub(super) fn end_lease(&mut self, id: InstanceId) {
+        self.set_lease(id, None);
     }
 
     fn set_lease(&mut self, id: InstanceId, until: Option<KernelTime>) {

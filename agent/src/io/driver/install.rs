@@ -61,9 +61,14 @@ impl Driver {
         if let Some(former) = self.ports.seat(id).and_then(|seat| seat.former.take()) {
             self.lane.give_back(Returned::Port(former));
         }
-        // A lease that is new in the configuration begins now.
-        if self.machine.snapshot(id).map(|snapshot| snapshot.state) == Some(State::Active) {
+        // A lease that is new in the configuration begins now, and one that is
+        // no more ends.
+        let active =
+            self.machine.snapshot(id).map(|snapshot| snapshot.state) == Some(State::Active);
+        if active && self.ports.port(id).is_some_and(|port| port.lease.is_some()) {
             self.renew_lease(id);
+        } else {
+            self.end_lease(id);
         }
         self.feed(Input::Up { id, source }, now);
         // Whoever configures a link that is new may have put our VIPs on it.

@@ -310,8 +310,11 @@ impl Driver {
                 State::Initialize | State::Active => None,
             };
             self.carry_out(Effect::Watch { id, active });
+            // The predecessor may have left it after its lease was told.
             if snapshot.state == State::Active {
                 self.renew_lease(id);
+            } else {
+                self.end_lease(id);
             }
         }
     }

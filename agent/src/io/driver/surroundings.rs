@@ -151,6 +151,7 @@ impl Driver {
             else {
                 continue;
             };
+            port.raised = false;
             let first = port.vips.iter().position(|(home, _)| *home == ifindex);
             if let Some(vip) = first.and_then(|vip| u16::try_from(vip).ok()) {
                 self.feed(Input::AddressLost { id, vip }, now);

@@ -63,12 +63,15 @@ pub fn create(wanted: &Macvlan<'_>) -> io::Result<()> {
             });
         });
     });
-    request.message(libc::RTM_SETLINK, ACK, |message| {
+    submit(&request)?;
+    // Not taken in the same message. Without the mark nobody would remove it.
+    let mut mark = Builder::default();
+    mark.message(libc::RTM_SETLINK, ACK, |message| {
         header(message, 0, 0, 0);
         message.text(libc::IFLA_IFNAME, wanted.name);
         message.attribute(IFLA_IFALIAS, wanted.alias.as_bytes());
     });
-    submit(&request)
+    submit(&mark).inspect_err(|_| drop(index(wanted.name).and_then(remove)))
 }
 
 /// The index of the interface with this name.

@@ -115,6 +115,12 @@ impl World {
                 if matches!(cause, Cause::AddressesTaken) {
                     self.disturb();
                 }
+                if matches!(cause, Cause::Outranked { .. }) {
+                    self.yielded[node::index(id)] = Some(router);
+                }
+                if to == State::Active {
+                    self.left_unheard[node::index(id)] = false;
+                }
                 self.check_transition(router, node::index(id), to, &cause, steps);
             }
             Effect::Notice { notice, .. } => self.coverage.notice(&notice),
