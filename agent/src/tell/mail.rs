@@ -1,7 +1,8 @@
 //! Mail of states, through one server.
 //!
-//! Mails wait in one queue, which one task empties: one after another, each
-//! recipient in a connection of its own. While the server is away all wait;
+//! Mails wait in one queue, which one task empties: one after another, each in
+//! a connection of its own; where some recipients are refused, each recipient
+//! in one of its own. While the server is away all wait;
 //! what it cannot take now is tried again, later and later, behind the others;
 //! what it refuses for good is not. Without TLS, as with keepalived: the server
 //! is one of the same machine or network.
@@ -343,9 +344,25 @@ async fn attempt(waiting: &mut Waiting, settings: &Settings) -> Tried {
         // A reload may have removed some.
         false => all.retain(|to| settings.spec.to.contains(to)),
     }
+    // All at once, as keepalived; where one is refused nobody has it.
+    if let (None, [_, _, ..]) = (waiting.again, &*all) {
+        match letter.send(&all, settings).await {
+            Ok(()) => {
+                waiting.taken = true;
+                return Tried::Done;
+            }
+            Err(error) => match error.remedy() {
+                Remedy::GiveUp | Remedy::Later => {}
+                Remedy::Wait => {
+                    mail.to = all;
+                    return Tried::Wait(error);
+                }
+            },
+        }
+    }
     let mut rest = all.into_iter();
     while let Some(to) = rest.next() {
-        let Err(error) = letter.send(&to, settings).await else {
+        let Err(error) = letter.send(std::slice::from_ref(&to), settings).await else {
             waiting.taken = true;
             continue;
         };

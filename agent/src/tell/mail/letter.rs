@@ -1,6 +1,4 @@
-//! One mail as it is written, and how it is given to the server: each
-//! recipient in a transaction of its own, so that one who is refused takes it
-//! from nobody else.
+//! One mail as it is written, and how it is given to the server.
 
 use std::time::UNIX_EPOCH;
 
@@ -80,11 +78,12 @@ impl Letter {
 
     /// # Errors
     ///
-    /// When it is not taken for this recipient.
-    pub(super) async fn send(&self, to: &str, settings: &Settings) -> Result<(), MailError> {
+    /// When it is not taken for one of these recipients; then none has it.
+    pub(super) async fn send(&self, to: &[String], settings: &Settings) -> Result<(), MailError> {
         let spec = &settings.spec;
-        let to = mailbox(to, &self.host)?.email;
-        let envelope = Envelope::new(Some(self.from.clone()), vec![to])?;
+        let to = to.iter().map(|to| Ok(mailbox(to, &self.host)?.email));
+        let to: Vec<Address> = to.collect::<Result<_, MailError>>()?;
+        let envelope = Envelope::new(Some(self.from.clone()), to)?;
         let name = spec.helo.clone().unwrap_or_else(|| self.host.clone());
         let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&spec.host)
             .port(spec.port)
