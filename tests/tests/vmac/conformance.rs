@@ -101,6 +101,7 @@ fn vips_are_nowhere_else(vips: &str, vip: IpAddr, mac: Mac, lan: &Lan) -> Result
     Ok(())
 }
 
+// proves: D-02, D-03
 #[test]
 fn in_ipv4_a_vip_is_at_its_mac_address_alone() -> Result<()> {
     require_macvlan!();
@@ -108,6 +109,7 @@ fn in_ipv4_a_vip_is_at_its_mac_address_alone() -> Result<()> {
     vips_are_nowhere_else(&format!("{}/24", lan.vip()), lan.vip(), V4, &lan)
 }
 
+// proves: D-08, D-10, D-19
 #[test]
 fn in_ipv6_a_vip_is_at_its_mac_address_alone() -> Result<()> {
     require_macvlan!();
@@ -124,6 +126,7 @@ fn vips_of(lan: &Lan) -> String {
 
 /// What is sent to the virtual MAC address is taken by the Active alone, and
 /// forwarded by it (RFC 9568 6.4.2, 6.4.3).
+// proves: S-13, S-35
 #[test]
 fn the_active_alone_forwards_what_is_sent_to_it() -> Result<()> {
     require_macvlan!();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use failoverd_tests::{
     agent::Agent,
     agents::{SOON, START, backend, outcome},
-    capture::Capture,
+    capture::{Capture, Frame},
     require_macvlan,
     router::{Router, State},
     topology::{Lan, Mac},
@@ -74,13 +74,20 @@ fn fail_over_and_back(vips: &str, vip: IpAddr, mac: Mac, lan: &Lan, lines: &str)
         .collect();
     let all = sources.iter().all(|source| *source == mac);
     assert_eq!(all, lines.is_empty(), "{sources:?}");
-    for frame in frames.iter().filter(|frame| frame.garp().is_some()) {
+    let announces = |frame: &&Frame| {
+        let garp = frame.garp().is_some_and(|garp| garp.address == vip);
+        garp || frame.neighbour_advert().is_some_and(|na| na.target == vip)
+    };
+    let announced: Vec<_> = frames.iter().filter(announces).collect();
+    assert!(!announced.is_empty(), "nobody announced {vip}");
+    for frame in announced {
         assert_eq!(ethernet_source(&frame.bytes), Some(mac));
     }
     drop(first);
     Ok(())
 }
 
+// proves, S-30, D-04, D-05
 #[test]
 fn hosts_keep_their_neighbour_entry_at_a_fail_over() -> Result<()> {
     require_macvlan!();
@@ -88,6 +95,7 @@ fn hosts_keep_their_neighbour_entry_at_a_fail_over() -> Result<()> {
     fail_over_and_back(&format!("{}/24", lan.vip()), lan.vip(), V4, &lan, "")
 }
 
+// proves: X-04
 #[test]
 fn so_they_do_with_adverts_from_the_interface_below() -> Result<()> {
     require_macvlan!();
@@ -96,6 +104,7 @@ fn so_they_do_with_adverts_from_the_interface_below() -> Result<()> {
     fail_over_and_back(&vips, lan.vip(), V4, &lan, "vmac_xmit_base")
 }
 
+// proves: S-32, D-11, D-12
 #[test]
 fn so_they_do_in_ipv6() -> Result<()> {
     require_macvlan!();
