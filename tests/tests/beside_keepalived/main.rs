@@ -61,7 +61,7 @@ impl Met {
 }
 
 #[test]
-fn priorities_and_states_are_those_of_keepalived_through_40_changes() -> Result<()> {
+fn priorities_states_and_notices_are_those_of_keepalived_through_40_changes() -> Result<()> {
     require_agent!("keepalived");
     let seed = seed();
     println!("FAILOVERD_SEED={seed}");
@@ -118,9 +118,6 @@ fn agree(sides: &[Side; 2], world: &World) -> Result<()> {
 fn started(sides: &[Side; 2]) -> Result<[usize; 2]> {
     let mut counts = [0; 2];
     for (side, count) in sides.iter().zip(&mut counts) {
-        if !side.notifies() {
-            continue;
-        }
         *count = eventually(NOTIFIED, "what the start is told as", || {
             let told = side.notified();
             let all = [
@@ -137,12 +134,8 @@ fn started(sides: &[Side; 2]) -> Result<[usize; 2]> {
 }
 
 /// The arguments of all notify scripts since the start, in any order: that of
-/// keepalived, which starts its scripts at once, is none. An agent that says of
-/// itself that it runs none has nothing to compare.
+/// keepalived, which starts its scripts at once, is none.
 fn same_notices(sides: &[Side; 2], started: [usize; 2]) -> Result<()> {
-    if !sides[0].notifies() {
-        return Ok(());
-    }
     let told = || {
         let [ours, theirs] = sides.each_ref().map(Side::notified);
         [(ours, started[0]), (theirs, started[1])].map(|(told, from)| {

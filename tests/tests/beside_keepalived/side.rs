@@ -76,18 +76,6 @@ impl Side {
         world.apply(&self.lan.host(0).ns, self.directory.path())
     }
 
-    /// Whether it runs notify scripts: the agent says what it does not do yet.
-    pub fn notifies(&self) -> bool {
-        let Daemon::Agent(agent) = &self.daemon else {
-            return true;
-        };
-        let lines = agent.process().lines();
-        let inactive = lines
-            .iter()
-            .find(|line| line.text.contains("not active yet"));
-        !inactive.is_some_and(|line| line.text.contains("notify"))
-    }
-
     /// What notify scripts were given so far, a line for each run.
     pub fn notified(&self) -> Vec<String> {
         let log = self.directory.path().join("notified");
