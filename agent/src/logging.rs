@@ -2,6 +2,8 @@
 //! where keepalived's command line wants it. Whoever logs waits for none of them.
 
 mod journal;
+mod last;
+mod lost;
 mod queue;
 pub mod syslog;
 
@@ -11,7 +13,7 @@ use std::{
     io::{self, IsTerminal},
     os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use tracing_subscriber::{
@@ -23,12 +25,19 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub use self::queue::finish;
+pub use self::last::say_last;
 use self::{
-    journal::JournalLayer,
+    journal::{Journal, JournalLayer},
     queue::Queue,
     syslog::{Facility, Syslog, SyslogLayer},
 };
+
+/// Waits for what was logged to be written, for a moment, and says what was
+/// lost: to be called before the process ends.
+pub fn finish() {
+    queue::finish();
+    lost::finish();
+}
 
 const VARIABLE: &str = "FAILOVERD_LOG";
 
@@ -53,11 +62,15 @@ pub struct Destinations {
 pub fn start() {
     let (filter, problem) = filter(std::env::var(VARIABLE), "info");
     // Set by systemd for services whose stderr goes to the journal.
-    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| JournalLayer::new().ok());
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::new().ok());
     let registry = tracing_subscriber::registry().with(filter);
     let _ = tracing_log::LogTracer::init();
     let _ = match journal {
-        Some(journal) => registry.with(journal).try_init(),
+        Some(journal) => {
+            let journal = Arc::new(journal);
+            lost::register(journal.clone());
+            registry.with(JournalLayer(journal)).try_init()
+        }
         None => registry.with(console_layer()).try_init(),
     };
     complain(problem);
@@ -91,6 +104,9 @@ pub fn start_to(destinations: &Destinations) -> io::Result<()> {
             .with_writer(without_waiting(file))
     });
     let syslog = syslog.map(|facility| SyslogLayer::new(Syslog::new(facility, ident)));
+    if let Some(syslog) = &syslog {
+        syslog.register();
+    }
     let _ = tracing_log::LogTracer::init();
     let _ = tracing_subscriber::registry()
         .with(filter)

@@ -2,7 +2,7 @@
 //!
 //! The socket of systemd is played by the test, as sd_notify(3) describes it.
 
-use std::{os::unix::net::UnixDatagram, time::Duration};
+use std::{os::unix::net::UnixDatagram, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::{agent, privilege, process::Process, require_root, topology::Lan, wait};
@@ -43,19 +43,27 @@ impl Manager {
 
 /// Starts an agent as a unit of type notify would be.
 fn start(lan: &Lan, manager: &Manager) -> Result<Process> {
-    let host = lan.host(0);
-    let mut command = host.ns.command(&agent::binary()?.to_string_lossy());
+    let mut command = command(lan, manager)?;
     let vip = lan.vip().to_string();
     command
-        .args(["run", "--iface", "eth0", "--vrid", "51", "--vip", &vip])
-        .args(["--advert-int", "100ms", "--backend", "raw", "--control"])
+        .args(["--iface", "eth0", "--vrid", "51", "--vip", &vip])
+        .args(["--advert-int", "100ms"]);
+    Process::start("failoverd", &mut command)
+}
+
+/// `failoverd run`, told of a service manager.
+fn command(lan: &Lan, manager: &Manager) -> Result<Command> {
+    let host = lan.host(0);
+    let mut command = host.ns.command(&agent::binary()?.to_string_lossy());
+    command
+        .args(["run", "--backend", "raw", "--control"])
         .arg(manager.directory.path().join("control"))
         .env_remove("JOURNAL_STREAM")
         .env("NOTIFY_SOCKET", manager.directory.path().join("notify"))
         .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
         // systemd names its main process, which is the supervising parent.
         .env("WATCHDOG_PID", "1");
-    Process::start("failoverd", &mut command)
+    Ok(command)
 }
 
 fn ready() -> bool {
@@ -87,6 +95,46 @@ fn ready_then_fed_while_the_fast_lane_answers_then_stopping() -> Result<()> {
     manager.await_message("STOPPING=1")?;
     let status = agent.wait(WITHIN)?;
     ensure!(status.success(), "ended with {status}");
+    Ok(())
+}
+
+// A crashed agent starts while the watchdog runs.
+#[test]
+fn a_startup_script_may_take_its_time() -> Result<()> {
+    require_root!("ip");
+    if !ready() {
+        return Ok(());
+    }
+    let lan = Lan::new(1)?;
+    let manager = Manager::new()?;
+    let path = manager.directory.path().join("conf");
+    let conf = format!(
+        "global_defs {{\nscript_user root\nstartup_script \"/bin/sleep 2\"\n\
+         startup_script_timeout 100\n}}\n\
+         vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\n\
+         virtual_ipaddress {{\n{}\n}}\n}}\n",
+        lan.vip()
+    );
+    std::fs::write(&path, conf)?;
+    let mut command = command(&lan, &manager)?;
+    command.arg("--config").arg(path);
+    let mut agent = Process::start("failoverd", &mut command)?;
+    let mut heard = Vec::new();
+    wait::eventually(WITHIN, "READY=1", || {
+        heard.extend(manager.hear());
+        heard.last()?.contains("READY=1").then_some(())
+    })?;
+    let extended = heard.iter().find_map(|message| {
+        let micros = message.trim().strip_prefix("EXTEND_TIMEOUT_USEC=")?;
+        micros.parse::<u64>().ok()
+    });
+    ensure!(extended > Some(100_000_000), "{heard:?}");
+    let fed = heard
+        .iter()
+        .filter(|message| message.contains("WATCHDOG=1"));
+    ensure!(fed.count() >= 4, "{heard:?}");
+    agent.signal(libc::SIGTERM)?;
+    ensure!(agent.wait(WITHIN)?.success());
     Ok(())
 }
 

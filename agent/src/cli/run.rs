@@ -1,6 +1,11 @@
 //! `failoverd run`.
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    ffi::OsString,
+    path::Path,
+    process::ExitCode,
+};
 
 use tracing::{error, info, warn};
 
@@ -103,7 +108,7 @@ fn enter_namespace(config: &Config) -> Result<(), ExitCode> {
 
 fn supervise(raw: &[OsString]) -> ExitCode {
     let code = supervise::run(raw, &mut supervise::Plain).unwrap_or_else(|error| {
-        eprintln!("failoverd: cannot start the agent: {error}");
+        logging::say_last(format_args!("failoverd: cannot start the agent: {error}"));
         exit::FAILURE
     });
     ExitCode::from(code)
@@ -134,7 +139,7 @@ pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options
         Ok(End::Stopped) => ExitCode::SUCCESS,
         Ok(End::HandedOver) => ExitCode::from(HANDED_OVER),
         Err(failure) => {
-            eprintln!("failoverd: {failure}");
+            logging::say_last(format_args!("failoverd: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }
@@ -174,11 +179,17 @@ fn policy(arguments: &RunArgs) -> BackendPolicy {
 /// Whatever the build profile says: a thread that died must not leave the
 /// others running. The supervisor takes the VIPs off and starts anew.
 fn abort_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
+    std::panic::set_hook(Box::new(|panic| {
         // What led to it is worth a moment.
         logging::finish();
-        report(panic);
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or_default();
+        // Empty unless RUST_BACKTRACE is set.
+        let calls = match Backtrace::capture() {
+            calls if calls.status() == BacktraceStatus::Captured => format!("\n{calls}"),
+            _ => String::new(),
+        };
+        logging::say_last(format_args!("failoverd: thread '{name}' {panic}{calls}"));
         std::process::abort();
     }));
 }

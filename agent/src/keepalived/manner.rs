@@ -197,7 +197,7 @@ impl Voice {
             syslog.send(severity, message);
         }
         if self.console {
-            let _ = writeln!(std::io::stderr(), "keepalived: {message}");
+            logging::say_last(format_args!("keepalived: {message}"));
         }
         if let Some(file) = &mut self.file {
             let _ = writeln!(file, "{message}");

@@ -7,7 +7,7 @@ use std::{
     fmt, io,
     os::unix::net::UnixDatagram,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing::{
@@ -15,6 +15,8 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{Layer, layer::Context};
+
+use super::lost::{self, Lossy};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 const IDENTIFIER: &str = "failoverd";
@@ -24,28 +26,26 @@ const MAX_VALUE: usize = 16 << 10;
 /// Sends each event as a datagram; lost, and counted, where journald does not
 /// keep up.
 #[derive(Debug)]
-pub struct JournalLayer {
+pub struct Journal {
     socket: UnixDatagram,
     path: PathBuf,
     lost: Mutex<u64>,
 }
 
-impl JournalLayer {
+impl Journal {
     /// # Errors
     ///
     /// Where there is no journald.
     pub fn new() -> io::Result<Self> {
-        let layer = Self::to(SOCKET.into())?;
+        let journal = Self::to(SOCKET.into())?;
         // An empty datagram is no entry, and tells whether anybody is there.
-        layer.socket.send_to(&[], &layer.path)?;
-        Ok(layer)
+        journal.socket.send_to(&[], &journal.path)?;
+        Ok(journal)
     }
 
     fn to(path: PathBuf) -> io::Result<Self> {
-        let socket = UnixDatagram::unbound()?;
-        socket.set_nonblocking(true)?;
         Ok(Self {
-            socket,
+            socket: lost::socket()?,
             path,
             lost: Mutex::new(0),
         })
@@ -53,26 +53,44 @@ impl JournalLayer {
 
     fn send(&self, entry: &Entry) {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if *lost > 0 {
-            let note = Entry::of_lost(*lost);
-            if self.socket.send_to(&note.0, &self.path).is_err() {
-                *lost = lost.saturating_add(1);
-                return;
-            }
-            *lost = 0;
+        if self.say(&mut lost).is_err() {
+            *lost = lost.saturating_add(1);
+            return;
         }
         // By its path each time: a journald that was started anew is another one.
         if self.socket.send_to(&entry.0, &self.path).is_err() {
             *lost = 1;
         }
     }
+
+    /// How many were lost, where some were.
+    fn say(&self, lost: &mut u64) -> io::Result<()> {
+        if *lost > 0 {
+            let note = Entry::of_lost(*lost);
+            self.socket.send_to(&note.0, &self.path)?;
+            *lost = 0;
+        }
+        Ok(())
+    }
 }
+
+impl Lossy for Journal {
+    fn confess(&self) -> bool {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.say(&mut lost);
+        !said.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// The agent's events to a journal.
+#[derive(Debug)]
+pub struct JournalLayer(pub Arc<Journal>);
 
 impl<S: Subscriber> Layer<S> for JournalLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut entry = Entry::of(event.metadata());
         event.record(&mut entry);
-        self.send(&entry);
+        self.0.send(&entry);
     }
 }
 
@@ -181,7 +199,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixDatagram::bind(&path).unwrap();
-        let layer = JournalLayer::to(path).unwrap();
+        let layer = JournalLayer(Arc::new(Journal::to(path).unwrap()));
         tracing::subscriber::with_default(registry().with(layer), || {
             let long = "ä".repeat(MAX_VALUE);
             tracing::warn!(instance = "VI_1", state = %"MASTER", count = 7, "one\ntwo");
@@ -201,11 +219,17 @@ mod tests {
         assert_eq!(value(&receive(&listener), "MESSAGE").len(), MAX_VALUE);
     }
 
+    /// Whether there was room for it.
+    fn fill(journal: &Journal, entry: &Entry) -> bool {
+        journal.send(entry);
+        *journal.lost.lock().unwrap() == 0
+    }
+
     #[test]
     fn a_journald_that_stands_still_holds_nobody_up() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        let layer = JournalLayer::to(path.clone()).unwrap();
+        let layer = Journal::to(path.clone()).unwrap();
         let entry = Entry::of_lost(1);
         layer.send(&entry);
         let listener = UnixDatagram::bind(&path).unwrap();
@@ -224,5 +248,15 @@ mod tests {
         let told = receive(&listener);
         let lost = value(&told, "MESSAGE").split(' ').next().unwrap();
         assert!(lost.parse::<u64>().unwrap() > 1000, "{told:?}");
+        // Also when no line comes after them.
+        while fill(&layer, &entry) {}
+        assert!(!layer.confess());
+        listener.set_nonblocking(true).unwrap();
+        while listener.recv(&mut buffer).is_ok() {}
+        assert!(layer.confess());
+        listener.set_nonblocking(false).unwrap();
+        let told = receive(&listener);
+        assert!(value(&told, "MESSAGE").starts_with("1 lines"), "{told:?}");
+        assert!(layer.confess());
     }
 }

@@ -26,9 +26,8 @@ const LAST_LINES: Duration = Duration::from_millis(300);
 /// Those of this process.
 static OPEN: Mutex<Vec<Queue>> = Mutex::new(Vec::new());
 
-/// Waits for what was logged to be written, for a moment: to be called before
-/// the process ends.
-pub fn finish() {
+/// Waits for what was logged to be written, for a moment.
+pub(super) fn finish() {
     let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     for queue in open.iter() {
         queue.flush(LAST_LINES);

@@ -1,9 +1,9 @@
 //! Lines to the system's log: datagrams to /dev/log, never waited for.
 
 use std::{
-    fmt,
+    fmt, io,
     os::unix::net::UnixDatagram,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tracing::{
@@ -11,6 +11,8 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{Layer, layer::Context};
+
+use super::lost::{self, Lossy};
 
 const SOCKET: &str = "/dev/log";
 /// Longer ones are cut: no receiver takes a line of any length.
@@ -68,14 +70,15 @@ impl From<Level> for Severity {
     }
 }
 
-/// A line to the log daemon; lost where there is none, or where it does not
-/// keep up.
+/// A line to the log daemon; lost, and counted, where there is none, or where
+/// it does not keep up.
 #[derive(Debug)]
 pub struct Syslog {
     facility: Facility,
     ident: String,
     path: &'static str,
     socket: Option<UnixDatagram>,
+    lost: u64,
 }
 
 impl Syslog {
@@ -85,23 +88,49 @@ impl Syslog {
             ident: ident.to_owned(),
             path: SOCKET,
             socket: None,
+            lost: 0,
         }
     }
 
     pub fn send(&mut self, severity: Severity, message: &str) {
+        let sent = self.say_lost().and_then(|()| self.put(severity, message));
+        if sent.is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// How many were lost, where some were.
+    fn say_lost(&mut self) -> io::Result<()> {
+        if self.lost > 0 {
+            let note = format!("{} lines of the log were lost, nobody read them", self.lost);
+            self.put(Severity::Warning, &note)?;
+            self.lost = 0;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, severity: Severity, message: &str) -> io::Result<()> {
         let line = self.line(severity, message);
+        let mut last = io::ErrorKind::NotConnected.into();
         // A log daemon that was started anew listens on another socket.
         for _ in 0..2 {
-            if self.socket.is_none() {
-                self.socket = connect(self.path);
-            }
-            let Some(socket) = &self.socket else { return };
+            let socket = match self.socket.take() {
+                Some(socket) => socket,
+                None => connect(self.path)?,
+            };
             match socket.send(line.as_bytes()) {
-                Ok(_) => return,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(_) => self.socket = None,
+                Ok(_) => {
+                    self.socket = Some(socket);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket = Some(socket);
+                    return Err(error);
+                }
+                Err(error) => last = error,
             }
         }
+        Err(last)
     }
 
     /// Without a time: those who listen to /dev/log put in when they heard it,
@@ -121,20 +150,40 @@ impl Syslog {
     }
 }
 
-fn connect(path: &str) -> Option<UnixDatagram> {
-    let socket = UnixDatagram::unbound().ok()?;
-    socket.set_nonblocking(true).ok()?;
-    socket.connect(path).ok()?;
-    Some(socket)
+fn connect(path: &str) -> io::Result<UnixDatagram> {
+    let socket = lost::socket()?;
+    socket.connect(path)?;
+    Ok(socket)
 }
 
 /// The agent's events to syslog.
 #[derive(Debug)]
-pub struct SyslogLayer(Mutex<Syslog>);
+pub struct SyslogLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared(Mutex<Syslog>);
 
 impl SyslogLayer {
     pub fn new(syslog: Syslog) -> Self {
-        Self(Mutex::new(syslog))
+        Self(Arc::new(Shared(Mutex::new(syslog))))
+    }
+
+    /// What it has lost is said at the end of the process.
+    pub(super) fn register(&self) {
+        lost::register(self.0.clone());
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Syslog> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lossy for Shared {
+    fn confess(&self) -> bool {
+        let said = self.lock().say_lost();
+        !said.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
@@ -143,8 +192,7 @@ impl<S: Subscriber> Layer<S> for SyslogLayer {
         let mut message = Message::default();
         event.record(&mut message);
         let severity = Severity::from(*event.metadata().level());
-        let mut syslog = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        syslog.send(severity, &message.0);
+        self.0.lock().send(severity, &message.0);
     }
 }
 
@@ -202,13 +250,22 @@ mod tests {
             syslog.send(Severity::Info, "somebody");
         }
         let mut buffer = [0; 256];
-        let len = listener.recv(&mut buffer).unwrap();
-        assert!(buffer[..len].ends_with(b": somebody"));
+        assert!(syslog.say_lost().is_err(), "there is no room yet");
+        let mut next = || {
+            let len = listener.recv(&mut buffer).unwrap();
+            String::from_utf8_lossy(&buffer[..len]).into_owned()
+        };
+        assert!(next().contains(": 1 lines of the log were lost"));
+        assert!(next().ends_with(": somebody"));
+        assert!(syslog.lost > 1000, "{}", syslog.lost);
         // It is started anew.
         drop(listener);
         std::fs::remove_file(&path).unwrap();
         let listener = UnixDatagram::bind(&path).unwrap();
         syslog.send(Severity::Info, "again");
+        let len = listener.recv(&mut buffer).unwrap();
+        let told = String::from_utf8_lossy(&buffer[..len]).into_owned();
+        assert!(told.contains("lines of the log were lost"), "{told}");
         let len = listener.recv(&mut buffer).unwrap();
         assert!(buffer[..len].ends_with(b": again"));
     }

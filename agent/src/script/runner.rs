@@ -39,6 +39,10 @@ impl Default for Lane {
     }
 }
 
+/// Leave to run, which nobody else has meanwhile.
+#[derive(Debug)]
+pub struct Turn([OwnedSemaphorePermit; 2]);
+
 /// Runs programs; copies share their limits.
 #[derive(Clone, Debug)]
 pub struct Runner {
@@ -75,14 +79,23 @@ impl Runner {
     /// To be called on a runtime, on a thread that lives as long as the agent:
     /// the script gets a SIGTERM when that thread ends.
     pub async fn run(&self, lane: &Lane, program: &Program, timeout: Duration) -> Ended {
-        let permits = async {
-            let lane = Arc::clone(&lane.0).acquire_owned().await.ok()?;
-            let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
-            Some([lane, slot])
-        };
-        let Some(permits) = permits.await else {
-            return cannot_start("the agent is stopping".to_owned());
-        };
+        match self.turn(lane).await {
+            Some(turn) => self.run_in(turn, program, timeout).await,
+            None => cannot_start("the agent is stopping".to_owned()),
+        }
+    }
+
+    /// Waits for the turn of the next run in `lane`, for [`Self::run_in`];
+    /// `None` when there will be none.
+    pub async fn turn(&self, lane: &Lane) -> Option<Turn> {
+        let lane = Arc::clone(&lane.0).acquire_owned().await.ok()?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        Some(Turn([lane, slot]))
+    }
+
+    /// As [`Self::run`], of one whose turn it is: it starts at once.
+    pub async fn run_in(&self, turn: Turn, program: &Program, timeout: Duration) -> Ended {
+        let Turn(permits) = turn;
         let running = match Running::start(&self.agent, program) {
             Ok(running) => running,
             Err(error) => return cannot_start(format!("cannot start a process: {error}")),

@@ -109,7 +109,7 @@ async fn start(
     if heritage.is_none()
         && let Some(first) = &config.tell.startup
     {
-        waited::run("startup", first).await;
+        waited::run_first(first).await;
     }
     let mut service = Service::start(config, options, placement, heritage.as_deref_mut()).await?;
     service.control = server.as_fd().try_clone_to_owned().ok();

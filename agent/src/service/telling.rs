@@ -76,7 +76,7 @@ impl Telling {
             let told = seat.told.map(|told| told.priority);
             (seat.id, told.unwrap_or(instance.priority).get())
         });
-        self.book.set(config, seats);
+        let told = self.book.set(config, seats);
         self.states_on_reload = config.tell.states_on_reload;
         if self.kept.is_none() {
             self.set_fifos(&config.tell);
@@ -85,18 +85,26 @@ impl Telling {
         let spec = config.tell.mail.clone();
         self.mailer
             .set(spec.map(|spec| Settings { spec, router_id }));
+        self.tell(told);
     }
 
     fn set_fifos(&mut self, tell: &Tell) {
         let specs = [&tell.fifo, &tell.vrrp_fifo];
+        let mut before: Vec<Fifo> = self.fifos.iter_mut().filter_map(Option::take).collect();
+        // One that changes its keyword is the same: were it opened once more,
+        // the end of the first would remove it.
         for (slot, spec) in self.fifos.iter_mut().zip(specs) {
-            let path = spec.as_ref().map(|spec| spec.path.as_path());
-            if slot.as_ref().map(Fifo::path) != path {
-                let gone = slot.take();
-                self.lines_lost += gone.map_or(0, |fifo| fifo.dropped());
-                *slot = spec
-                    .as_ref()
-                    .and_then(|spec| open(spec, &mut self.inherited));
+            let mut before = before.extract_if(.., |fifo| {
+                spec.as_ref().is_some_and(|spec| spec.path == fifo.path())
+            });
+            *slot = before.next();
+        }
+        for gone in before {
+            self.lines_lost = self.lines_lost.saturating_add(gone.dropped());
+        }
+        for (slot, spec) in self.fifos.iter_mut().zip(specs) {
+            if let (None, Some(spec)) = (&slot, spec) {
+                *slot = open(spec, &mut self.inherited);
             }
             if let (Some(fifo), Some(spec)) = (slot, spec) {
                 fifo.attend(spec.script.as_ref(), &self.runner);
@@ -192,8 +200,12 @@ impl Telling {
                 self.publish(&event);
             }
             if mail && self.mailer.wants(&event) {
-                let (event, at) = (event.clone(), clock::wall());
-                self.mailer.push(Mail { event, at });
+                let mail = Mail {
+                    event: event.clone(),
+                    at: clock::wall(),
+                    to: Vec::new(),
+                };
+                self.mailer.push(mail);
             }
             if fifo {
                 let line = event.line();
@@ -279,13 +291,14 @@ impl Telling {
             };
             estate.push((Message::Telling(script), None));
         }
-        for Mail { event, at } in self.mailer.take_waiting() {
+        for Mail { event, at, to } in self.mailer.take_waiting() {
             let mail = Estated::Mail {
                 kind: event.who.kind,
                 name: event.who.name.to_string(),
                 what: event.what.word().to_owned(),
                 priority: event.priority,
                 at_us: u64::try_from(at.as_micros()).unwrap_or(u64::MAX),
+                to,
             };
             estate.push((Message::Telling(mail), None));
         }
@@ -340,6 +353,7 @@ impl Telling {
                 what,
                 priority,
                 at_us,
+                to,
             } => {
                 let name = name.as_str().into();
                 if let Some(what) = What::of_word(&what) {
@@ -349,7 +363,7 @@ impl Telling {
                         priority,
                     };
                     let at = Duration::from_micros(at_us);
-                    self.mailer.push(Mail { event, at });
+                    self.mailer.push(Mail { event, at, to });
                 }
             }
             Estated::Fifo { path, ours } => {

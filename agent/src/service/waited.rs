@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use sd_notify::NotifyState;
+use tokio::time::{interval, timeout};
 use tracing::{info, warn};
 
 use super::{
@@ -17,9 +18,14 @@ use crate::{
 /// What a program that is ended has for it, its SIGTERM included.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// What everything else takes until the agent is ready, of what systemd is
+/// asked for.
+const START: Duration = Duration::from_secs(90);
+const LEAST_PERIOD: Duration = Duration::from_millis(10);
+
 /// Runs it to its end, or until its time is up. What comes of it is for the
 /// log only, as with keepalived.
-pub(super) async fn run(what: &str, program: &Waited) {
+async fn run(what: &str, program: &Waited) {
     let Waited {
         hook,
         timeout: limit,
@@ -52,6 +58,26 @@ pub(super) async fn run(what: &str, program: &Waited) {
     }
 }
 
+/// As [`run`], before the agent is there: systemd is told that we live, and
+/// how long it may take.
+pub(super) async fn run_first(program: &Waited) {
+    let micros = program.timeout.saturating_add(GRACE + START).as_micros();
+    let micros = u32::try_from(micros).unwrap_or(u32::MAX);
+    let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
+    let script = run("startup", program);
+    let Some(period) = sd_notify::watchdog_enabled() else {
+        return script.await;
+    };
+    tokio::pin!(script);
+    let mut ticks = interval((period / 2).max(LEAST_PERIOD));
+    loop {
+        tokio::select! {
+            () = &mut script => return,
+            _ = ticks.tick() => drop(sd_notify::notify(&[NotifyState::Watchdog])),
+        }
+    }
+}
+
 impl Service {
     /// Everything is given up: tells others, and runs the last script.
     pub(super) async fn conclude(&mut self) {
@@ -62,7 +88,7 @@ impl Service {
             guard.tell_ending(within);
         }
         let micros = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::ExtendTimeoutUsec(micros)]);
+        let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
         self.telling.finish().await;
         if let Some(last) = last {
             run("shutdown", &last).await;

@@ -1,11 +1,8 @@
 //! What the supervisor does in ways that depend on how it was called.
 
-use std::{
-    ffi::CStr,
-    fmt,
-    io::{self, Write},
-    os::fd::BorrowedFd,
-};
+use std::{ffi::CStr, fmt, io, os::fd::BorrowedFd};
+
+use crate::logging::say_last;
 
 /// How it behaves towards whoever called it. Never waits for anybody.
 pub trait Manner {
@@ -60,7 +57,6 @@ impl Manner for Plain {
     fn gone(&mut self) {}
 
     fn say(&mut self, message: fmt::Arguments<'_>) {
-        // Unlike `eprintln!`, does not panic when nobody reads any more.
-        let _ = writeln!(io::stderr(), "failoverd: {message}");
+        say_last(format_args!("failoverd: {message}"));
     }
 }

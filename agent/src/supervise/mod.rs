@@ -371,6 +371,8 @@ impl Watch<'_> {
                 if !self.stopping {
                     self.stopping = true;
                     self.patient_until = Some(clock::now().after(PATIENCE));
+                    // It may be ending already.
+                    self.note_ending(ward);
                 }
                 ward.signal(number);
             } else {
@@ -389,8 +391,13 @@ impl Watch<'_> {
 
     /// It answers for nothing any more: there is time to tell others.
     fn note_ending(&mut self, ward: &mut Ward) {
-        if let Some(millis) = ward.ending.take()
-            && self.stopping
+        if ward.ending.is_some() {
+            // What others put there from here on is theirs.
+            ward.clear(self.manner);
+        }
+        // Kept until somebody stops us: the agent alone may have been told to end.
+        if self.stopping
+            && let Some(millis) = ward.ending.take()
         {
             let within = Duration::from_millis(millis.into()).min(LONGEST_END);
             self.patient_until = Some(clock::now().after(within + PATIENCE));

@@ -207,6 +207,16 @@ impl Ward {
         }
     }
 
+    /// Removes what is listed, once.
+    pub fn clear(&mut self, manner: &mut dyn Manner) {
+        if self.addresses.is_empty() && self.paths.messages.is_empty() {
+            return;
+        }
+        self.remove_addresses(manner);
+        self.addresses.clear();
+        self.paths = Removals::default();
+    }
+
     pub fn remove_addresses(&self, manner: &mut dyn Manner) {
         self.paths.carry_out(manner);
         let vips: Vec<(Vip, u32)> = self.addresses.iter().filter_map(vip).collect();

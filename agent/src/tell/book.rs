@@ -48,8 +48,17 @@ pub struct Book {
 
 impl Book {
     /// Takes a configuration over, with the ids of its instances in their
-    /// order, and the priorities in force of those that are new. Instances that it does not have stay until [`Self::deleted`].
-    pub fn set(&mut self, config: &Config, seats: impl Iterator<Item = (InstanceId, u8)>) {
+    /// order, and the priorities in force of those that are new. Instances
+    /// that it does not have stay until [`Self::deleted`], but their groups are
+    /// without them. One that has another id is told to be gone at once, as
+    /// with keepalived: nothing of it may be told after the new one.
+    pub fn set(
+        &mut self,
+        config: &Config,
+        seats: impl Iterator<Item = (InstanceId, u8)>,
+    ) -> Vec<Told> {
+        let seats: Vec<(InstanceId, u8)> = seats.take(config.instances.len()).collect();
+        let mut told = self.leave_out(config, &seats);
         let names: BTreeSet<Arc<str>> = config
             .instances
             .iter()
@@ -67,19 +76,41 @@ impl Book {
             self.entries.insert(id, entry);
         }
         self.told.retain(|name, _| names.contains(name));
-        for name in &names {
-            // A group that a reload has made is told of when it moves.
-            if !self.told.contains_key(name)
-                && let Some(common) = self.common(name)
-            {
-                self.told.insert(name.clone(), common);
-            }
-        }
-        let groups = names.into_iter().map(|name| {
-            let notify = config.tell.groups.get(&*name).cloned();
-            (name, notify.unwrap_or_default())
+        let groups = names.iter().map(|name| {
+            let notify = config.tell.groups.get(&**name).cloned();
+            (name.clone(), notify.unwrap_or_default())
         });
         self.groups = groups.collect();
+        for name in &names {
+            // A group that a reload has made is told of when it moves.
+            match (self.told.contains_key(name), self.common(name)) {
+                (false, Some(common)) => {
+                    self.told.insert(name.clone(), common);
+                }
+                // Without those that have left it may be elsewhere.
+                (true, Some(_)) => told.extend(self.group_state(name)),
+                (_, None) => {}
+            }
+        }
+        told
+    }
+
+    /// Those who have no seat any more leave their groups; of those whose name
+    /// another one has, what is to be told of their end.
+    fn leave_out(&mut self, config: &Config, seats: &[(InstanceId, u8)]) -> Vec<Told> {
+        let stay: BTreeSet<InstanceId> = seats.iter().map(|(id, _)| *id).collect();
+        let names: BTreeSet<&str> = config.instances.iter().map(|one| &*one.name).collect();
+        let mut replaced = Vec::new();
+        for (id, entry) in &mut self.entries {
+            if !stay.contains(id) {
+                entry.group = None;
+                if names.contains(&*entry.name) {
+                    replaced.push(*id);
+                }
+            }
+        }
+        let told = replaced.into_iter().flat_map(|id| self.deleted(id));
+        told.collect()
     }
 
     /// A report of the fast lane. The end of an instance is told by

@@ -31,6 +31,8 @@ use crate::{
 pub const WAITING: usize = 64;
 /// How long a script may hold up the next one.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The same once the agent ends: the last ones have little time.
+pub const LAST_PATIENCE: Duration = Duration::from_secs(3);
 /// How often is looked whether one is held up.
 const LOOK: Duration = Duration::from_secs(1);
 /// Nothing is ever ended for having run for so long.
@@ -56,7 +58,8 @@ struct Shared {
     /// Somebody has become idle.
     idle: Notify,
     counted: Counted,
-    patience: Duration,
+    /// In milliseconds.
+    patience: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -105,7 +108,7 @@ impl Desk {
             paused: AtomicBool::new(false),
             idle: Notify::new(),
             counted: Counted::default(),
-            patience,
+            patience: AtomicU64::new(millis(patience)),
         }))
     }
 
@@ -155,8 +158,11 @@ impl Desk {
             .collect()
     }
 
-    /// Waits until nothing runs or waits; false when that takes too long.
+    /// Waits until nothing runs or waits; false when that takes too long. What
+    /// holds up another one is ended after [`LAST_PATIENCE`].
     pub async fn finish(&self, within: Duration) -> bool {
+        let patience = millis(LAST_PATIENCE);
+        self.0.patience.fetch_min(patience, Ordering::Relaxed);
         let until = Instant::from_std(clock::instant()) + within;
         loop {
             let idle = self.0.idle.notified();
@@ -213,6 +219,10 @@ impl Shared {
         self.idle.notify_waiters();
     }
 
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+
     fn next(&self, who: &Who) -> Option<(Job, Lane)> {
         let mut queues = self.queues();
         let queue = queues.get_mut(who)?;
@@ -241,7 +251,11 @@ impl Shared {
             identity,
             rest: Rest::Kept,
         };
-        let run = self.runner.run(lane, &program, NO_LIMIT);
+        // Only what has begun can hold others up.
+        let Some(turn) = self.runner.turn(lane).await else {
+            return not_begun("the agent is stopping".to_owned());
+        };
+        let run = self.runner.run_in(turn, &program, NO_LIMIT);
         tokio::pin!(run);
         let mut held_up = Duration::ZERO;
         loop {
@@ -254,7 +268,7 @@ impl Shared {
                 true => held_up + LOOK,
                 false => Duration::ZERO,
             };
-            if held_up >= self.patience {
+            if held_up >= self.patience() {
                 // Its lane stays taken until all of it has ended.
                 return Ended {
                     outcome: Outcome::TimedOut,
@@ -276,13 +290,17 @@ impl Shared {
             Outcome::TimedOut => warn!(
                 "{who} notify script {program} for {what} has held up the next one for {} s: \
                  it is ended",
-                self.patience.as_secs()
+                self.patience().as_secs()
             ),
             Outcome::CannotStart(why) => {
                 warn!("{who} notify script {program} for {what} is not run: {why}");
             }
         }
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn not_begun(why: String) -> Ended {

@@ -11,8 +11,9 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid},
+    fs::{self, AtFlags, CWD, FileType, Mode, OFlags, Stat, Uid},
     io::Errno,
+    process::getegid,
 };
 use tokio::{
     task::JoinHandle,
@@ -74,8 +75,8 @@ impl Drop for Attended {
 }
 
 impl Fifo {
-    /// Opens the FIFO, made with mode 0600 where there is none. A link is not
-    /// followed.
+    /// Opens the FIFO, made where there is none: its owner's and our group's,
+    /// mode 0660. A link is not followed.
     ///
     /// # Errors
     ///
@@ -130,11 +131,13 @@ impl Fifo {
 
     fn belongs_to(&self, owner: Option<&RunAs>) -> Result<(), FifoError> {
         // As keepalived: `script_user`, or whom scripts run as without one.
-        let Identity { uid, gid, .. } = Identity::of(owner)?;
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        // Away from a umask that took our own rights.
-        fs::fchmod(&self.fd, Mode::RUSR | Mode::WUSR).map_err(FifoError::Owner)?;
-        fs::fchown(&self.fd, Some(uid), Some(gid)).map_err(FifoError::Owner)
+        let Identity { uid, .. } = Identity::of(owner)?;
+        let uid = Uid::from_raw(uid);
+        // Whoever is started after us, without CAP_DAC_OVERRIDE, opens it as
+        // one of our group. Its mode first: then it is not ours any more.
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP;
+        fs::fchmod(&self.fd, mode).map_err(FifoError::Owner)?;
+        fs::fchown(&self.fd, Some(uid), Some(getegid())).map_err(FifoError::Owner)
     }
 
     pub fn path(&self) -> &Path {
@@ -279,13 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_for_its_owner_alone_and_removed_at_the_end() {
+    fn it_is_made_for_its_owner_and_our_group_and_removed_at_the_end() {
         let place = tempfile::tempdir().expect("a directory");
         let path = place.path().join("fifo");
         let fifo = Fifo::open(&spec(&path)).expect("a FIFO");
         let found = std::fs::symlink_metadata(&path).expect("there");
-        assert_eq!(found.permissions().mode() & 0o7777, 0o600);
-        assert_eq!(found.uid(), Identity::own().uid);
+        assert_eq!(found.permissions().mode() & 0o7777, 0o660);
+        let own = Identity::own();
+        assert_eq!((found.uid(), found.gid()), (own.uid, own.gid));
         drop(fifo);
         assert!(!path.exists());
     }

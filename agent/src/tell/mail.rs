@@ -1,9 +1,13 @@
 //! Mail of states, through one server.
 //!
 //! Mails wait in one queue, which one task empties: one after another, each in
-//! a connection of its own. What the server cannot take now is tried again,
-//! later and later; what it refuses for good is not. Without TLS, as with
-//! keepalived: the server is one of the same machine or network.
+//! a connection of its own; where some recipients are refused, each recipient
+//! in one of its own. While the server is away all wait;
+//! what it cannot take now is tried again, later and later, behind the others;
+//! what it refuses for good is not. Without TLS, as with keepalived: the server
+//! is one of the same machine or network.
+
+mod letter;
 
 use std::{
     collections::VecDeque,
@@ -11,22 +15,20 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{
-        Mailbox,
-        header::{Header, HeaderName, HeaderValue},
-    },
-    transport::smtp::{self, extension::ClientId},
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
 };
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
-use super::event::{Event, Kind, What};
-use crate::{config::model::MailSpec, io::clock, script::Identity};
+pub use self::letter::subject;
+use self::letter::{Letter, MailError, Remedy};
+use super::event::{Event, What};
+use crate::{config::model::MailSpec, io::clock};
 
 /// Mails that wait. Of more, the oldest is given up.
 pub const WAITING: usize = 256;
@@ -41,6 +43,39 @@ pub struct Mail {
     pub event: Event,
     /// Since 1970.
     pub at: Duration,
+    /// Those of its recipients who do not have it yet; none before the first
+    /// try, when it is for all.
+    pub to: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    mail: Mail,
+    /// Somebody has it.
+    taken: bool,
+    /// Not before, and how long that was from the last try on.
+    again: Option<(Instant, Duration)>,
+}
+
+impl From<Mail> for Waiting {
+    fn from(mail: Mail) -> Self {
+        Self {
+            mail,
+            taken: false,
+            again: None,
+        }
+    }
+}
+
+/// What became of a try.
+#[derive(Debug)]
+enum Tried {
+    /// Nobody is left.
+    Done,
+    /// Those who are left are refused for the moment.
+    Later,
+    /// There is no server.
+    Wait(MailError),
 }
 
 /// What became of mails since the start.
@@ -68,7 +103,7 @@ pub struct Mailer {
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<VecDeque<Mail>>,
+    queue: Mutex<VecDeque<Waiting>>,
     settings: Mutex<Option<Settings>>,
     /// A mail has come, or other settings.
     news: Notify,
@@ -80,33 +115,6 @@ struct Shared {
     paused: AtomicBool,
     sent: AtomicU64,
     dropped: AtomicU64,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum MailError {
-    #[error("'{0}' is no mail address")]
-    Address(String),
-    #[error("cannot be written: {0}")]
-    Message(#[from] lettre::error::Error),
-    #[error(transparent)]
-    Smtp(#[from] smtp::Error),
-    #[error("{host} port {port} does not answer within {seconds} s")]
-    Silent {
-        host: String,
-        port: u16,
-        seconds: u64,
-    },
-}
-
-impl MailError {
-    /// It would be the same once more.
-    fn is_final(&self) -> bool {
-        match self {
-            Self::Address(_) | Self::Message(_) => true,
-            Self::Smtp(error) => error.is_permanent(),
-            Self::Silent { .. } => false,
-        }
-    }
 }
 
 impl Mailer {
@@ -148,7 +156,7 @@ impl Mailer {
             self.shared.drop_some(1);
             warn!("{WAITING} mails wait: the oldest one is given up");
         }
-        queue.push_back(mail);
+        queue.push_back(mail.into());
         drop(queue);
         self.shared.news.notify_one();
     }
@@ -160,7 +168,8 @@ impl Mailer {
     }
 
     pub fn take_waiting(&self) -> Vec<Mail> {
-        self.shared.queue().drain(..).collect()
+        let mut queue = self.shared.queue();
+        queue.drain(..).map(|waiting| waiting.mail).collect()
     }
 
     /// Waits until all are sent, or for so long.
@@ -206,7 +215,7 @@ impl Drop for Mailer {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Mail>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         // Nothing that holds it can panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -224,31 +233,34 @@ impl Shared {
         let mut pause = FIRST_PAUSE;
         let mut failing = false;
         loop {
-            let Some((mail, settings)) = self.next() else {
-                self.empty.notify_waiters();
-                self.news.notified().await;
+            let Some((mut waiting, settings)) = self.next() else {
+                self.wait().await;
                 continue;
             };
-            let result = match clock::wall().saturating_sub(mail.at) > OLD {
-                true => Ok(false),
-                false => send(&mail, &settings).await.map(|()| true),
+            let old = clock::wall().saturating_sub(waiting.mail.at) > OLD;
+            let tried = match old {
+                true => Tried::Done,
+                false => attempt(&mut waiting, &settings).await,
             };
             self.busy.store(false, Ordering::Relaxed);
-            match result {
-                Ok(true) => {
-                    self.sent.fetch_add(1, Ordering::Relaxed);
-                    if std::mem::take(&mut failing) {
+            match tried {
+                Tried::Done | Tried::Later => {
+                    // Whatever it said, it is there.
+                    if !old && std::mem::take(&mut failing) {
                         info!("mail is sent again");
                     }
                     pause = FIRST_PAUSE;
                 }
-                Ok(false) => self.drop_some(1),
-                Err(error) if error.is_final() => {
-                    warn!("a mail is given up: {error}");
-                    self.drop_some(1);
+                Tried::Wait(_) => {}
+            }
+            match tried {
+                Tried::Done if waiting.taken => {
+                    self.sent.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(error) => {
-                    self.put_back(mail);
+                Tried::Done => self.drop_some(1),
+                Tried::Later => self.put_behind(waiting),
+                Tried::Wait(error) => {
+                    self.put_back(waiting);
                     if !std::mem::replace(&mut failing, true) {
                         warn!("mail is not sent, and tried again: {error}");
                     }
@@ -262,122 +274,125 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<(Mail, Settings)> {
+    /// The first one that may be tried.
+    fn next(&self) -> Option<(Waiting, Settings)> {
         let settings = self.settings().clone()?;
         if self.paused.load(Ordering::Relaxed) {
             return None;
         }
-        let mail = self.queue().pop_front()?;
+        let now = Instant::from_std(clock::instant());
+        let mut queue = self.queue();
+        let due = |waiting: &Waiting| waiting.again.is_none_or(|(at, _)| at <= now);
+        let place = queue.iter().position(due)?;
+        let waiting = queue.remove(place)?;
         self.busy.store(true, Ordering::Relaxed);
-        Some((mail, settings))
+        Some((waiting, settings))
     }
 
-    fn put_back(&self, mail: Mail) {
+    /// Until [`Self::next`] may have one.
+    async fn wait(&self) {
+        let first = match self.paused.load(Ordering::Relaxed) {
+            true => None,
+            false => {
+                let queue = self.queue();
+                let due = queue.iter().filter_map(|waiting| waiting.again);
+                due.map(|(at, _)| at).min()
+            }
+        };
+        self.empty.notify_waiters();
+        match first {
+            Some(at) => drop(timeout_at(at, self.news.notified()).await),
+            None => self.news.notified().await,
+        }
+    }
+
+    fn put_back(&self, waiting: Waiting) {
         let mut queue = self.queue();
         match queue.len() < WAITING {
-            true => queue.push_front(mail),
+            true => queue.push_front(waiting),
+            false => self.drop_some(1),
+        }
+    }
+
+    fn put_behind(&self, mut waiting: Waiting) {
+        let pause = match waiting.again {
+            Some((_, before)) => (before * 2).min(LONGEST_PAUSE),
+            None => FIRST_PAUSE,
+        };
+        waiting.again = Some((Instant::from_std(clock::instant()) + pause, pause));
+        let mut queue = self.queue();
+        match queue.len() < WAITING {
+            true => queue.push_back(waiting),
             false => self.drop_some(1),
         }
     }
 }
 
-async fn send(mail: &Mail, settings: &Settings) -> Result<(), MailError> {
-    let spec = &settings.spec;
-    let message = message(mail, settings)?;
-    let name = spec.helo.clone().unwrap_or_else(host_name);
-    let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&spec.host)
-        .port(spec.port)
-        .hello_name(ClientId::Domain(name))
-        .timeout(Some(spec.timeout))
-        .build();
-    // For all of it: the connection, and what is said.
-    let limit = spec.timeout * 2;
-    match timeout(limit, transport.send(message)).await {
-        Ok(result) => result.map(drop).map_err(MailError::from),
-        Err(_) => Err(MailError::Silent {
-            host: spec.host.clone(),
-            port: spec.port,
-            seconds: limit.as_secs(),
-        }),
-    }
-}
-
-/// keepalived's subject, which filters go by.
-pub fn subject(event: &Event, router_id: &str) -> String {
-    let Event { who, what, .. } = event;
-    let kind = match who.kind {
-        Kind::Instance => "Instance",
-        Kind::Group => "Group",
+/// Sends it to each who does not have it; those who are left then stay in it.
+async fn attempt(waiting: &mut Waiting, settings: &Settings) -> Tried {
+    let mail = &mut waiting.mail;
+    let letter = match Letter::of(mail, settings) {
+        Ok(letter) => letter,
+        Err(error) => {
+            warn!("a mail is given up: {error}");
+            return Tried::Done;
+        }
     };
-    let (name, state) = (&who.name, what.word());
-    format!("[{router_id}] VRRP {kind} {name} - Entering {state} state")
-}
-
-fn message(mail: &Mail, settings: &Settings) -> Result<Message, MailError> {
-    let Settings { spec, router_id } = settings;
-    let address = |text: &str| -> Result<Mailbox, MailError> {
-        let address = text.parse();
-        address.map_err(|_| MailError::Address(text.to_owned()))
-    };
-    let host = host_name();
-    let own = || format!("{}@{host}", Identity::own().user);
-    let from = spec.from.clone().unwrap_or_else(own);
-    let router_id = router_id.as_deref().unwrap_or(&host);
-    let Event {
-        who,
-        what,
-        priority,
-    } = &mail.event;
-    let micros = u64::try_from(mail.at.as_micros()).unwrap_or(u64::MAX);
-    let time = crate::dump::calendar::iso(micros);
-    let priority = match who.kind {
-        Kind::Instance => format!(", priority {priority}"),
-        Kind::Group => String::new(),
-    };
-    let body = format!("{time} {who} {}{priority}, on {host}\n", what.word());
-    let mut builder = Message::builder()
-        .from(address(&from)?)
-        .subject(subject(&mail.event, router_id))
-        .date(UNIX_EPOCH + mail.at)
-        .header(XMailer);
-    for to in &spec.to {
-        builder = builder.to(address(to)?);
+    let mut all = std::mem::take(&mut mail.to);
+    match all.is_empty() {
+        true => all.clone_from(&settings.spec.to),
+        // A reload may have removed some.
+        false => all.retain(|to| settings.spec.to.contains(to)),
     }
-    Ok(builder.body(body)?)
-}
-
-/// `X-Mailer`.
-#[derive(Clone, Copy, Debug)]
-struct XMailer;
-
-impl Header for XMailer {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("X-Mailer")
+    // All at once, as keepalived; where one is refused nobody has it.
+    if let (None, [_, _, ..]) = (waiting.again, &*all) {
+        match letter.send(&all, settings).await {
+            Ok(()) => {
+                waiting.taken = true;
+                return Tried::Done;
+            }
+            Err(error) => match error.remedy() {
+                Remedy::GiveUp | Remedy::Later => {}
+                Remedy::Wait => {
+                    mail.to = all;
+                    return Tried::Wait(error);
+                }
+            },
+        }
     }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
+    let mut rest = all.into_iter();
+    while let Some(to) = rest.next() {
+        let Err(error) = letter.send(std::slice::from_ref(&to), settings).await else {
+            waiting.taken = true;
+            continue;
+        };
+        match error.remedy() {
+            Remedy::GiveUp => warn!("a mail is given up for {to}: {error}"),
+            Remedy::Later => {
+                if waiting.again.is_none() {
+                    warn!("a mail is not taken for {to}, and tried again: {error}");
+                }
+                mail.to.push(to);
+            }
+            Remedy::Wait => {
+                mail.to.push(to);
+                mail.to.extend(rest);
+                return Tried::Wait(error);
+            }
+        }
     }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "failoverd".to_owned())
-    }
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
+    match mail.to.is_empty() {
+        true => Tried::Done,
+        false => Tried::Later,
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::tell::Who;
 
-    fn settings(to: &[&str]) -> Settings {
+    pub fn settings(to: &[&str]) -> Settings {
         Settings {
             spec: MailSpec {
                 to: to.iter().map(|to| (*to).to_owned()).collect(),
@@ -392,7 +407,7 @@ mod tests {
         }
     }
 
-    fn mail(what: What) -> Mail {
+    pub fn mail(what: What) -> Mail {
         Mail {
             event: Event {
                 who: Who::instance("VI_1"),
@@ -400,38 +415,8 @@ mod tests {
                 priority: 100,
             },
             at: Duration::from_secs(1_795_169_472),
+            to: Vec::new(),
         }
-    }
-
-    #[test]
-    fn a_mail_has_keepalived_s_subject() {
-        let settings = settings(&["ops@example.net", "admin@example.net"]);
-        let message = message(&mail(What::Master), &settings).expect("a mail");
-        let text = String::from_utf8(message.formatted()).expect("text");
-        for line in [
-            "From: failover@example.net\r\n",
-            "To: ops@example.net, admin@example.net\r\n",
-            "Subject: [lab] VRRP Instance VI_1 - Entering MASTER state\r\n",
-            "Date: Fri, 20 Nov 2026 10:11:12 +0000\r\n",
-        ] {
-            assert!(text.contains(line), "{line}{text}");
-        }
-        let group = Event {
-            who: Who::group("G1"),
-            ..mail(What::Fault).event
-        };
-        assert_eq!(
-            subject(&group, "r"),
-            "[r] VRRP Group G1 - Entering FAULT state"
-        );
-    }
-
-    #[test]
-    fn what_is_no_address_is_named() {
-        let error = message(&mail(What::Master), &settings(&["a b"]));
-        let error = error.expect_err("no address");
-        assert!(error.is_final());
-        assert_eq!(error.to_string(), "'a b' is no mail address");
     }
 
     #[tokio::test]

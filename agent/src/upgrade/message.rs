@@ -166,6 +166,9 @@ pub enum Telling {
         priority: u8,
         /// Microseconds since 1970.
         at_us: u64,
+        /// Those who do not have it yet; none before it was tried.
+        #[serde(default)]
+        to: Vec<String>,
     },
     /// With a FIFO that events are written to, and whether it is removed at
     /// the end because we made it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use failoverd::{
     config::model::Hook,
+    script::{Lane, runner::MAX_RUNS},
     tell::{
         Desk, Event, Job, What, Who,
         desk::{PATIENCE, WAITING},
@@ -114,6 +115,59 @@ fn what_waits_can_be_given_to_another_agent() {
         assert_eq!(desk.counts().waiting, 0);
     });
     assert!(!place.read("out").contains("second"));
+}
+
+#[test]
+fn at_the_end_what_hangs_makes_way_for_the_last_one() {
+    let place = Place::new("last");
+    let script = teller(&place);
+    on_runtime(async {
+        let desk = Desk::new(runner());
+        desk.push(job("a", &[&script, "hangs", "600"]));
+        until("the first one", || {
+            place.read("out").contains("hangs begins")
+        })
+        .await;
+        desk.push(job("a", &[&script, "last", "0"]));
+        assert!(desk.finish(PATIENCE / 2).await);
+        let counts = desk.counts();
+        assert_eq!((counts.failed, counts.dropped), (1, 0), "{counts:?}");
+    });
+    assert_eq!(place.read("out"), "hangs begins\nlast begins\nlast ends\n");
+}
+
+#[test]
+fn what_has_not_begun_does_not_hold_up_anybody() {
+    let place = Place::new("turn");
+    let script = teller(&place);
+    on_runtime(async {
+        let runner = runner();
+        // All that may run at once are others'.
+        let mut turns = Vec::new();
+        for _ in 0..MAX_RUNS {
+            turns.push(runner.turn(&Lane::new()).await.expect("a turn"));
+        }
+        let desk = Desk::patient_for(runner, Duration::from_secs(1));
+        desk.push(job("a", &[&script, "first", "0"]));
+        desk.push(job("a", &[&script, "next", "0"]));
+        assert!(!desk_ends(&desk, Duration::from_secs(3)).await);
+        let counts = desk.counts();
+        assert_eq!((counts.run, counts.waiting), (0, 2), "{counts:?}");
+        drop(turns);
+        assert!(desk_ends(&desk, PATIENCE).await);
+    });
+    let out = place.read("out");
+    assert_eq!(out, "first begins\nfirst ends\nnext begins\nnext ends\n");
+}
+
+/// Whether nothing runs or waits within `within`.
+async fn desk_ends(desk: &Desk, within: Duration) -> bool {
+    let idle = async {
+        while desk.counts().waiting > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(within, idle).await.is_ok()
 }
 
 #[test]

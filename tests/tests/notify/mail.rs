@@ -142,6 +142,52 @@ fn mail_waits_for_a_server_that_is_away_and_nobody_waits_for_it() -> Result<()> 
 }
 
 #[test]
+fn one_recipient_that_is_refused_takes_it_from_nobody_else() -> Result<()> {
+    require_agent!(PYTHON);
+    let lan = lan()?;
+    let address = lan.host(1).port.v4;
+    let mut server = lan.host(1).ns.command(PYTHON);
+    let text = format!(
+        "import asyncio\nfrom aiosmtpd.controller import Controller\n\
+         no={{'gone@example.net':'550 not here','full@example.net':'452 not now'}}\n\
+         class Some:\n    async def handle_RCPT(self,server,session,envelope,a,options):\n        \
+         if a in no: return no[a]\n        envelope.rcpt_tos.append(a); return '250 ok'\n    \
+         async def handle_DATA(self,server,session,envelope):\n        \
+         print('taken',*envelope.rcpt_tos,flush=True); return '250 ok'\n\
+         c=Controller(Some(),hostname='{address}',port={PORT})\nc.start()\n\
+         print('listening',flush=True)\nasyncio.new_event_loop().run_forever()"
+    );
+    let server = Process::start("server", server.args(["-c", &text]))?;
+    server.wait_line("listening", LONG)?;
+    let others = "gone@example.net\nfull@example.net\naddress@\nops@example.net";
+    let conf = conf(&lan, "").replace("ops@example.net", others);
+    let mut agent = Agent::start_conf(&lan.host(0).ns, &conf, "VI_1")?;
+    agent.wait_state(State::Active, LONG)?;
+    fault_and_back(&lan, &agent)?;
+    // Each of the five once to each of the two, whatever the others get.
+    let taken = || {
+        let lines = server.lines().into_iter().map(|line| line.text);
+        let mut lines: Vec<String> = lines.filter(|line| line.starts_with("taken")).collect();
+        lines.sort();
+        lines
+    };
+    let all = || (taken().len() >= 10).then_some(());
+    eventually(LONG, "five mails for two", all)?;
+    agent
+        .process()
+        .wait_line("'address@' is no mail address", LONG)?;
+    agent
+        .process()
+        .wait_line("given up for gone@example.net", LONG)?;
+    let status = agent.status()?;
+    ensure!(status["telling"]["mails_waiting"] == 5, "{status}");
+    let ops = vec!["taken ops@example.net"; 5];
+    let admin = vec!["taken admin@example.net"; 5];
+    ensure!(taken() == [admin, ops].concat(), "{:?}", taken());
+    agent.stop()
+}
+
+#[test]
 fn a_server_that_hangs_or_refuses_is_in_nobody_s_way() -> Result<()> {
     require_agent!(PYTHON);
     let lan = lan()?;

@@ -2,9 +2,12 @@
 //! events; keepalived with the same file through the same events is the
 //! reference.
 
+mod confined;
 mod document;
 mod events;
 mod lab;
+mod last;
 mod like_keepalived;
 mod mail;
+mod reloads;
 mod scripts;

@@ -5,6 +5,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use lettre::message::Mailbox;
+
 use super::global::run_as as user_of;
 use super::track::split;
 use crate::config::diagnostic::Code;
@@ -95,9 +97,9 @@ pub struct Globals {
     startup_timeout: Option<Duration>,
     shutdown: Option<Hook>,
     shutdown_timeout: Option<Duration>,
-    mail_to: Vec<String>,
+    mail_to: Vec<Word>,
     mail_place: Span,
-    mail_from: Option<String>,
+    mail_from: Option<Word>,
     server: Option<(String, u16)>,
     helo: Option<String>,
     connect: Option<Duration>,
@@ -137,9 +139,9 @@ impl Globals {
                 self.mail_place = statement.span();
                 let entries = statement.block.iter().flatten();
                 let words = entries.flat_map(|entry| &entry.words);
-                self.mail_to.extend(words.map(|word| word.text.clone()));
+                self.mail_to.extend(words.cloned());
             }
-            "notification_email_from" => self.mail_from = text(),
+            "notification_email_from" => self.mail_from = first.cloned(),
             "smtp_server" => {
                 let port = statement.arguments().get(1);
                 let port = port.and_then(|port| port.text.parse().ok());
@@ -200,6 +202,12 @@ impl Globals {
         if to.is_empty() {
             return None;
         }
+        let to = to.into_iter().filter_map(|word| address(word, sink));
+        let to: Vec<String> = to.collect();
+        let from = self.mail_from.take().and_then(|word| address(word, sink));
+        if to.is_empty() {
+            return None;
+        }
         let Some((host, port)) = self.server.take() else {
             let message = "notification_email without smtp_server: no mail is sent";
             sink.trap(Code::Incomplete, self.mail_place, message)
@@ -208,7 +216,7 @@ impl Globals {
         };
         Some(MailSpec {
             to,
-            from: self.mail_from.take(),
+            from,
             host,
             port,
             helo: self.helo.take(),
@@ -278,6 +286,23 @@ fn hook(statement: &Statement) -> Option<Hook> {
         words,
         run_as: user_behind(statement),
     })
+}
+
+/// What a mail can be sent to or from; a word without `@` is a user of this
+/// machine.
+fn address(word: Word, sink: &mut Sink) -> Option<String> {
+    let Word { text, span, .. } = word;
+    let whole = match text.contains('@') {
+        true => text.clone(),
+        false => format!("{text}@localhost"),
+    };
+    if whole.parse::<Mailbox>().is_err() {
+        let message = format!("'{text}' is no mail address: it is not used");
+        sink.trap(Code::BadValue, span, message)
+            .help("write USER@DOMAIN, or a user of this machine");
+        return None;
+    }
+    Some(text)
 }
 
 /// The user behind the first word.

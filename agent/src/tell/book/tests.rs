@@ -209,3 +209,62 @@ fn of_three_members_two_are_not_all() {
     }
     assert_eq!(book.transition(ONE, State::Backup, &STARTED).len(), 1);
 }
+
+#[test]
+fn what_a_reload_replaces_is_gone_before_the_new_one_is_there() {
+    let mut book = book(&["a", "b"], "");
+    book.transition(ONE, State::Active, &STARTED);
+    let other = [(THREE, 100), (TWO, 100)];
+    let mut new = config(&["a", "b"], "");
+    new.instances[0].notify.master = None;
+    let told = book.set(&new, other.into_iter());
+    assert_eq!(lines(&told), ["INSTANCE \"a\" DELETED 100"]);
+    let told = book.transition(THREE, State::Active, &STARTED);
+    assert_eq!(programs(&told), ["/n a INSTANCE a MASTER 100"]);
+    assert_eq!(book.deleted(ONE), [], "told already");
+}
+
+#[test]
+fn who_leaves_a_group_does_not_count_any_more() {
+    let mut book = book(&["a", "b"], GROUP);
+    book.down(ONE);
+    let alone = GROUP.replace("a\n", "");
+    let mut new = config(&["a", "b"], &alone);
+    new.instances.remove(0);
+    assert_eq!(book.set(&new, [(TWO, 100)].into_iter()), []);
+    let told = book.transition(TWO, State::Backup, &STARTED);
+    let expected = ["INSTANCE \"b\" BACKUP 100", "GROUP \"G\" BACKUP 0"];
+    assert_eq!(lines(&told), expected);
+    let told = book.deleted(ONE);
+    assert_eq!(lines(&told), ["INSTANCE \"a\" DELETED 100"]);
+}
+
+#[test]
+fn a_group_is_told_of_that_is_elsewhere_without_who_left() {
+    let mut book = book(&["a", "b"], GROUP);
+    book.down(ONE);
+    book.transition(TWO, State::Active, &STARTED);
+    let mut new = config(&["a", "b"], &GROUP.replace("a\n", ""));
+    new.instances.remove(0);
+    let told = book.set(&new, [(TWO, 100)].into_iter());
+    assert_eq!(lines(&told), ["GROUP \"G\" MASTER 0"]);
+    assert_eq!(programs(&told), ["/gm", "/g GROUP G MASTER 0"]);
+}
+
+#[test]
+fn a_group_of_which_a_member_is_replaced_is_told_of_again() {
+    let mut book = book(&["a", "b"], GROUP);
+    for id in [ONE, TWO] {
+        book.transition(id, State::Active, &STARTED);
+    }
+    let new = config(&["a", "b"], GROUP);
+    book.set(&new, [(THREE, 100), (TWO, 100)].into_iter());
+    let mut all = Vec::new();
+    for to in [State::Backup, State::Active] {
+        for id in [THREE, TWO] {
+            all.extend(lines(&book.transition(id, to, &STARTED)));
+        }
+    }
+    all.retain(|line| line.starts_with("GROUP"));
+    assert_eq!(all, ["GROUP \"G\" BACKUP 0", "GROUP \"G\" MASTER 0"]);
+}

@@ -61,7 +61,8 @@ fn fifo(path: &'static str) -> impl Strategy<Value = Option<FifoSpec>> {
 }
 
 fn mail() -> BoxedStrategy<Option<MailSpec>> {
-    let address = "[a-z.+]{1,9}@[a-z.]{1,9}";
+    // A user of this machine, or one of another.
+    let address = "[a-z]{1,4}([.+][a-z]{1,3})?(@[a-z]{1,5}([.][a-z]{1,3})?)?";
     let parts = (
         vec(address, 1..4),
         option::of(address),
