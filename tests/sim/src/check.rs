@@ -266,7 +266,6 @@ impl World {
     pub fn look(&mut self) {
         for index in 0..INSTANCES {
             let active = self.actives(index);
-            self.note_who_left(index, &active);
             self.check_overlap(index, &active);
             if !self.is_calm() || self.nobody_is_eligible(index) {
                 continue;
@@ -312,13 +311,19 @@ impl World {
         told && !self.left_unheard[index] || refreshed
     }
 
-    /// For [`Self::hosts_can_know`].
-    fn note_who_left(&mut self, index: usize, active: &[usize]) {
-        let before = std::mem::replace(&mut self.were_active[index], active.to_vec());
-        let yielded = self.yielded[index].take();
-        let gone = |router: &&usize| !active.contains(router) && yielded != Some(**router);
-        if before.len() > 1 && before.iter().any(|router| gone(&router)) {
-            self.left_unheard[index] = true;
+    /// An Active goes without having heard a better one: for
+    /// [`Self::hosts_can_know`].
+    pub fn leaves(&mut self, router: usize, index: usize) {
+        let another = self.actives(index).iter().any(|other| *other != router);
+        self.left_unheard[index] |= another;
+    }
+
+    /// The same, of one that ends.
+    pub fn ends(&mut self, router: usize) {
+        for index in 0..INSTANCES {
+            if self.nodes[router].is_active(index) {
+                self.leaves(router, index);
+            }
         }
     }
 

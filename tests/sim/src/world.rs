@@ -87,10 +87,6 @@ pub struct World {
     pub mirrors: u32,
     /// Since when two are Active, and none of the faults lasts.
     pub two_since: [Option<At>; INSTANCES],
-    /// Who was Active when it was looked last.
-    pub were_active: [Vec<usize>; INSTANCES],
-    /// The router that left Active last because it heard a better one.
-    pub yielded: [Option<usize>; INSTANCES],
     /// Of two Actives that did not hear each other one went in silence, and
     /// nobody took over since: what it told hosts nobody knows of.
     pub left_unheard: [bool; INSTANCES],
@@ -119,8 +115,6 @@ impl World {
             faults: 0,
             mirrors: 0,
             two_since: [None; INSTANCES],
-            were_active: Default::default(),
-            yielded: [None; INSTANCES],
             left_unheard: [false; INSTANCES],
             incumbent: [None; INSTANCES],
             events: 0,

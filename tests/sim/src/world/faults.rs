@@ -32,6 +32,7 @@ impl World {
             }
             Fault::Crash { router, .. } => {
                 self.nodes[router].plight.gone += 1;
+                self.ends(router);
                 self.nodes[router].kill();
                 let life = self.nodes[router].life;
                 let pause = self.dice().u64(MS..4 * MS);
@@ -39,11 +40,13 @@ impl World {
             }
             Fault::CrashDirty { router, .. } => {
                 self.nodes[router].plight.gone += 1;
+                self.ends(router);
                 self.nodes[router].kill();
             }
             Fault::PowerLoss { router, .. } => {
                 self.nodes[router].plight.gone += 1;
                 self.nodes[router].plight.unpowered += 1;
+                self.ends(router);
                 self.nodes[router].kill();
                 self.nodes[router].kernel.vips = Default::default();
             }

@@ -115,8 +115,8 @@ impl World {
                 if matches!(cause, Cause::AddressesTaken) {
                     self.disturb();
                 }
-                if matches!(cause, Cause::Outranked { .. }) {
-                    self.yielded[node::index(id)] = Some(router);
+                if from == State::Active && !matches!(cause, Cause::Outranked { .. }) {
+                    self.leaves(router, node::index(id));
                 }
                 if to == State::Active {
                     self.left_unheard[node::index(id)] = false;
@@ -207,6 +207,7 @@ impl World {
             Some(Brain::Reference(_)) => self.stop_reference(router),
             Some(Brain::Agent(_)) | None => {}
         }
+        self.ends(router);
         self.nodes[router].kill();
         self.nodes[router].kernel.vips = Default::default();
     }
@@ -278,6 +279,26 @@ impl World {
         }
     }
 
+    /// Nobody is about to take over from `active` for what an earlier fault has
+    /// kept from him: all others have heard it in the last interval.
+    fn is_heard(&self, active: usize, index: usize) -> bool {
+        let address = node::address(self.nodes[active].spec.host);
+        let others = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != active);
+        let mut others = others.filter_map(|(_, node)| Some((node, node.snapshot(index)?)));
+        others.all(|(node, snapshot)| {
+            let beat = node::interval(node.spec.interval_cs).duration();
+            let deadline = snapshot
+                .deadline
+                .map(|deadline| node.spec.clock.when(deadline));
+            let far = deadline.is_some_and(|at| at > self.now + 2 * beat.as_nanos() as u64);
+            snapshot.state != State::Backup || snapshot.active == Some(address) && far
+        })
+    }
+
     /// Whom a newcomer must leave alone: the only Active of a calm world in
     /// which nobody preempts.
     pub(super) fn remember_incumbent(&mut self, newcomer: usize) {
@@ -293,6 +314,7 @@ impl World {
             if let (Some(only), None) = (active.next(), active.next())
                 && only != newcomer
                 && self.nodes[only].plight.is_well()
+                && self.is_heard(only, index)
             {
                 self.incumbent[index] = Some(only);
             }
