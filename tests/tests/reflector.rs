@@ -253,7 +253,22 @@ fn a_reload_switches_it_on_and_off() -> Result<()> {
     trio.wait_for([State::Active, State::Backup])
 }
 
-/// A lease outlives neither the role nor the setting that it was for.
+/// Not when the lease runs out: another one serves by then.
+#[test]
+fn an_active_that_yields_says_so_at_once() -> Result<()> {
+    require_agent!();
+    let trio = Trio::start("fast_detect lease 60s")?;
+    let former = trio.initiator(0)?;
+    assert_eq!(former.ask(PATIENCE)?, Some(Said::Up));
+    trio.agents[1].write_conf(&conf(&trio.lan, 250, "fast_detect lease 60s"))?;
+    assert_eq!(trio.agents[1].reload()?.code, Some(0));
+    trio.wait_for([State::Backup, State::Active])?;
+    assert_eq!(former.ask(PATIENCE)?, Some(Said::AdminDown));
+    assert_eq!(trio.initiator(1)?.ask(PATIENCE)?, Some(Said::Up));
+    Ok(())
+}
+
+/// A lease does not outlive the setting that it was for.
 #[test]
 fn a_lease_ends_with_the_setting() -> Result<()> {
     require_agent!();
