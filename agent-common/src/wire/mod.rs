@@ -18,6 +18,7 @@ pub mod ipv6;
 mod judge;
 mod locate;
 pub mod ndisc;
+pub mod probe;
 pub mod vrrp;
 
 #[cfg(test)]

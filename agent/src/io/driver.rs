@@ -5,6 +5,7 @@
 //! into the core, what the core asks for is carried out in order.
 
 mod effects;
+mod heart;
 mod install;
 mod pace;
 mod paths;
@@ -28,6 +29,7 @@ use self::{
 use super::{
     advert::Transmitters,
     announce::Announcer,
+    asker::Askers,
     bpf::FastMaps,
     clock,
     lane::{Command, FastEnd, LaneCounters, Picture, Report, Returned},
@@ -44,6 +46,7 @@ use super::{
 use crate::{
     config::machine::Process,
     core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine},
+    heart::Heart,
 };
 
 /// Links whose adverts can come through raw sockets: one for each instance.
@@ -89,6 +92,8 @@ pub struct Driver {
     /// is no loss, should they be back otherwise.
     removed: Vec<(u32, IpAddr)>,
     pacer: Pacer,
+    heart: Heart,
+    askers: Askers,
     finished: bool,
     /// A hand-over that waits for its moment.
     over: Option<Box<HandOver>>,
@@ -174,6 +179,8 @@ impl Driver {
             quiet: Quiet::default(),
             removed: Vec::with_capacity(MAX_REMOVED),
             pacer: Pacer::new(),
+            heart: Heart::new(SLOTS - 1),
+            askers: Askers::default(),
             finished: false,
             over: None,
             heir,
@@ -192,7 +199,8 @@ impl Driver {
         }
         while !self.finished {
             let paced = self.pacer.next();
-            let deadline = self.machine.poll_timeout().into_iter().chain(paced).min();
+            let others = paced.into_iter().chain(self.heart.poll_timeout());
+            let deadline = self.machine.poll_timeout().into_iter().chain(others).min();
             let ready = self.waiter.wait(deadline);
             self.counters.wakeups += 1;
             self.round(ready);
@@ -217,14 +225,17 @@ impl Driver {
             self.watch_surroundings(now);
         }
         self.drain_adverts(now);
+        self.judge_hearts(now);
         if self
             .machine
             .poll_timeout()
             .is_some_and(|deadline| deadline <= now)
         {
             self.read_latest(now);
+            self.veto(now);
             self.feed(Input::Timeout, now);
         }
+        self.send_probes(now);
         self.pace_announcements();
     }
 
@@ -345,6 +356,8 @@ impl Driver {
         }
         self.counters.adverts += 1;
         self.feed(Input::Advert { id, advert }, now);
+        self.heart.heard(id, advert.source, advert.stamp, now);
+        self.tell_hearts(now);
     }
 
     fn command(&mut self, command: Command, now: KernelTime) {
@@ -353,6 +366,10 @@ impl Driver {
             Command::Configure(config) => self.configure(config, now),
             Command::Retire { id } => self.retire(id, now),
             Command::AddFamily(sockets) => self.add_family(sockets),
+            Command::AddAsker(mut asker) => {
+                self.askers.add(&mut asker);
+                self.lane.give_back(Returned::Asker(asker));
+            }
             Command::Mark(mark) => self.lane.give_back(Returned::Mark(mark)),
             Command::Priority { id, priority } => self.feed(Input::Priority { id, priority }, now),
             Command::Fault { id, fault } => self.fault(id, fault, now),
@@ -375,9 +392,15 @@ impl Driver {
             Command::EnsurePaths { id } => self.ensure_paths(id),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
-            Command::Hold => self.machine.hold(),
+            Command::Hold => {
+                self.machine.hold();
+                self.heart.hold(true, now);
+            }
             Command::HandOver(over) => self.over = Some(over),
-            Command::Resume => self.machine.resume(now),
+            Command::Resume => {
+                self.machine.resume(now);
+                self.heart.hold(false, now);
+            }
             Command::ForgetBacklog => self.forget_backlog(),
             Command::Shutdown => {
                 for index in 1..=self.ports.0.len() {
@@ -407,14 +430,22 @@ impl Driver {
         let Picture {
             at,
             instances,
+            hearts,
             outcomes,
             lane,
         } = &mut *picture;
         *at = now;
         *lane = self.counters;
+        lane.stray_answers = self.askers.strays() + self.heart.strays();
         instances.clear();
+        hearts.clear();
         for index in 1..=self.ports.0.len() {
-            let snapshot = self.machine.snapshot(InstanceId(index as u16));
+            let id = InstanceId(index as u16);
+            let heart = self.heart.snapshot(id, now);
+            if let Some(heart) = heart.filter(|_| hearts.len() < hearts.capacity()) {
+                hearts.push(heart);
+            }
+            let snapshot = self.machine.snapshot(id);
             // Never beyond what the asker made room for.
             if let Some(snapshot) = snapshot.filter(|_| instances.len() < instances.capacity()) {
                 instances.push(snapshot);

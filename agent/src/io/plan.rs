@@ -15,7 +15,7 @@ use std::{
 use agent_common::{
     Family, Priority, Version,
     record::{InstanceFilter, InstanceKey, MAX_PEERS, filter_flags},
-    wire::{frame::wire_address, vrrp::address_digest},
+    wire::{bfd::discriminator, frame::wire_address, vrrp::address_digest},
 };
 use bytemuck::Zeroable;
 
@@ -35,6 +35,7 @@ use crate::{
         model::{OldChecksum, Transport},
     },
     core::{Fault, GroupId, InstanceConfig, InstanceId},
+    heart,
     track::Kind,
 };
 
@@ -80,6 +81,8 @@ pub struct Port {
     pub group: Option<IpAddr>,
     /// How long each advert of ours vouches for us before the reflector.
     pub lease: Option<Duration>,
+    /// How the Active is asked whether it serves.
+    pub heart: Option<heart::Plan>,
     /// The interfaces with virtual MAC addresses: down unless Active, so that
     /// nothing with such an address leaves a Backup, nor is taken by it (RFC
     /// 9568 6.4.2).
@@ -230,6 +233,16 @@ fn lease(instance: &Instance) -> Option<Duration> {
     instance.fast_detect.map(|fast| fast.lease.max(missed))
 }
 
+fn heart(instance: &Instance, ifindex: u32, source: IpAddr) -> Option<heart::Plan> {
+    instance.fast_detect.map(|fast| heart::Plan {
+        ifindex,
+        source,
+        discriminator: discriminator(instance.family, instance.vrid),
+        interval: fast.interval,
+        multiplier: fast.multiplier,
+    })
+}
+
 /// Plans an instance on the machine as it is.
 ///
 /// # Errors
@@ -370,6 +383,7 @@ pub fn plan(
         surplus,
         group,
         lease: lease(instance),
+        heart: heart(instance, link.ifindex, source),
         virtual_links: links,
         raised: false,
         refused_up: false,

@@ -10,6 +10,7 @@ mod failure;
 mod fault;
 mod firewall;
 mod health;
+mod heart;
 mod heir;
 mod held;
 mod igmp;
@@ -150,6 +151,8 @@ struct Service {
     leaving: Vec<Leaving>,
     /// What the kernel had counted for a slot when it was given up.
     baselines: BTreeMap<u32, OutcomeCounters>,
+    /// Families that the fast lane can ask in, or cannot, which was said.
+    askers: Vec<Family>,
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,
@@ -352,6 +355,7 @@ impl Service {
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
                 | Report::Notice { .. }
+                | Report::Heart { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
@@ -372,6 +376,7 @@ impl Service {
                 Returned::Port(_)
                 | Returned::Receiver(_)
                 | Returned::Config(_)
+                | Returned::Asker(_)
                 | Returned::Family(_) => {}
                 Returned::HandedOver(over) => self.handed_over = Some(over),
                 Returned::Mark(mark) => self.marks.came_back(mark),

@@ -10,11 +10,14 @@ use agent_common::{
 };
 use tracing::{error, info, warn};
 
-use super::Service;
+use super::{Service, heart};
 use crate::{
     config::Instance,
     control::status,
-    io::bpf::{Backend, Kernel, Reflecting, Reflector},
+    io::{
+        bpf::{Backend, Kernel, Reflecting, Reflector},
+        lane::Picture,
+    },
     upgrade::message::Message,
 };
 
@@ -184,9 +187,16 @@ impl Service {
         }
     }
 
-    /// What became of the probes of an instance.
-    pub(super) fn fast_detect(&self, instance: &Instance, slot: u32) -> Option<status::FastDetect> {
+    /// What became of the probes of an instance, and of those that it sends.
+    pub(super) fn fast_detect(
+        &self,
+        instance: &Instance,
+        slot: u32,
+        picture: &Picture,
+    ) -> Option<status::FastDetect> {
         instance.fast_detect?;
+        let mut hearts = picture.hearts.iter();
+        let heart = hearts.find(|heart| u32::from(heart.id.0) == slot);
         let target = self.reflectors.targets.get(&slot);
         let reflector = target.and_then(|(key, _)| self.reflectors.on(key.ifindex));
         let kernel = self.kernel.as_ref();
@@ -204,6 +214,7 @@ impl Service {
             answered_down: down,
             answered_stale: stale,
             left_alone: passed,
+            heartbeat: heart.map(|found| heart::status(found, picture.at)),
         })
     }
 }

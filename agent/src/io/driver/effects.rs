@@ -64,7 +64,10 @@ impl Driver {
                     self.announce(id, Which::Elsewhere(ifindex), 1);
                 }
             }
-            Effect::Watch { id, active } => self.watch(id, active),
+            Effect::Watch { id, active } => {
+                self.watch(id, active);
+                self.follow(id);
+            }
             Effect::Transition {
                 id,
                 from,
@@ -75,6 +78,7 @@ impl Driver {
                 if from == State::Active {
                     self.end_lease(id);
                 }
+                self.follow(id);
                 self.lane.report(Report::Transition {
                     id,
                     from,

@@ -71,6 +71,7 @@ impl Driver {
             self.end_lease(id);
         }
         self.feed(Input::Up { id, source }, now);
+        self.configure_heart(id, now);
         // Whoever configures a link that is new may have put our VIPs on it.
         if !self.remove_stray(id) && new_mac {
             // Hosts know the VIPs of an Active under the address it had.
@@ -115,6 +116,7 @@ impl Driver {
             }
         }
         self.feed(Input::Retire { id }, now);
+        self.heart.configure(id, None, now);
         let Some(seat) = self.ports.seat(id) else {
             return;
         };
