@@ -100,6 +100,9 @@ pub struct FastLane {
     #[serde(default)]
     pub paths_refused: u64,
     pub receive_errors: u64,
+    /// Datagrams at the sockets of the heartbeat that answer nothing asked.
+    #[serde(default)]
+    pub stray_answers: u64,
     pub watch_errors: u64,
     /// Reports that the slow lane did not read in time.
     pub reports_dropped: u64,

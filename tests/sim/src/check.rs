@@ -196,6 +196,7 @@ impl World {
             Cause::Started
             | Cause::Owner
             | Cause::ActiveSilent { .. }
+            | Cause::HeartStopped { .. }
             | Cause::ActiveReleased { .. }
             // There are no groups in this world.
             | Cause::Group { .. }

@@ -56,6 +56,7 @@ const fn cause_name(cause: &Cause) -> &'static str {
         Cause::Started => "started",
         Cause::Owner => "owner",
         Cause::ActiveSilent { .. } => "Active silent",
+        Cause::HeartStopped { .. } => "heartbeat stopped",
         Cause::ActiveReleased { .. } => "Active released",
         Cause::Outranked { .. } => "outranked",
         Cause::AddressesTaken => "addresses taken",
@@ -79,5 +80,6 @@ const fn notice_name(notice: &Notice) -> &'static str {
         Notice::AdvertLate { .. } => "advert late",
         Notice::AddressRestored { .. } => "address restored",
         Notice::TwoOwners { .. } => "two owners",
+        Notice::AdvertsMissing { .. } => "adverts missing",
     }
 }

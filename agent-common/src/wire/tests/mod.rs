@@ -4,6 +4,7 @@ mod accept;
 mod announce;
 mod bfd;
 mod lab;
+mod probe;
 mod reject;
 mod reject_ip;
 mod robust;
