@@ -29,6 +29,7 @@ pub mod pair;
 pub mod privilege;
 pub mod probe;
 pub mod process;
+pub mod reflector;
 pub mod router;
 pub mod stalls;
 pub mod sys;
