@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
 use self::values::{Values, fingerprint, given, seconds, vip_mac, vmac, words};
-use super::model::{
-    Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip,
-};
+use super::model::{Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
 /// Shown in place of a password.

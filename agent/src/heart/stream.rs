@@ -127,7 +127,9 @@ impl Stream {
         let needed = usize::from(plan.multiplier.max(1));
         let first = self.window.waited().next()?;
         let last = self.window.waited().nth(needed - 1)?;
-        let whole = plan.interval.saturating_mul(u32::from(plan.multiplier).saturating_sub(1));
+        let whole = plan
+            .interval
+            .saturating_mul(u32::from(plan.multiplier).saturating_sub(1));
         let by_time = first.after(whole.saturating_add(plan.interval / 4));
         Some(by_time.max(last.after(self.interval / 4)))
     }
@@ -392,9 +394,9 @@ impl Heart {
                 retry_at = retry_at.min(member.retry_at);
             }
         });
-        let seldom = due
-            .and_then(|at| self.member(at))
-            .map_or(NEVER, |member| now.after(super::member::SELDOM.max(member.plan.interval)));
+        let seldom = due.and_then(|at| self.member(at)).map_or(NEVER, |member| {
+            now.after(super::member::SELDOM.max(member.plan.interval))
+        });
         (due, retry_at.min(seldom))
     }
 

@@ -4,6 +4,7 @@
 //! nothing after [`Driver::new`]. It decides nothing itself: what happened goes
 //! into the core, what the core asks for is carried out in order.
 
+mod batch;
 mod effects;
 mod heart;
 mod install;
@@ -23,6 +24,7 @@ use agent_common::{
 
 pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
+    batch::Batch,
     pace::Pacer,
     wait::{Ready, Waiter},
 };
@@ -464,40 +466,6 @@ fn slot(record: &AdvertRecord) -> Option<InstanceId> {
         .ok()
         .filter(|slot| *slot > 0)
         .map(InstanceId)
-}
-
-/// Verdicts of one go at a socket, on the stack.
-struct Batch {
-    verdicts: [Option<Verdict>; Self::SIZE],
-    len: usize,
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self {
-            verdicts: [None; Self::SIZE],
-            len: 0,
-        }
-    }
-}
-
-impl Batch {
-    const SIZE: usize = 64;
-
-    fn room(&self) -> usize {
-        Self::SIZE - self.len
-    }
-
-    fn push(&mut self, verdict: Verdict) {
-        if let Some(slot) = self.verdicts.get_mut(self.len) {
-            *slot = Some(verdict);
-            self.len += 1;
-        }
-    }
-
-    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
-        self.verdicts.iter().take(self.len).copied().flatten()
-    }
 }
 
 #[cfg(test)]

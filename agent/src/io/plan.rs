@@ -3,6 +3,7 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod fast;
 mod virtual_links;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 use agent_common::{
     Family, Priority, Version,
     record::{InstanceFilter, InstanceKey, MAX_PEERS, filter_flags},
-    wire::{bfd::discriminator, frame::wire_address, vrrp::address_digest},
+    wire::{frame::wire_address, vrrp::address_digest},
 };
 use bytemuck::Zeroable;
 
@@ -225,24 +226,6 @@ fn untracked(instance: &Instance) -> Vec<bool> {
     vips.map(|vip| vip.options.untracked).collect()
 }
 
-/// At least for as long as others wait for an advert: a shorter lease would
-/// make a healthy Active look hung.
-fn lease(instance: &Instance) -> Option<Duration> {
-    let adverts = u32::from(instance.down_factor).saturating_add(1);
-    let missed = instance.interval.duration().saturating_mul(adverts);
-    instance.fast_detect.map(|fast| fast.lease.max(missed))
-}
-
-fn heart(instance: &Instance, ifindex: u32, source: IpAddr) -> Option<heart::Plan> {
-    instance.fast_detect.map(|fast| heart::Plan {
-        ifindex,
-        source,
-        discriminator: discriminator(instance.family, instance.vrid),
-        interval: fast.interval,
-        multiplier: fast.multiplier,
-    })
-}
-
 /// Plans an instance on the machine as it is.
 ///
 /// # Errors
@@ -382,8 +365,8 @@ pub fn plan(
         untracked: untracked(instance),
         surplus,
         group,
-        lease: lease(instance),
-        heart: heart(instance, link.ifindex, source),
+        lease: fast::lease(instance),
+        heart: fast::heart(instance, link.ifindex, source),
         virtual_links: links,
         raised: false,
         refused_up: false,

@@ -32,7 +32,10 @@ fn hearts(agent: &Agent) -> Option<Vec<Value>> {
 }
 
 fn sent(agent: &Agent) -> Option<u64> {
-    hearts(agent)?.iter().map(|heart| heart["sent"].as_u64()).sum()
+    hearts(agent)?
+        .iter()
+        .map(|heart| heart["sent"].as_u64())
+        .sum()
 }
 
 #[test]

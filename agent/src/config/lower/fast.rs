@@ -84,7 +84,11 @@ fn multiplier(keyword: &Word, value: Option<&Word>, sink: &mut Sink) -> Option<u
             .help("write `multiplier 3`");
         return None;
     };
-    let multiplier = word.text.parse().ok().filter(|number| good.contains(number));
+    let multiplier = word
+        .text
+        .parse()
+        .ok()
+        .filter(|number| good.contains(number));
     if multiplier.is_none() {
         let message = format!(
             "multiplier '{}' is not a number of {} to {}; 3 is used",

@@ -23,7 +23,8 @@ impl FastDetect {
     pub const MULTIPLIER: u8 = 3;
 
     /// A lease that is shorter says nothing, a longer one helps nobody.
-    pub const LEASES: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
+    pub const LEASES: RangeInclusive<Duration> =
+        Duration::from_millis(10)..=Duration::from_secs(60);
     /// Faster would cost more than it gains, slower is what adverts are for.
     pub const INTERVALS: RangeInclusive<Duration> =
         Duration::from_micros(100)..=Duration::from_secs(1);

@@ -65,7 +65,12 @@ fn probes_have_an_interval_and_a_multiplier() {
         ("fast_detect", 1_000, 3, 0),
         ("fast_detect interval 100us", 100, 3, 0),
         ("fast_detect interval 1s multiplier 20", 1_000_000, 20, 0),
-        ("fast_detect on multiplier 2 lease 1s interval 0.5ms", 500, 2, 0),
+        (
+            "fast_detect on multiplier 2 lease 1s interval 0.5ms",
+            500,
+            2,
+            0,
+        ),
         ("fast_detect interval 99us", 1_000, 3, 1),
         ("fast_detect interval 1001ms", 1_000, 3, 1),
         ("fast_detect interval", 1_000, 3, 1),

@@ -6,8 +6,7 @@ fn all(count: u16) -> Rig {
     let mut rig = Rig::empty(usize::from(count));
     for index in 1..=count {
         let id = InstanceId(index);
-        rig.heart
-            .configure(id, Some(plan(u32::from(index))), START);
+        rig.heart.configure(id, Some(plan(u32::from(index))), START);
         rig.heart.follow(id, Some(ACTIVE), START);
     }
     rig
