@@ -125,7 +125,7 @@ impl Stream {
     /// have had whole ones more.
     pub(super) fn missed_at(&self, plan: &Plan) -> Option<KernelTime> {
         let needed = usize::from(plan.multiplier.max(1));
-        let first = self.window.waited().next()?;
+        let first = self.window.since()?;
         let last = self.window.waited().nth(needed - 1)?;
         let whole = plan
             .interval

@@ -28,6 +28,9 @@ pub(super) struct Window {
     /// The newest one that is not waited for: the machine was alive after it,
     /// or it must not be judged by.
     base: u64,
+    /// When the oldest probe was sent that counts and is waited for, be it
+    /// remembered or not.
+    since: Option<KernelTime>,
 }
 
 impl Window {
@@ -42,6 +45,7 @@ impl Window {
             slots: [slot; REMEMBERED],
             last: 0,
             base: 0,
+            since: None,
         }
     }
 
@@ -62,6 +66,9 @@ impl Window {
             answered: false,
             counts,
         };
+        if counts {
+            self.since.get_or_insert(sent);
+        }
         lost
     }
 
@@ -80,8 +87,17 @@ impl Window {
             return None;
         }
         let sent = slot.sent;
-        self.base = self.base.max(probe);
+        if probe > self.base {
+            self.settle(probe);
+        }
         Some(sent)
+    }
+
+    /// No probe up to this one is waited for.
+    fn settle(&mut self, probe: u64) {
+        self.base = probe;
+        let since = self.waited().next();
+        self.since = since;
     }
 
     /// The newest probe with this number, if it is remembered.
@@ -94,14 +110,22 @@ impl Window {
 
     /// The machine was alive at this time.
     pub(super) fn alive_at(&mut self, stamp: KernelTime) {
-        while self.base < self.last && self.slot(self.first_waited()).sent <= stamp {
-            self.base = self.first_waited();
+        let mut probe = self.first_waited();
+        while probe <= self.last && self.slot(probe).sent <= stamp {
+            self.settle(probe);
+            probe = self.first_waited();
         }
     }
 
     /// Nothing is judged by what was sent until now.
     pub(super) const fn void(&mut self) {
         self.base = self.last;
+        self.since = None;
+    }
+
+    /// Since when an answer is waited for.
+    pub(super) const fn since(&self) -> Option<KernelTime> {
+        self.since
     }
 
     /// When the probes that count and are waited for were sent, oldest first.
@@ -193,5 +217,8 @@ mod tests {
         assert_eq!(lost.len(), 9);
         assert_eq!(window.answered(1), None);
         assert!(window.waited().count() <= REMEMBERED);
+        assert_eq!(window.since(), Some(at(1)), "all the same");
+        window.alive_at(at(20));
+        assert_eq!(window.since(), window.waited().next());
     }
 }

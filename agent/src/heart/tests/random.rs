@@ -32,7 +32,6 @@ proptest! {
         rig.way = us(way);
         rig.run_with(Duration::from_secs(2), cycle(delays));
         prop_assert_eq!(rig.downs(), []);
-        prop_assert!(rig.probes.len() > 3);
     }
 
     #[test]
