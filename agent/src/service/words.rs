@@ -168,8 +168,8 @@ pub(super) fn notice(notice: &Notice, vip: impl Fn(u16) -> String) -> Words {
         Notice::AdvertsMissing { from } => Words::warning(
             "adverts_missing",
             format!(
-                "adverts of {from} do not arrive, but it answers probes that it serves: not \
-                 taking over; does something filter multicast or protocol 112 between us?"
+                "adverts of {from} do not arrive, but its kernel answers that it serves: not \
+                 taking over; its agent hangs, or something filters protocol 112 between us"
             ),
         ),
         Notice::TwoOwners { other } => Words::error(

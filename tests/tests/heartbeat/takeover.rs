@@ -51,7 +51,7 @@ fn over_ipv6_as_well() -> Result<()> {
     assert_eq!(heart(&backup)?["interval_us"], 2000);
     lan.cut_silently(0)?;
     backup.process().wait_line(SILENT, SOON)?;
-    backup.wait_state(State::Active, SOON)
+    backup.wait_state(State::Active, SOON).map(drop)
 }
 
 /// Its kernel answers, and says that nobody lives there any more.
