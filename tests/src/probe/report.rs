@@ -42,6 +42,8 @@ pub struct Report {
     pub answers_by_mac: BTreeMap<Mac, usize>,
     /// Requests answered by more than one machine.
     pub double_answers: usize,
+    /// When each of these was sent, and who answered.
+    pub doubles: Vec<(u64, BTreeSet<Mac>)>,
     /// Each change of the machine that answers: when, and who from then on.
     pub changes: Vec<(u64, Mac)>,
     /// The longest that the prober itself was late: above the spacing, the
@@ -77,7 +79,10 @@ pub fn report(requests: &[Request]) -> Report {
         for mac in &machines {
             *report.answers_by_mac.entry(*mac).or_default() += 1;
         }
-        report.double_answers += usize::from(machines.len() > 1);
+        if machines.len() > 1 {
+            report.double_answers += 1;
+            report.doubles.push((request.sent, machines));
+        }
         let Some(&(mac, arrived)) = request.answers.iter().min_by_key(|(_, arrived)| *arrived)
         else {
             lost += 1;

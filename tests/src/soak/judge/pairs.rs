@@ -1,0 +1,107 @@
+//! What is asked of several machines at once: one serves, and stays.
+
+use std::time::Duration;
+
+use crate::clock::nanos;
+
+use super::{
+    super::{INTERVAL, plan::Fault, scout::Held},
+    DELTA, DUAL, Judge,
+};
+
+impl Judge<'_> {
+    /// Since when a machine hears and is heard.
+    fn together_since(&self, machine: usize) -> u64 {
+        let apart = self.suffered(machine).filter(|suffered| suffered.apart);
+        let mended = apart.map(|suffered| suffered.mended);
+        mended.max().unwrap_or(self.episode.from)
+    }
+
+    /// Its VIPs are touched by somebody else: judged by itself.
+    fn is_tampered(&self, machine: usize) -> bool {
+        self.suffered(machine)
+            .any(|suffered| matches!(suffered.fault, Fault::TakeVips | Fault::StrayVips))
+    }
+
+    /// 3: of two that hear each other one leaves.
+    pub(super) fn duals(&mut self) {
+        let to = self.episode.to;
+        for first in self.machines() {
+            for second in first + 1..self.machines().end {
+                if self.is_tampered(first) || self.is_tampered(second) {
+                    continue;
+                }
+                let since = self.together_since(first).max(self.together_since(second));
+                let pairs: Vec<(Held, Held)> = self
+                    .held(first)
+                    .flat_map(|one| self.held(second).map(move |other| (one, other)))
+                    .collect();
+                for (one, other) in pairs {
+                    let from = one.from.max(other.from).max(since);
+                    let until = one.until(to).min(other.until(to));
+                    if until <= from {
+                        continue;
+                    }
+                    let took = Duration::from_nanos(until - from);
+                    self.measured.duals.push(took);
+                    self.bound(3, (from, until), took, DUAL, || {
+                        format!("machines {first} and {second} serve both")
+                    });
+                }
+            }
+        }
+    }
+
+    /// Whether the right one can be heard by all, and nobody is made better.
+    pub(super) fn incumbent_is_heard(&self, right: usize) -> bool {
+        let better = |suffered: &super::Suffered| suffered.fault == Fault::ReloadOther;
+        let gone = self.suffered(right).any(|suffered| suffered.apart);
+        !gone && !self.episode.suffered.iter().any(better)
+    }
+
+    /// 4, 5 and 19: who hears a better one does not take over, and who is the
+    /// best one stays.
+    pub(super) fn incumbent(&mut self) {
+        let right = self.episode.right[self.router];
+        if !self.incumbent_is_heard(right) {
+            return;
+        }
+        let (from, to) = (self.episode.from, self.episode.to);
+        let tampered = self.is_tampered(right);
+        if !tampered
+            && !self
+                .held(right)
+                .any(|held| held.from <= from && held.to.is_none())
+        {
+            let text = format!("machine {right} lost the VIP, and it was the best one");
+            self.note(5, from, text, false);
+        }
+        let claims: Vec<u64> = self.track(right).claims(0, to).collect();
+        for machine in self.machines() {
+            if machine == right || !self.is_untouched(machine) {
+                continue;
+            }
+            for held in self.held(machine).collect::<Vec<_>>() {
+                self.promotion(machine, held, &claims);
+            }
+        }
+    }
+
+    /// Wrong when an advert of the Active came within the Active_Down_Interval.
+    fn promotion(&mut self, machine: usize, held: Held, claims: &[u64]) {
+        let first = self
+            .track(machine)
+            .claims(held.from.saturating_sub(nanos(DELTA + INTERVAL)), held.from)
+            .next()
+            .unwrap_or(held.from);
+        let heard = claims.iter().rev().find(|time| **time < first);
+        let age = Duration::from_nanos(first.saturating_sub(heard.copied().unwrap_or(0)));
+        let text = format!(
+            "machine {machine} took over {age:?} after an advert of the Active, Active_Down_Interval {:?}",
+            self.down(machine)
+        );
+        // That the Active was silent for so long is told by invariant 10.
+        let silent = age + Duration::from_millis(1) >= self.down(machine);
+        self.note(4, first, text, silent);
+    }
+}
