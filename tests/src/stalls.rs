@@ -103,6 +103,13 @@ impl Stalls {
         Duration::from_nanos(total)
     }
 
+    /// Adds what somebody else saw, from when to when.
+    pub fn note(&self, spans: &[(u64, u64)]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX.saturating_sub(seen.len());
+        seen.extend(spans.iter().take(room));
+    }
+
     /// Forgets what ended before that time.
     pub fn forget(&self, before: u64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,14 @@
 //! What the client says: one machine answers for a VIP, and it is the right one.
 
-use std::collections::BTreeSet;
-
-use crate::{clock::nanos, probe::Report, topology::Mac};
+use crate::{
+    clock::nanos,
+    probe::{Report, Request},
+    stalls::Stalls,
+};
 
 use super::{
-    ROUTERS_PER_MACHINE,
-    judge::{DELTA, Episode, Finding},
+    ROUTERS_PER_MACHINE, WATCHED,
+    judge::{DELTA, Episode, Finding, WORKER},
     world::World,
 };
 
@@ -15,38 +17,35 @@ pub fn judge(
     world: &World,
     episode: &Episode,
     answers: &[Report; ROUTERS_PER_MACHINE],
+    stalls: &Stalls,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     for (router, answers) in answers.iter().enumerate() {
-        for (sent, machines) in &answers.doubles {
-            if let Some(text) = double(world, episode, router, *sent, machines) {
-                found.push(finding(router, *sent, text));
-            }
+        for request in &answers.doubles {
+            found.extend(double(world, episode, router, request, stalls));
         }
         let right = world.lan.host(episode.right[router]).port.mac;
-        let wrong = answers
-            .changes
-            .last()
-            .filter(|(time, mac)| *mac != right && *time > episode.settled);
-        if let Some((time, mac)) = wrong {
-            let text = format!("{mac} answers, and it is not to serve");
-            found.push(finding(router, *time, text));
-        }
         if answers.changes.last().map(|(_, mac)| *mac) != Some(right) {
             let text = "the right machine does not answer in the end".to_owned();
-            found.push(finding(router, episode.settled, text));
+            let stalled = stalls.time_within(episode.settled, episode.to);
+            found.push(finding(
+                router,
+                episode.settled,
+                text,
+                stalled >= WATCHED / 2,
+            ));
         }
     }
     found
 }
 
-fn finding(router: usize, at: u64, text: String) -> Finding {
+fn finding(router: usize, at: u64, text: String, excused: bool) -> Finding {
     let family = ["IPv4", "IPv6"][router];
     Finding {
         invariant: 13,
         at,
         text: format!("{family}: {text}"),
-        excused: false,
+        excused,
     }
 }
 
@@ -56,30 +55,37 @@ fn double(
     world: &World,
     episode: &Episode,
     router: usize,
-    sent: u64,
-    machines: &BTreeSet<Mac>,
-) -> Option<String> {
+    request: &Request,
+    stalls: &Stalls,
+) -> Option<Finding> {
     let delta = nanos(DELTA);
-    let clean: Vec<usize> = machines
-        .iter()
-        .filter_map(|mac| world.lan.host_of(*mac))
-        .filter(|machine| {
-            let mut suffered = episode.suffered.iter();
-            !suffered.any(|suffered| {
-                suffered.machine == *machine
-                    && (suffered.apart || suffered.helpless)
-                    && (suffered.begun..=suffered.mended.saturating_add(delta)).contains(&sent)
+    let sent = request.sent;
+    for (mac, arrived) in &request.answers {
+        let Some(machine) = world.lan.host_of(*mac) else {
+            continue;
+        };
+        let excusable = episode.suffered.iter().any(|suffered| {
+            suffered.machine == machine
+                && (suffered.apart || suffered.helpless)
+                && suffered.begun <= *arrived
+                && sent <= suffered.mended.saturating_add(delta)
+        });
+        // It was answered at some time in between. In IPv6 the kernel tells
+        // later that it has an address.
+        let has = |early: u64| {
+            let mut held = episode.tracks[machine][router].held.iter();
+            held.any(|held| {
+                held.from <= arrived.saturating_add(early)
+                    && held.until(episode.to).saturating_add(delta) >= sent
             })
-        })
-        .collect();
-    let at_once = |machine: &usize| {
-        let held = &episode.tracks[*machine][router].held;
-        held.iter()
-            .any(|held| held.from <= sent + delta && held.until(episode.to) + delta >= sent)
-    };
-    let (has, has_not): (Vec<usize>, Vec<usize>) = clean.into_iter().partition(at_once);
-    match (has.len(), has_not.as_slice()) {
-        (_, [machine, ..]) => Some(format!("machine {machine} answers without the VIP")),
-        _ => None,
+        };
+        if excusable || has(nanos(WORKER)) {
+            continue;
+        }
+        let text = format!("machine {machine} answers without the VIP");
+        let second = 1_000_000_000;
+        let stalled = nanos(stalls.time_within(sent.saturating_sub(second), arrived + second));
+        return Some(finding(router, sent, text, has(nanos(WORKER) + stalled)));
     }
+    None
 }

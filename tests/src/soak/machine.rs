@@ -25,6 +25,8 @@ pub struct Machine {
     pub agent: Option<Agent>,
     /// The agent itself, not its parent.
     pub pid: i32,
+    /// How often it was exchanged.
+    pub upgrades: usize,
     /// In force when nothing is wrong.
     pub priorities: Priorities,
     pub scout: Scout,
@@ -44,6 +46,7 @@ impl Machine {
         let mut machine = Self {
             agent: None,
             pid: 0,
+            upgrades: 0,
             priorities,
             scout: Scout::start(host, vips)?,
             vips,
@@ -126,7 +129,9 @@ impl Machine {
     pub fn upgrade(&mut self) -> Result<bool> {
         let ended = self.agent()?.ask("upgrade", &["--json"])?;
         self.learn_pid()?;
-        Ok(ended.code == Some(0))
+        let done = ended.code == Some(0);
+        self.upgrades += usize::from(done);
+        Ok(done)
     }
 
     /// The last lines of the agent's log.

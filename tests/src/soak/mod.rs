@@ -65,8 +65,7 @@ pub fn run(options: Options, mut progress: impl FnMut(&str)) -> Result<Report> {
     let mut world = World::new(options.routers)?;
     let mut stalls = Stalls::watch()?;
     // The client's: nobody else changes anything there.
-    let client = options.routers;
-    stalls.watch_rtnl(&world.lan.host(client).ns)?;
+    stalls.watch_rtnl(&world.client().ns)?;
     let mut soak = Soak {
         plan: Plan::new(options.seed, options.routers),
         report: Report::new(options),
@@ -113,7 +112,9 @@ impl Soak {
         round: &Round,
         progress: &mut impl FnMut(&str),
     ) -> Result<()> {
-        let client = world.lan.hosts.last().context("no client")?;
+        let client = world.client();
+        let mirror = world.mirror().port.v4.into();
+        let network = Probe::start(client, mirror, SPACING)?;
         let probes = world.vips.map(|vip| Probe::start(client, vip, SPACING));
         let [v4, v6] = probes;
         let probes = [v4?, v6?];
@@ -128,6 +129,8 @@ impl Soak {
         let_pass(WATCHED)?;
         let to = monotonic();
         let answers = probes.map(Probe::stop);
+        // A network that stands still is nobody's fault here.
+        self.stalls.note(&network.stop().slow);
         let episode = Episode {
             suffered,
             from,
@@ -189,7 +192,7 @@ impl Soak {
         progress: &mut impl FnMut(&str),
     ) {
         let (mut found, measured) = Judge::judge(episode, &self.stalls);
-        found.extend(answers::judge(world, episode, answers));
+        found.extend(answers::judge(world, episode, answers, &self.stalls));
         let took = Duration::from_nanos(episode.settled.saturating_sub(healed));
         let stalled = self.stalls.time_within(healed, episode.settled);
         if took > SETTLED {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::probe::Report as Answers;
 
 use super::{
-    Options, Tally, Tracks,
+    Options, ROUTERS_PER_MACHINE, Tally, Tracks,
     judge::{Finding, Measured},
     plan::Fault,
     vitals::{Life, Vitals},
@@ -39,6 +39,8 @@ pub struct Report {
     pub duals: Vec<Duration>,
     pub restored: Vec<Duration>,
     pub leases: Vec<Duration>,
+    /// From the first advert to the VIP, of each family.
+    pub vips: [Vec<Duration>; ROUTERS_PER_MACHINE],
     pub lives: Vec<Life>,
 }
 
@@ -62,6 +64,7 @@ impl Report {
             duals: Vec::new(),
             restored: Vec::new(),
             leases: Vec::new(),
+            vips: Default::default(),
             lives: Vec::new(),
         }
     }
@@ -96,6 +99,9 @@ impl Report {
         self.duals.extend(measured.duals);
         self.restored.extend(measured.restored);
         self.leases.extend(measured.leases);
+        for (all, more) in self.vips.iter_mut().zip(measured.vips) {
+            all.extend(more);
+        }
         for answers in answers {
             self.asked += answers.sent;
             self.unanswered += answers.sent - answers.answered;
@@ -166,6 +172,7 @@ impl Report {
             "two_at_once_ms": spread_json(&self.duals),
             "vip_put_back_ms": spread_json(&self.restored),
             "vip_of_a_killed_agent_ms": spread_json(&self.leases),
+            "vip_after_the_advert_ms": self.vips.each_ref().map(|spans| spread_json(spans)),
             "settled_ms": spread_json(&self.settled),
             "processes": self.lives.iter().map(Life::as_json).collect::<Vec<_>>(),
         })
@@ -214,6 +221,8 @@ impl fmt::Display for Report {
         row("two at once that hear each other", &self.duals)?;
         row("a VIP that was removed is back", &self.restored)?;
         row("the VIP of a killed agent goes", &self.leases)?;
+        row("the first advert to the VIP, IPv4", &self.vips[0])?;
+        row("the first advert to the VIP, IPv6", &self.vips[1])?;
         row("one serves after the last fault", &self.settled)?;
         for life in &self.lives {
             writeln!(

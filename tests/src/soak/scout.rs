@@ -48,6 +48,8 @@ impl Held {
 pub struct Track {
     /// Adverts that it sent, with their priority.
     pub sent: Vec<(u64, u8)>,
+    /// Adverts that came to it, with their priority.
+    pub heard: Vec<(u64, u8)>,
     pub held: Vec<Held>,
     /// Gratuitous ARPs and neighbour advertisements for the VIP.
     pub announced: Vec<u64>,
@@ -127,6 +129,7 @@ impl Scout {
     pub fn forget(&self, before: u64) {
         for track in self.lock().iter_mut() {
             track.sent.retain(|(time, _)| *time >= before);
+            track.heard.retain(|(time, _)| *time >= before);
             track.announced.retain(|time| *time >= before);
             track
                 .held
@@ -148,6 +151,7 @@ impl Drop for Scout {
 #[derive(Clone, Copy, Debug)]
 enum News {
     Sent(usize, u64, u8),
+    Heard(usize, u64, u8),
     Announced(usize, u64),
     Held(usize, u64),
     Gone(usize, u64),
@@ -187,15 +191,17 @@ impl Watch {
         let offset = realtime_to_monotonic();
         let mut buffer = [0; 2048];
         while let Ok(Some(received)) = self.frames.receive(&mut buffer) {
-            if !received.outgoing {
-                continue;
-            }
             let bytes = buffer.get(..received.length).unwrap_or_default();
             let time = u64::try_from(i128::from(received.realtime) + offset).unwrap_or(0);
             if let Some(advert) = decode::advert(bytes) {
                 let router = VRIDS.iter().position(|vrid| *vrid == advert.vrid);
-                let sent = router.map(|router| News::Sent(router, time, advert.priority));
-                self.fresh.extend(sent);
+                let news = router.map(|router| match received.outgoing {
+                    true => News::Sent(router, time, advert.priority),
+                    false => News::Heard(router, time, advert.priority),
+                });
+                self.fresh.extend(news);
+            } else if !received.outgoing {
+                // What others announce is theirs.
             } else if let Some(address) = announced(bytes) {
                 let router = self.vips.iter().position(|vip| *vip == address);
                 self.fresh
@@ -231,6 +237,7 @@ fn announced(frame: &[u8]) -> Option<IpAddr> {
 fn enter(tracks: &mut [Track; ROUTERS_PER_MACHINE], news: News) {
     match news {
         News::Sent(router, time, priority) => tracks[router].sent.push((time, priority)),
+        News::Heard(router, time, priority) => tracks[router].heard.push((time, priority)),
         News::Announced(router, time) => tracks[router].announced.push(time),
         // The kernel tells changes of an address as well.
         News::Held(router, time) => {

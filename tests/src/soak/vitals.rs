@@ -12,14 +12,15 @@ const ENOUGH: usize = 30;
 const WARM: usize = 5;
 /// KiB of memory that a median may grow by: pages that are touched for the
 /// first time by a rare fault.
-const MEMORY: u64 = 1024;
+const MEMORY: u64 = 768;
 /// Descriptors or threads: those of a question that is being answered.
 const FEW: u64 = 2;
 
 /// At one time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
-    /// VmRSS in KiB.
+    /// RssAnon in KiB: what is its own. Pages of files come and go as the kernel
+    /// likes.
     memory: u64,
     descriptors: u64,
     threads: u64,
@@ -31,6 +32,8 @@ struct Who {
     machine: usize,
     parent: bool,
     pid: i32,
+    /// A parent that exchanges itself keeps its pid.
+    upgrades: usize,
 }
 
 /// What was seen of each process.
@@ -88,6 +91,7 @@ impl Vitals {
                     machine: index,
                     parent,
                     pid,
+                    upgrades: machine.upgrades,
                 };
                 self.0.entry(who).or_default().push(sample);
             }
@@ -130,7 +134,7 @@ fn sample(pid: i32) -> Option<Sample> {
         line.split_whitespace().next()?.parse().ok()
     };
     Some(Sample {
-        memory: field("VmRSS:")?,
+        memory: field("RssAnon:")?,
         descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64,
         threads: field("Threads:")?,
     })
@@ -152,6 +156,7 @@ mod tests {
             machine: 0,
             parent: false,
             pid: 1,
+            upgrades: 0,
         };
         life(who, &samples)
     }

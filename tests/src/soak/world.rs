@@ -17,7 +17,7 @@ use crate::{
     impair::Impaired,
     router::Router,
     sys,
-    topology::{Direction, Lan, Loss},
+    topology::{Direction, Host, Lan, Loss},
 };
 
 use super::{
@@ -44,12 +44,12 @@ pub struct World {
 }
 
 impl World {
-    /// `count` routers on a switch, and a client.
+    /// `count` routers on a switch, a client, and a machine that nothing is done to.
     ///
     /// # Errors
     /// When an agent does not start.
     pub fn new(count: usize) -> Result<Self> {
-        let lan = Lan::new(count + 1)?;
+        let lan = Lan::new(count + 2)?;
         let mut world = Self {
             machines: Vec::new(),
             impaired: Vec::new(),
@@ -66,6 +66,15 @@ impl World {
                 .push(machine.with_context(|| format!("machine {index}"))?);
         }
         Ok(world)
+    }
+
+    pub fn client(&self) -> &Host {
+        self.lan.host(self.machines.len())
+    }
+
+    /// Answers always, so that how long it takes tells of the network alone.
+    pub fn mirror(&self) -> &Host {
+        self.lan.host(self.machines.len() + 1)
     }
 
     /// Which machine is to serve when nothing is wrong.

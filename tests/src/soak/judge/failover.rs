@@ -103,7 +103,11 @@ impl Judge<'_> {
             return;
         };
         let bound = self.skew(best) + DELTA;
-        let taken = self.first_claim(right, released).unwrap_or(u64::MAX);
+        let Some(taken) = self.first_claim(right, released) else {
+            let text = format!("nobody took over from machine {right}, which left");
+            self.note(18, released, text, false);
+            return;
+        };
         let took = Duration::from_nanos(taken.saturating_sub(released));
         self.measured.hand_overs.push(took);
         self.bound(

@@ -6,7 +6,7 @@ use crate::clock::nanos;
 
 use super::{
     super::{INTERVAL, plan::Fault, scout::Held},
-    DELTA, DUAL, Judge,
+    DUAL, Judge,
 };
 
 impl Judge<'_> {
@@ -66,7 +66,7 @@ impl Judge<'_> {
         if !self.incumbent_is_heard(right) {
             return;
         }
-        let (from, to) = (self.episode.from, self.episode.to);
+        let from = self.episode.from;
         let tampered = self.is_tampered(right);
         if !tampered
             && !self
@@ -76,32 +76,39 @@ impl Judge<'_> {
             let text = format!("machine {right} lost the VIP, and it was the best one");
             self.note(5, from, text, false);
         }
-        let claims: Vec<u64> = self.track(right).claims(0, to).collect();
         for machine in self.machines() {
             if machine == right || !self.is_untouched(machine) {
                 continue;
             }
             for held in self.held(machine).collect::<Vec<_>>() {
-                self.promotion(machine, held, &claims);
+                self.promotion(machine, held, right);
             }
         }
     }
 
     /// Wrong when an advert of the Active came within the Active_Down_Interval.
-    fn promotion(&mut self, machine: usize, held: Held, claims: &[u64]) {
-        let first = self
-            .track(machine)
-            .claims(held.from.saturating_sub(nanos(DELTA + INTERVAL)), held.from)
-            .next()
-            .unwrap_or(held.from);
-        let heard = claims.iter().rev().find(|time| **time < first);
-        let age = Duration::from_nanos(first.saturating_sub(heard.copied().unwrap_or(0)));
+    fn promotion(&mut self, machine: usize, held: Held, right: usize) {
+        let track = self.track(machine);
+        // The first of those that led to this VIP.
+        let begin = held.from.saturating_sub(nanos(self.coming() + INTERVAL));
+        let claims: Vec<u64> = track.claims(begin, held.from).collect();
+        let pauses = claims.windows(2).rev();
+        let gap = nanos(3 * INTERVAL);
+        let mut joined = pauses.take_while(|pair| pair[1] - pair[0] < gap);
+        let last = claims.last().copied().unwrap_or(held.from);
+        let first = joined.by_ref().last().map_or(last, |pair| pair[0]);
+        let best = self.priority(right);
+        let mut heard = track.heard.iter().rev();
+        let heard = heard.find(|(time, priority)| *time < first && *priority == best);
+        let heard = heard.map_or(0, |(time, _)| *time);
+        let age = Duration::from_nanos(first.saturating_sub(heard));
+        let down = self.down(machine);
         let text = format!(
-            "machine {machine} took over {age:?} after an advert of the Active, Active_Down_Interval {:?}",
-            self.down(machine)
+            "machine {machine} took over {age:?} after an advert of the Active, \
+             Active_Down_Interval {down:?}"
         );
-        // That the Active was silent for so long is told by invariant 10.
-        let silent = age + Duration::from_millis(1) >= self.down(machine);
+        // Why nothing came for so long is told by invariant 10.
+        let silent = age + Duration::from_millis(1) >= down;
         self.note(4, first, text, silent);
     }
 }

@@ -1,0 +1,1 @@
+//! BPF programs that somebody else touches, or that cannot be had.
