@@ -51,6 +51,17 @@ impl Stalls {
     ///
     /// When the processors cannot be counted.
     pub fn watch() -> Result<Self> {
+        Self::watch_at(PRIORITY)
+    }
+
+    /// Watches by threads of another real-time priority, to see as well what
+    /// comes before those: with the priority of the fast lanes, other agents on
+    /// the same processors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::watch`].
+    pub fn watch_at(priority: i32) -> Result<Self> {
         let processors = std::thread::available_parallelism().context("counting processors")?;
         let mut watch = Self {
             stop: Arc::default(),
@@ -62,7 +73,7 @@ impl Stalls {
             watch.threads.push(std::thread::spawn(move || {
                 // One that may not stay there watches as well, less exactly.
                 let _elsewhere = stay_on(processor);
-                prefer_this_thread_at(PRIORITY);
+                prefer_this_thread_at(priority);
                 watch_one(&stop, &seen);
             }));
         }

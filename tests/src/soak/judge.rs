@@ -210,6 +210,11 @@ impl<'a> Judge<'a> {
         self.note(invariant, from, text, excused);
     }
 
+    /// How much of that span the machine below stood still.
+    pub fn stalled(&self, from: u64, to: u64) -> Duration {
+        self.stalls.time_within(from, to)
+    }
+
     pub fn note(&mut self, invariant: u8, at: u64, text: String, excused: bool) {
         let family = ["IPv4", "IPv6"][self.router];
         self.found.push(Finding {

@@ -9,6 +9,12 @@ use super::{
     DELTA, Judge, Suffered,
 };
 
+/// A Backup that handles a deadline later than that cannot know whether the
+/// Active was alive: a quarter of an interval.
+const TOLERANCE: Duration = Duration::from_micros(2500);
+/// And gives it one more Active_Down_Interval, so many times at most.
+const GRANTS: u32 = 3;
+
 impl Judge<'_> {
     /// Active_Down_Interval of a machine.
     pub(super) fn down(&self, machine: usize) -> Duration {
@@ -85,12 +91,19 @@ impl Judge<'_> {
             .push((suffered.fault.name(), silence));
         // The fault takes effect at some time until it is done.
         let took = Duration::from_nanos(taken.saturating_sub(suffered.done.min(taken)));
-        self.bound(18, (suffered.begun, taken), took, bound, || {
-            format!(
-                "take-over from machine {right} after {}",
-                suffered.fault.name()
-            )
-        });
+        // A Backup that wakes late grants more time, at most three times.
+        let stalled = self.stalled(suffered.begun, taken);
+        let granted = if stalled < TOLERANCE { 0 } else { GRANTS };
+        let late = took > bound && took <= bound + stalled + self.down(best) * granted;
+        let text = format!(
+            "take-over from machine {right} after {}",
+            suffered.fault.name()
+        );
+        if late {
+            self.note(18, suffered.begun, format!("{text}: {took:?}"), true);
+        } else {
+            self.bound(18, (suffered.begun, taken), took, bound, || text);
+        }
     }
 
     fn hand_over(&mut self, right: usize, best: usize, suffered: &Suffered) {

@@ -6,7 +6,7 @@ use crate::clock::nanos;
 
 use super::{
     super::{INTERVAL, plan::Fault, scout::Held},
-    DUAL, Judge,
+    DELTA, DUAL, Judge,
 };
 
 impl Judge<'_> {
@@ -98,17 +98,27 @@ impl Judge<'_> {
         let last = claims.last().copied().unwrap_or(held.from);
         let first = joined.by_ref().last().map_or(last, |pair| pair[0]);
         let best = self.priority(right);
-        let mut heard = track.heard.iter().rev();
-        let heard = heard.find(|(time, priority)| *time < first && *priority == best);
-        let heard = heard.map_or(0, |(time, _)| *time);
-        let age = Duration::from_nanos(first.saturating_sub(heard));
+        let heard = track
+            .heard
+            .iter()
+            .rev()
+            .map(|(time, priority)| (*time, *priority));
+        let mut heard = heard.filter(|(time, priority)| *time < first && *priority == best);
+        let mut next = || heard.next().map_or(0, |(time, _)| time);
+        let (last, before) = (next(), next());
+        let age = Duration::from_nanos(first.saturating_sub(last));
         let down = self.down(machine);
+        let slack = Duration::from_millis(1);
+        // It came while what had been decided was on its way out.
+        let silence = Duration::from_nanos(last.saturating_sub(before));
+        let crossed = silence + slack >= down
+            && age <= DELTA + self.stalled(last.saturating_sub(nanos(DELTA)), first);
         let text = format!(
             "machine {machine} took over {age:?} after an advert of the Active, \
              Active_Down_Interval {down:?}"
         );
         // Why nothing came for so long is told by invariant 10.
-        let silent = age + Duration::from_millis(1) >= down;
-        self.note(4, first, text, silent);
+        let silent = age + slack >= down;
+        self.note(4, first, text, silent || crossed);
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::nanos;
 
 use super::{
     super::{INTERVAL, plan::Fault, scout::Held},
-    DELTA, Judge, LEASE, RESTORED, STRAY,
+    DELTA, Judge, LEASE, RESTORED, STRAY, WORKER,
 };
 
 fn between(from: u64, to: u64) -> Duration {
@@ -116,7 +116,8 @@ impl Judge<'_> {
                     .map(|held| between(*time, held.from).max(between(held.until(to), *time)));
                 // In IPv6 the VIP may go before the kernel tells that it came.
                 let track = self.track(machine);
-                let around = track.claims(time.saturating_sub(nanos(INTERVAL + DELTA)), *time);
+                let early = time.saturating_sub(nanos(INTERVAL + WORKER));
+                let around = track.claims(early, *time);
                 let said = around.last().map(|claim| between(claim, *time));
                 let said = said.filter(|_| self.coming() > DELTA);
                 let nearest = nearest.chain(said).min().unwrap_or(Duration::MAX / 2);
