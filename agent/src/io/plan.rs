@@ -23,6 +23,7 @@ use self::virtual_links::virtual_links;
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
+    hands::Works,
     netlink::{
         batch::AddressPlan,
         paths::PathPlan,
@@ -62,9 +63,8 @@ pub struct Port {
     pub key: InstanceKey,
     pub filter: InstanceFilter,
     pub advert: AdvertPlan,
-    pub addresses: AddressPlan,
-    pub paths: PathPlan,
-    pub announce: AnnouncePlan,
+    /// Until the fast lane passes them on to its hands.
+    pub works: Option<Box<Works>>,
     pub needed: Vec<Needed>,
     /// Other links that count for the priority.
     pub watched: Vec<u32>,
@@ -86,8 +86,6 @@ pub struct Port {
     pub virtual_links: Vec<u32>,
     /// They are up, as far as we did it.
     pub raised: bool,
-    /// That they cannot be was said.
-    pub refused_up: bool,
     essence: Essence,
 }
 
@@ -346,6 +344,15 @@ pub fn plan(
             ..instance.clone()
         },
     };
+    let homes = placed().map(|(vip, home)| (vip, home.ifindex));
+    let works = Works {
+        addresses: AddressPlan::with_links(homes, &links),
+        paths,
+        announce,
+        vips: vips.clone(),
+        ifindex: link.ifindex,
+        has_links: !links.is_empty(),
+    };
     Ok(Port {
         id,
         config: core_config(id, instance, standing),
@@ -359,9 +366,7 @@ pub fn plan(
         },
         filter,
         advert: AdvertPlan::new(instance, source, from, destinations),
-        addresses: AddressPlan::with_links(placed().map(|(vip, home)| (vip, home.ifindex)), &links),
-        paths,
-        announce,
+        works: Some(Box::new(works)),
         needed,
         awaits_link: watched.len() < weighed().count(),
         watched,
@@ -372,7 +377,6 @@ pub fn plan(
         lease: lease(instance),
         virtual_links: links,
         raised: false,
-        refused_up: false,
         essence,
     })
 }
