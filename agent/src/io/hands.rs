@@ -144,6 +144,33 @@ impl Grip {
     }
 }
 
+#[cfg(test)]
+impl Grip {
+    /// Hands that do nothing by themselves.
+    pub fn limp() -> io::Result<Self> {
+        Ok(Self {
+            desk: Arc::new(Desk::new()?),
+            port: 0,
+            thread: None,
+        })
+    }
+
+    /// Has the oldest wish carried out, by nobody.
+    pub fn carry_out_one(&self) -> Option<(InstanceId, Wish)> {
+        loop {
+            match self.desk.take()? {
+                Job::Wish { id, wish } => {
+                    self.desk.land(id, wish.raise.then_some(true));
+                    return Some((id, wish));
+                }
+                Job::Hold => self.desk.set_held(true),
+                Job::Resume => self.desk.set_held(false),
+                Job::End => {}
+            }
+        }
+    }
+}
+
 impl Drop for Grip {
     fn drop(&mut self) {
         let mut end = self.desk.put(Job::End);

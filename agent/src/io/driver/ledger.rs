@@ -307,3 +307,6 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,12 +115,12 @@ impl Desk {
         }
     }
 
-    pub(super) fn begin(&self, at: KernelTime) {
+    pub fn begin(&self, at: KernelTime) {
         self.since.store(at.nanos().max(1), Ordering::Release);
     }
 
     /// `raised`: whether the links are up, where that was asked for.
-    pub(super) fn land(&self, id: InstanceId, raised: Option<bool>) {
+    pub fn land(&self, id: InstanceId, raised: Option<bool>) {
         self.since.store(0, Ordering::Release);
         let at = usize::from(id.0);
         if let Some(slot) = self.raised.get(at) {

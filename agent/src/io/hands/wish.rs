@@ -13,7 +13,7 @@ const SINGLES: usize = 16;
 
 /// VIPs to put back and announce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Restore {
+pub(in crate::io) enum Restore {
     #[default]
     None,
     Some {
@@ -54,27 +54,27 @@ impl Restore {
 #[derive(Debug, Default)]
 pub struct Wish {
     /// Take off what the plans that are about to be replaced put there.
-    pub(super) before: bool,
-    pub(super) works: Option<Box<Works>>,
+    pub(in crate::io) before: bool,
+    pub(in crate::io) works: Option<Box<Works>>,
     /// A predecessor put the VIPs there.
-    pub(super) inherited: bool,
+    pub(in crate::io) inherited: bool,
     /// Of running plans that are replaced: how often to announce new VIPs.
-    pub(super) change: Option<u8>,
-    pub(super) remove: bool,
+    pub(in crate::io) change: Option<u8>,
+    pub(in crate::io) remove: bool,
     /// Take up the links with virtual MAC addresses.
-    pub(super) raise: bool,
-    pub(super) add: bool,
-    pub(super) restore: Restore,
+    pub(in crate::io) raise: bool,
+    pub(in crate::io) add: bool,
+    pub(in crate::io) restore: Restore,
     /// Put back routes and rules.
-    pub(super) ensure: bool,
+    pub(in crate::io) ensure: bool,
     /// How often to announce all VIPs.
-    pub(super) announce: u8,
+    pub(in crate::io) announce: u8,
     /// Announce VIPs on other links than the instance's.
-    pub(super) elsewhere: bool,
+    pub(in crate::io) elsewhere: bool,
     /// How often to announce all VIPs at the pace of their limits.
-    pub(super) rest: u8,
+    pub(in crate::io) rest: u8,
     /// The instance leaves: its plans go back.
-    pub(super) retire: bool,
+    pub(in crate::io) retire: bool,
 }
 
 impl Wish {
