@@ -128,7 +128,11 @@ fn an_agent_that_ends_meanwhile_says_so_at_once() -> Result<()> {
     })?;
     pair.backup.wait_state(State::Active, WHILE_HELD)?;
     let lines = pair.active.process().lines();
-    assert!(!lines.iter().any(|line| line.text.contains("Stopped failoverd")));
+    assert!(
+        !lines
+            .iter()
+            .any(|line| line.text.contains("Stopped failoverd"))
+    );
     drop(held);
     pair.active.stop()?;
     assert!(!pair.lan.host(0).has_address(pair.lan.vip())?);

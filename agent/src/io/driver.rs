@@ -211,7 +211,7 @@ impl Driver {
             // What our own changes brought about is to be read before they
             // count as done.
             if all {
-                self.land();
+                self.land(now);
             }
         }
         self.drain_adverts(now);
@@ -370,8 +370,6 @@ impl Driver {
                     self.lane.give_back(Returned::Receiver(receiver));
                 }
             }
-            // It may be on its way.
-            Command::AddressMissing { id, .. } if self.ledger.is_busy(id) => self.ledger.doubt(id),
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
             Command::EnsurePaths { id } => self.ledger.want(id, Wish::ensure_paths),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),

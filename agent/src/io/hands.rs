@@ -19,12 +19,12 @@ use std::{io, os::fd::BorrowedFd, sync::Arc, thread::JoinHandle};
 
 use agent_common::record::SLOTS;
 
-use self::{pace::Pacer, wish::Job};
 pub use self::{
     desk::{Counts, Desk, Landed},
     wish::Wish,
     works::Works,
 };
+use self::{pace::Pacer, wish::Job};
 use super::{
     announce::Announcer,
     clock,

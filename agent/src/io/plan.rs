@@ -3,6 +3,7 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod missing;
 mod virtual_links;
 
 use std::{
@@ -19,7 +20,7 @@ use agent_common::{
 };
 use bytemuck::Zeroable;
 
-use self::virtual_links::virtual_links;
+use self::{missing::Missing, virtual_links::virtual_links};
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
@@ -74,6 +75,8 @@ pub struct Port {
     pub vips: Vec<(u32, IpAddr)>,
     /// Which of them are not put back when somebody removes them.
     untracked: Vec<bool>,
+    /// VIPs that our own doing removed while there is more to do.
+    pub missing: Missing,
     /// VIPs that an advert on this link has no room for.
     pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
@@ -213,11 +216,6 @@ pub fn fitting(instance: &Instance, mtu: u32) -> Cow<'_, Instance> {
         room = room.saturating_sub(1);
     }
     Cow::Owned(instance)
-}
-
-fn untracked(instance: &Instance) -> Vec<bool> {
-    let vips = instance.vips.iter();
-    vips.map(|vip| vip.options.untracked).collect()
 }
 
 /// At least for as long as others wait for an advert: a shorter lease would
@@ -371,7 +369,8 @@ pub fn plan(
         awaits_link: watched.len() < weighed().count(),
         watched,
         vips,
-        untracked: untracked(instance),
+        untracked: placed().map(|(vip, _)| vip.options.untracked).collect(),
+        missing: Missing::new(instance.vips.len()),
         surplus,
         group,
         lease: lease(instance),

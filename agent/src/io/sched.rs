@@ -149,10 +149,7 @@ pub fn place(rank: Rank, tid: i32, process: &Process, inherited: &Inherited) -> 
     let nice = setpriority_process(Some(thread), nice).map_err(io::Error::from);
     refusals([
         ("vrrp_priority", nice),
-        (
-            "vrrp_rt_priority",
-            set_fifo(thread, rank.priority(process)),
-        ),
+        ("vrrp_rt_priority", set_fifo(thread, rank.priority(process))),
         ("vrrp_cpu_affinity", set_cpus(thread, cpus)),
     ])
 }

@@ -33,9 +33,8 @@ impl Placement {
     /// As a reload has it; what did not change is asked for again, which does
     /// no harm.
     pub fn change(&self, process: &Process) {
-        let place = |rank, entered: Entered| {
-            sched::place(rank, entered.tid, process, &self.inherited)
-        };
+        let place =
+            |rank, entered: Entered| sched::place(rank, entered.tid, process, &self.inherited);
         let mut refused = place(Rank::FastLane, self.entered);
         let others = place(Rank::Hands, self.hands).into_iter();
         for other in others.chain(sched::place_process(process, &self.inherited)) {

@@ -24,10 +24,10 @@ use crate::{
     io::{
         advert::Transmitters,
         announce::Announcer,
-        hands::Grip,
         bpf::{Backend, Kernel},
         clock,
         driver::{Driver, Heir, Sockets},
+        hands::Grip,
         lane,
         netlink::{
             batch::{AddressPlan, CommandSocket},

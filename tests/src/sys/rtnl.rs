@@ -100,7 +100,10 @@ impl RtnlHold {
             holder: Some(holder),
         };
         // The kernel asks for the page: it has the lock.
-        let asked = hold.faults.as_ref().map(|faults| wait_readable(faults.as_fd(), patience));
+        let asked = hold
+            .faults
+            .as_ref()
+            .map(|faults| wait_readable(faults.as_fd(), patience));
         match asked {
             Some(Ok(true)) => Ok(hold),
             Some(Err(error)) => Err(error),

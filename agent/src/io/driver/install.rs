@@ -54,6 +54,14 @@ impl Driver {
             port.advert.inherit(&former.advert);
             // Nobody took them down: that would have been news.
             port.raised = former.raised && former.virtual_links == port.virtual_links;
+            port.missing.link = former.missing.link;
+            for (vip, place) in (0..=u16::MAX).zip(&former.vips) {
+                if former.missing.has(vip)
+                    && let Some(vip) = port.tracked(*place)
+                {
+                    port.missing.add(vip);
+                }
+            }
         }
         let new_mac = former
             .as_ref()
@@ -117,7 +125,10 @@ impl Driver {
 
     /// The seat is free.
     pub(super) fn vacate(&mut self, id: InstanceId) {
-        let port = self.ports.seat(id).and_then(|seat| std::mem::take(seat).port);
+        let port = self
+            .ports
+            .seat(id)
+            .and_then(|seat| std::mem::take(seat).port);
         if let Some(port) = port {
             self.lane.give_back(Returned::Port(port));
         }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use agent_common::KernelTime;
+
 use super::Driver;
 use crate::{
-    core::{InstanceId, State},
+    core::{Input, InstanceId, State},
     io::{
         clock,
         hands::Wish,
@@ -15,7 +17,7 @@ use crate::{
 
 impl Driver {
     /// Everything that was done, after the kernel's news of it were read.
-    pub(super) fn land(&mut self) {
+    pub(super) fn land(&mut self, now: KernelTime) {
         while let Some((id, raised)) = self.ledger.next_landed() {
             // Of a Backup it is about to go down.
             let active = self.is_active(id);
@@ -31,9 +33,29 @@ impl Driver {
                     self.vacate(id);
                 }
             }
-            if self.ledger.take_doubt(id) && active {
-                self.ledger.want(id, Wish::add);
+            if !active {
+                self.forget_missing(id);
+            } else if !self.ledger.is_busy(id) {
+                self.make_up(id, now);
             }
+        }
+    }
+
+    /// What our own doing removed and nobody put back: another of our VIPs,
+    /// or one of another instance, was the first of its subnet.
+    fn make_up(&mut self, id: InstanceId, now: KernelTime) {
+        let link = self.ports.port(id);
+        if link.is_some_and(|port| std::mem::take(&mut port.missing.link)) {
+            self.ledger.want(id, Wish::add);
+        }
+        while let Some(vip) = self.ports.port(id).and_then(|port| port.missing.take()) {
+            self.feed(Input::AddressLost { id, vip }, now);
+        }
+    }
+
+    pub(super) fn forget_missing(&mut self, id: InstanceId) {
+        if let Some(port) = self.ports.port(id) {
+            port.missing.clear();
         }
     }
 
@@ -56,7 +78,7 @@ impl Driver {
             let wake = self.ledger.desk().wake_fd();
             channel::wait([wake], Duration::from_secs(1));
             self.ledger.collect();
-            self.land();
+            self.land(clock::now());
             self.hand_out();
         }
     }

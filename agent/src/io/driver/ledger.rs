@@ -35,9 +35,6 @@ struct Account {
     /// The first of what is wanted, and of what was handed out.
     wanted_ticket: u64,
     busy_ticket: u64,
-    /// VIPs went by our own doing while there was more to do: perhaps not by
-    /// our wish.
-    doubt: bool,
     /// An advert that waits for its link to come up.
     held: Option<Priority>,
 }
@@ -145,18 +142,6 @@ impl Ledger {
     pub(super) fn is_busy(&self, id: InstanceId) -> bool {
         let account = self.accounts.get(usize::from(id.0));
         account.is_some_and(|account| account.busy || account.wanted)
-    }
-
-    /// Once it is done, the VIPs are to be added again.
-    pub(super) fn doubt(&mut self, id: InstanceId) {
-        if let Some(account) = self.account(id) {
-            account.doubt = true;
-        }
-    }
-
-    pub(super) fn take_doubt(&mut self, id: InstanceId) -> bool {
-        let account = self.account(id);
-        account.is_some_and(|account| std::mem::take(&mut account.doubt))
     }
 
     /// Gives the hands what is wanted of instances of which nothing is under

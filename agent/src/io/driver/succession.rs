@@ -241,6 +241,7 @@ impl Driver {
                 }
                 self.command(command, now);
             }
+            self.hand_out();
             if self.finished {
                 return;
             }
@@ -253,13 +254,21 @@ impl Driver {
         self.waiting = true;
         while !self.finished {
             channel::wait(
-                [self.lane.wake_fd(), heir.socket.as_fd()],
+                [
+                    self.lane.wake_fd(),
+                    heir.socket.as_fd(),
+                    self.ledger.desk().wake_fd(),
+                ],
                 Duration::from_secs(1),
             );
             self.lane.clear_wake();
             while let Some(command) = self.lane.command() {
                 self.command(command, clock::now());
             }
+            // Plans go to the hands, and marks come back.
+            self.ledger.collect();
+            self.land(clock::now());
+            self.hand_out();
             match heir.read() {
                 Ok(false) => {}
                 Ok(true) => return self.take_over(&heir),

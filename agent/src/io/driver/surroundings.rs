@@ -60,6 +60,8 @@ impl Driver {
                         None,
                     );
                     self.virtual_link_down(ifindex, now);
+                } else {
+                    self.virtual_link_up(ifindex);
                 }
                 self.pass_on(ifindex);
             }
@@ -86,6 +88,8 @@ impl Driver {
             } if port == self.ledger.port() => {
                 if gone {
                     self.address_gone(ifindex, address, true, now);
+                } else {
+                    self.address_is_back((ifindex, address));
                 }
             }
             Event::Address {
@@ -146,14 +150,25 @@ impl Driver {
             };
             port.raised = false;
             if self.ledger.is_busy(id) {
-                // We take it down ourselves, and then up again.
-                self.ledger.doubt(id);
+                // We may take it down ourselves, and then up again.
+                port.missing.link = true;
                 continue;
             }
             let first = port.vips.iter().position(|(home, _)| *home == ifindex);
             if let Some(vip) = first.and_then(|vip| u16::try_from(vip).ok()) {
                 self.feed(Input::AddressLost { id, vip }, now);
             }
+        }
+    }
+
+    fn virtual_link_up(&mut self, ifindex: u32) {
+        let ports = self
+            .ports
+            .0
+            .iter_mut()
+            .filter_map(|seat| seat.port.as_mut());
+        for port in ports.filter(|port| port.missing.link) {
+            port.missing.link = !port.virtual_links.contains(&ifindex);
         }
     }
 
@@ -168,9 +183,29 @@ impl Driver {
                 continue;
             };
             if own && self.ledger.is_busy(id) {
-                self.ledger.doubt(id);
+                self.missing(id, vip);
             } else {
                 self.feed(Input::AddressLost { id, vip }, now);
+            }
+        }
+    }
+
+    fn missing(&mut self, id: InstanceId, vip: u16) {
+        if let Some(port) = self.ports.port(id) {
+            port.missing.add(vip);
+        }
+    }
+
+    /// We have put it there.
+    fn address_is_back(&mut self, place: (u32, IpAddr)) {
+        let ports = self
+            .ports
+            .0
+            .iter_mut()
+            .filter_map(|seat| seat.port.as_mut());
+        for port in ports.filter(|port| !port.missing.is_empty()) {
+            if let Some(vip) = port.tracked(place) {
+                port.missing.remove(vip);
             }
         }
     }
