@@ -338,7 +338,7 @@ impl World {
 
     /// 3: two that hear each other are soon one.
     fn check_overlap(&mut self, index: usize, active: &[usize]) {
-        if active.len() < 2 || self.faults > 0 || !self.network.is_good() {
+        if active.len() < 2 || self.faults > 0 || !self.is_clear() {
             self.two_since[index] = None;
             return;
         }

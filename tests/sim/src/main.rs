@@ -13,7 +13,7 @@ use clap::Parser;
 use failoverd_sim::{
     check::{Broken, Rule},
     coverage::Coverage,
-    run::{Outcome, run, run_twice},
+    run::{Outcome, run, run_told, run_twice},
     schedule::Schedule,
     shrink::shrink,
     time::SEC,
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 /// One schedule again, with all that happens in it.
 fn replay(schedule: &Schedule) -> ExitCode {
     println!("{schedule}");
-    let Outcome { broken, span, .. } = run(schedule, false);
+    let Outcome { broken, span, .. } = run_told(schedule);
     match broken {
         None => {
             println!(

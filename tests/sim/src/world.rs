@@ -85,6 +85,9 @@ pub struct World {
     pub faults: u32,
     /// Of those, loops that bring each advert back to its sender.
     pub mirrors: u32,
+    /// Frames that were sent over a bad link arrive until then: the word of a
+    /// router that may be another one since.
+    pub stray_until: At,
     /// Since when two are Active, and none of the faults lasts.
     pub two_since: [Option<At>; INSTANCES],
     /// Of two Actives that did not hear each other one went in silence, and
@@ -114,6 +117,7 @@ impl World {
             calm_at: SEC,
             faults: 0,
             mirrors: 0,
+            stray_until: 0,
             two_since: [None; INSTANCES],
             left_unheard: [false; INSTANCES],
             incumbent: [None; INSTANCES],
@@ -216,6 +220,13 @@ impl World {
         }
     }
 
+    /// A line of a replay.
+    pub fn tell(&self, what: impl FnOnce() -> String) {
+        if self.coverage.told {
+            println!("  {:>12.6} s  {}", self.now as f64 / SEC as f64, what());
+        }
+    }
+
     pub fn fail(&mut self, rule: Rule, router: Option<usize>, what: String) {
         if self.broken.is_none() {
             self.broken = Some(Broken {
@@ -242,9 +253,14 @@ impl World {
         self.incumbent = [None; INSTANCES];
     }
 
+    /// What is heard was sent just now, and to all.
+    pub fn is_clear(&self) -> bool {
+        self.network.is_good() && self.now > self.stray_until
+    }
+
     /// Nothing is wrong, and has not been for as long as elections take.
     pub fn is_calm(&self) -> bool {
-        self.faults == 0 && self.now >= self.calm_at && self.network.is_good()
+        self.faults == 0 && self.now >= self.calm_at && self.is_clear()
     }
 
     pub fn broadcast(&mut self, from: Port, frame: Frame) {
@@ -255,9 +271,13 @@ impl World {
         }
         let routers = (0..self.nodes.len()).map(Port::Router);
         let ports = routers.chain((0..HOSTS).map(Port::Host));
+        let good = self.network.is_good();
         for to in ports.filter(|to| *to != from) {
             let arrivals = self.network.pass(from, to, self.now, &mut self.rng);
             for at in arrivals.into_iter().flatten() {
+                if !good {
+                    self.stray_until = self.stray_until.max(at);
+                }
                 let what = self.keep(frame);
                 self.at(at, Event::Deliver { to, what });
             }

@@ -18,6 +18,7 @@ impl World {
     pub(super) fn begin(&mut self, number: usize) {
         let fault = self.fault(number);
         self.coverage.fault(fault.name());
+        self.tell(|| format!("begins: {fault:?}"));
         let span = fault.span();
         if span > 0 {
             self.faults += 1;
@@ -84,6 +85,7 @@ impl World {
 
     pub(super) fn end(&mut self, number: usize) {
         self.faults -= 1;
+        self.tell(|| format!("ends: {:?}", self.fault(number)));
         match self.fault(number) {
             Fault::Pause { router, .. } => {
                 self.nodes[router].plight.paused -= 1;

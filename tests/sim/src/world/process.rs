@@ -112,6 +112,7 @@ impl World {
                 ..
             } => {
                 self.coverage.transition(from, to, &cause);
+                self.tell(|| format!("router {router} {id:?}: {from:?} -> {to:?}, {cause:?}"));
                 if matches!(cause, Cause::AddressesTaken) {
                     self.disturb();
                 }
@@ -305,7 +306,7 @@ impl World {
         let preempts = self.nodes.iter().any(|node| {
             node.spec.preempt || node.spec.priority.contains(&255) || node.spec.kind != Kind::Agent
         });
-        if preempts || self.faults > 0 || !self.network.is_good() {
+        if preempts || self.faults > 0 || !self.is_clear() {
             return;
         }
         for index in 0..INSTANCES {
