@@ -6,6 +6,7 @@ pub mod asker;
 pub mod bpf;
 pub mod clock;
 pub mod driver;
+pub mod hands;
 pub mod lane;
 pub mod netlink;
 pub mod plan;

@@ -43,7 +43,9 @@ proptest! {
         // What was under way is lost with it.
         rig.under_way.clear();
         rig.is(None);
-        let (mut rounds, most) = (0, 3 * 2 + 2 * u32::from(MAX_VOIDS) + 2);
+        // For each time that is not counted, and once more: three probes, a
+        // look after the last one, and the wake-up that was late.
+        let (mut rounds, most) = (0, (u32::from(MAX_VOIDS) + 1) * (3 + 2));
         while rig.downs().is_empty() {
             let due = rig.heart.poll_timeout().unwrap();
             rig.now = rig.now.max(due).after(late());

@@ -60,7 +60,7 @@ impl Driver {
                 } => {
                     // Our own link may be what went, and the kernel has said so.
                     if !std::mem::replace(&mut looked, true) {
-                        self.watch_surroundings(now);
+                        let _ = self.watch_surroundings(now);
                     }
                     if let Some(down) = self.machine.active_down_interval(id) {
                         self.heart.disproved_until(id, now.after(down));
