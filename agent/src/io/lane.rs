@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
@@ -165,6 +166,12 @@ pub enum Report {
     },
     /// What the machine allows the fast lane.
     Privileges(Entered),
+    /// An instance was Active for this long with nothing to vouch for it: the
+    /// fast lane did not run, or nobody could be sent to.
+    LeaseLapsed {
+        id: InstanceId,
+        span: Duration,
+    },
     /// Priority 0 went out.
     Released {
         id: InstanceId,

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agent_common::{
     KernelTime,
-    record::{InstanceFilter, InstanceKey, ReflectCounters, ReflectKey, ReflectTarget},
+    record::{
+        FenceCounters, InstanceFilter, InstanceKey, NO_SLOT, ReflectCounters, ReflectKey,
+        ReflectTarget,
+    },
     wire::bfd::discriminator,
 };
 use tracing::{error, info, warn};
@@ -14,7 +17,10 @@ use super::Service;
 use crate::{
     config::Instance,
     control::status,
-    io::bpf::{Backend, Kernel, Reflecting, Reflector},
+    io::{
+        bpf::{Backend, Kernel, Reflecting, Reflector},
+        clock,
+    },
     upgrade::message::Message,
 };
 
@@ -197,6 +203,8 @@ impl Service {
             stale,
             passed,
         } = counters.unwrap_or_default();
+        let fenced = kernel.and_then(|kernel| kernel.fenced(slot).ok());
+        let FenceCounters { questions, packets } = fenced.unwrap_or_default();
         Some(status::FastDetect {
             reflector: reflector.map(|reflector| reflector.label().to_owned()),
             discriminator: discriminator(instance.family, instance.vrid),
@@ -204,6 +212,20 @@ impl Service {
             answered_down: down,
             answered_stale: stale,
             left_alone: passed,
+            fenced: kernel.is_some_and(|kernel| {
+                kernel
+                    .is_fenced(slot, clock::now())
+                    .is_ok_and(|fenced| fenced)
+            }),
+            fenced_questions: questions,
+            fenced_packets: packets,
         })
+    }
+
+    /// Probes for the reflector's port that none of our instances was asked by.
+    pub(super) fn unclaimed_probes(&self) -> u64 {
+        let kernel = self.kernel.as_ref();
+        let counters = kernel.and_then(|kernel| kernel.reflected(NO_SLOT).ok());
+        counters.map_or(0, |counters| counters.passed)
     }
 }

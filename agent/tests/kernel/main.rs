@@ -3,9 +3,11 @@
 
 mod attach;
 mod delivery;
+mod fence;
 mod flood;
 mod lab;
 mod logs;
+mod loops;
 mod reflect;
 mod transmit;
 mod verdicts;
