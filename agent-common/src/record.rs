@@ -77,6 +77,8 @@ pub mod reflect_hook {
     pub const XDP: u8 = 1;
     /// tcx redirects it to the link that it came in on.
     pub const TCX: u8 = 2;
+    /// None does: the agent itself answers.
+    pub const USER: u8 = 3;
 }
 
 /// How long a virtual router may be said to be served here, in the LEASES map.

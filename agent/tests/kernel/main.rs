@@ -6,6 +6,7 @@ mod delivery;
 mod fence;
 mod flood;
 mod lab;
+mod leaves;
 mod logs;
 mod loops;
 mod reflect;

@@ -26,7 +26,7 @@ pub const OWN: [u8; 4] = [192, 0, 2, 1];
 const SLOT: u32 = 3;
 const SECOND: u64 = 1_000_000_000;
 
-fn wanted() -> u32 {
+pub fn wanted() -> u32 {
     discriminator(Family::V4, Vrid::new(51).unwrap())
 }
 

@@ -21,6 +21,8 @@ pub enum Reflector {
     Xdp,
     /// tcx sends it back, after XDP and before the stack.
     Tcx,
+    /// The agent itself, where the kernel has no program for it.
+    User,
 }
 
 impl Reflector {
@@ -29,6 +31,7 @@ impl Reflector {
         match self {
             Self::Xdp => "xdp",
             Self::Tcx => "tcx",
+            Self::User => "user",
         }
     }
 
@@ -37,6 +40,7 @@ impl Reflector {
         match self {
             Self::Xdp => agent_common::record::reflect_hook::XDP,
             Self::Tcx => agent_common::record::reflect_hook::TCX,
+            Self::User => agent_common::record::reflect_hook::USER,
         }
     }
 }

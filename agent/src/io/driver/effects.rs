@@ -164,6 +164,8 @@ impl Driver {
                 self.lane.report(Report::LeaseLapsed { id, span });
             }
         }
+        self.lane
+            .lease(u32::from(id.0), until.map_or(0, KernelTime::nanos));
         if let Some(maps) = &self.sockets.maps
             && maps.lease(u32::from(id.0), until).is_err()
         {

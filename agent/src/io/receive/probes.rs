@@ -82,7 +82,10 @@ impl ProbeSocket {
             let Some(received) = sys::receive(self.socket.as_fd(), &mut buffer)? else {
                 return Ok(false);
             };
-            let Some(frame) = buffer.get_mut(..received.len).filter(|_| !received.outgoing) else {
+            let Some(frame) = buffer
+                .get_mut(..received.len)
+                .filter(|_| !received.outgoing)
+            else {
                 continue;
             };
             let mut frame = Buffer(frame);

@@ -57,7 +57,10 @@ impl Book {
             // Its port is asked for anew.
             entry._listener = None;
         }
-        let counters = entries.targets.get(&target.slot).map(|entry| entry.counters);
+        let counters = entries
+            .targets
+            .get(&target.slot)
+            .map(|entry| entry.counters);
         let entry = Entry {
             key,
             target,
