@@ -50,17 +50,9 @@ impl Book {
 
     pub fn tell(&self, key: ReflectKey, target: ReflectTarget) {
         let mut entries = self.open();
-        if let Some(entry) = entries.targets.get_mut(&target.slot) {
-            if (entry.key, entry.target) == (key, target) {
-                return;
-            }
-            // Its port is asked for anew.
-            entry._listener = None;
-        }
-        let counters = entries
-            .targets
-            .get(&target.slot)
-            .map(|entry| entry.counters);
+        // Before its port is asked for anew.
+        let former = entries.targets.remove(&target.slot);
+        let counters = former.map(|former| former.counters);
         let entry = Entry {
             key,
             target,
