@@ -74,6 +74,9 @@ impl Service {
             | Report::AnnounceFailed { .. }
             | Report::LeaseLapsed { .. }
             | Report::Privileges(_)
+            | Report::HandsPrivileges(_)
+            | Report::HandsWait { .. }
+            | Report::HandsGoOn { .. }
             | Report::Released { .. }
             | Report::Refused(_)
             | Report::Overrun

@@ -155,6 +155,9 @@ impl Telling {
             | Report::AnnounceFailed { .. }
             | Report::LeaseLapsed { .. }
             | Report::Privileges(_)
+            | Report::HandsPrivileges(_)
+            | Report::HandsWait { .. }
+            | Report::HandsGoOn { .. }
             | Report::Released { .. }
             | Report::Refused(_)
             | Report::Overrun
