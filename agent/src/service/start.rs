@@ -14,9 +14,10 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
-    health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
-    fence::Fences, picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
-    reports::Reporter, strangers::Strangers, telling::Telling, vmac::VirtualLinks,
+    fence::Fences, health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks,
+    machine::Machine, picture::Pending, process::Placement, reflect::Reflectors, refusals,
+    reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
+    vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
