@@ -8,6 +8,7 @@ mod dumps;
 mod events;
 mod failure;
 mod fault;
+mod fence;
 mod firewall;
 mod health;
 mod heir;
@@ -58,6 +59,7 @@ use self::{
     alarms::Alarms,
     debounce::Debounce,
     dumps::{Cleared, Order},
+    fence::Fences,
     health::Health,
     held::Held,
     igmp::LocalIgmp,
@@ -175,6 +177,7 @@ struct Service {
     igmp: LocalIgmp,
     strangers: Strangers,
     reflectors: Reflectors,
+    fences: Fences,
     pending: Pending,
     placement: Placement,
     debounce: Debounce,
@@ -345,6 +348,7 @@ impl Service {
                     // Its successor may have the same index already.
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
                     self.reflectors.forget(ifindex);
+                    self.fences.forget(ifindex);
                     self.doubt();
                     look = true;
                 }
@@ -358,6 +362,7 @@ impl Service {
                     }
                     look = true;
                 }
+                Report::LeaseLapsed { id, span } => self.lease_lapsed(id, span),
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,

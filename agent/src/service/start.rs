@@ -14,9 +14,10 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
-    health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
-    picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
-    reports::Reporter, strangers::Strangers, telling::Telling, vmac::VirtualLinks,
+    fence::Fences, health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks,
+    machine::Machine, picture::Pending, process::Placement, reflect::Reflectors, refusals,
+    reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
+    vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -189,6 +190,7 @@ impl Service {
             igmp: LocalIgmp::default(),
             strangers: Strangers::default(),
             reflectors: Reflectors::default(),
+            fences: Fences::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),

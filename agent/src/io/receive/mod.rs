@@ -5,6 +5,7 @@
 //! verdict of agent-common, so they decide as XDP does.
 
 pub mod membership;
+pub mod probes;
 pub mod raw;
 pub mod refusal;
 pub mod slow;
