@@ -360,6 +360,7 @@ impl Service {
                 }
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
+                Report::HandsPrivileges(entered) => self.placement.hands = entered,
                 Report::Transition { .. }
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
@@ -367,6 +368,8 @@ impl Service {
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
+                | Report::HandsWait { .. }
+                | Report::HandsGoOn { .. }
                 | Report::Released { .. } => {}
                 Report::PathsRefused { .. } => self.machine.paths.was_refused(),
                 Report::PathsRestored { id, .. } => {
@@ -382,6 +385,7 @@ impl Service {
             match returned {
                 // Freed here, where it may take its time.
                 Returned::Port(_)
+                | Returned::Works(_)
                 | Returned::Receiver(_)
                 | Returned::Config(_)
                 | Returned::Family(_) => {}
