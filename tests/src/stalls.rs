@@ -65,6 +65,14 @@ impl Stalls {
         Ok(watch)
     }
 
+    /// How many there were in that span.
+    pub fn count_within(&self, from: u64, to: u64) -> usize {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter()
+            .filter(|(began, ended)| *began < to && *ended > from)
+            .count()
+    }
+
     /// The longest stall that had a part in that span.
     pub fn longest_within(&self, from: u64, to: u64) -> Duration {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

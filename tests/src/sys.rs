@@ -11,6 +11,8 @@ use std::{
 use crate::clock::nanos;
 
 pub mod bpf;
+pub mod bridge;
+pub mod child;
 pub mod netlink;
 pub mod packet_socket;
 pub mod unix;
