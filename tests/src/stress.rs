@@ -7,8 +7,11 @@ use std::{fmt, time::Duration};
 use anyhow::{Context, Result};
 
 use crate::{
-    sys::child::{Child, Manner, Toil, churn},
-    usage::memory_available,
+    sys::{
+        self,
+        child::{Child, Manner, Toil, churn},
+    },
+    usage::{memory_available, thread_ids},
 };
 
 /// Processes for each processor.
@@ -93,10 +96,19 @@ impl Stress {
     }
 }
 
+/// Keeps all threads of these processes on one processor; those that they
+/// start later too. A thread that is gone, or a processor that is not there,
+/// changes nothing.
+pub fn pin(pids: &[i32], processor: usize) {
+    for thread in pids.iter().flat_map(|pid| thread_ids(*pid)) {
+        let _gone = sys::keep_on(thread, processor);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{sys, usage::Usage, wait::eventually};
+    use crate::{usage::Usage, wait::eventually};
 
     const SOON: Duration = Duration::from_secs(20);
 

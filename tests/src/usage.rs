@@ -41,6 +41,14 @@ fn threads(pid: i32) -> Vec<String> {
         .collect()
 }
 
+/// The threads of a process by their numbers.
+pub fn thread_ids(pid: i32) -> Vec<i32> {
+    let threads = threads(pid).into_iter();
+    threads
+        .filter_map(|path| path.rsplit('/').next()?.parse().ok())
+        .collect()
+}
+
 /// What a group of processes has used so far.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Usage {
