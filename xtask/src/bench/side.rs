@@ -78,7 +78,7 @@ impl Side {
         if self.is_ours() {
             Agent::start_conf(ns, &conf, FIRST).map(Running::Agent)
         } else {
-            Keepalived::start_with(ns, &conf, FIRST).map(Running::Keepalived)
+            Keepalived::start_terse(ns, &conf, FIRST).map(Running::Keepalived)
         }
     }
 }

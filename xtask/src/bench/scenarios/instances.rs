@@ -1,17 +1,14 @@
 //! M7: hundreds of virtual routers with 10 ms adverts.
 
 use anyhow::{Context, Result};
-use failoverd_tests::{
-    clock::{monotonic, nanos},
-    wait::{eventually, let_pass},
-};
+use failoverd_tests::wait::let_pass;
 
 use super::{
     super::{
         conf::Setup,
         context::{Bench, Mode},
         data::Scenario,
-        pair::{ACTIVE, BACKUP, PATIENCE, Pair},
+        pair::Pair,
         side::Side,
         target::{Bound, Figure, Target},
     },
@@ -61,9 +58,9 @@ fn one(bench: &Bench, scenario: &mut Scenario, side: Side, count: u8) -> Result<
         interval: bench.interval(),
         ..Setup::new(priority)
     };
-    let mut pair = Pair::start(side, [setup(200), setup(100)], 3)?;
-    // A daemon that never gets there is measured all the same.
-    if let Err(error) = calm(&pair, usize::from(count)) {
+    let mut pair = Pair::launch(side, [setup(200), setup(100)], 3)?;
+    // A pair that never gets there is measured all the same.
+    if let Err(error) = pair.settle() {
         if failoverd_tests::wait::stopped() {
             return Err(error);
         }
@@ -83,23 +80,6 @@ fn one(bench: &Bench, scenario: &mut Scenario, side: Side, count: u8) -> Result<
         row.watched(flaps, seconds);
     }
     Ok(())
-}
-
-/// Waits until the Active has sent for all virtual routers, and the Backup for
-/// none, within the last ten intervals.
-fn calm(pair: &Pair, count: usize) -> Result<()> {
-    eventually(PATIENCE, "all instances settled", || {
-        let recent = monotonic().saturating_sub(nanos(pair.setups[0].interval * 10));
-        let heard = pair.adverts.since(recent);
-        let mut active = [false; 256];
-        for one in &heard {
-            if one.from == pair.mac(BACKUP) {
-                return None;
-            }
-            active[usize::from(one.vrid)] |= one.from == pair.mac(ACTIVE);
-        }
-        (active.iter().filter(|seen| **seen).count() == count).then_some(())
-    })
 }
 
 fn targets() -> Vec<Target> {
