@@ -100,6 +100,17 @@ fn named(text: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// Wake-ups so far of the threads of that name alone.
+pub fn wakes_of(pids: &[i32], name: &str) -> u64 {
+    let threads = pids.iter().flat_map(|pid| threads(*pid));
+    let named = threads.filter(|thread| {
+        fs::read_to_string(format!("{thread}/comm")).is_ok_and(|comm| comm.trim() == name)
+    });
+    named
+        .map(|thread| number(&format!("{thread}/status"), "voluntary_ctxt_switches:"))
+        .sum()
+}
+
 /// Time that the hypervisor gave to others while we wanted it, since boot, of
 /// all processors.
 ///

@@ -4,7 +4,11 @@
 use std::{io::IsTerminal, time::Duration};
 
 use anyhow::Result;
-use failoverd_tests::{clock::monotonic, privilege, stalls::Stalls};
+use failoverd_tests::{
+    clock::{Deadline, monotonic},
+    privilege,
+    stalls::Stalls,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
@@ -26,6 +30,16 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// No scenario is begun after that, so that the run ends in time: five
+    /// minutes, an hour, and three hours.
+    const fn limit(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Quick => 255,
+            Self::Full => 55 * 60,
+            Self::Long => 170 * 60,
+        })
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -63,6 +77,7 @@ pub struct Bench {
     no_heartbeat: Option<String>,
     no_keepalived: Option<String>,
     progress: ProgressBar,
+    limit: Deadline,
 }
 
 impl Bench {
@@ -82,6 +97,7 @@ impl Bench {
             no_heartbeat: no_heartbeat(&Setup::new(100))?,
             no_keepalived: keepalived,
             progress: bar(),
+            limit: Deadline::after(mode.limit()),
         })
     }
 
@@ -148,6 +164,16 @@ impl Bench {
         let longest = |stalls: &Stalls| stalls.longest_within(from, monotonic());
         let stall = self.stalls.as_ref().map(longest).unwrap_or_default();
         milliseconds(stall)
+    }
+
+    /// Why no scenario is begun any more.
+    pub fn no_time_left(&self) -> Option<String> {
+        self.limit.expired().then(|| {
+            format!(
+                "no time left in a {} run: name it to measure it",
+                self.mode.name()
+            )
+        })
     }
 
     /// Begins to show the progress of a scenario.

@@ -1,5 +1,7 @@
 //! What a run leaves: everything measured, as it is written and read as JSON.
 
+use anyhow::Result;
+use failoverd_tests::wait;
 use serde::{Deserialize, Serialize};
 
 /// Raised when an older reader would misread.
@@ -152,6 +154,22 @@ impl Scenario {
     /// Adds one sample to such a row.
     pub fn add(&mut self, side: &str, case: &str, quantity: &str, unit: &str, sample: f64) {
         self.series(side, case, quantity, unit).samples.push(sample);
+    }
+
+    /// Goes on after a part that broke off, and says so.
+    ///
+    /// # Errors
+    /// When everything is to stop.
+    pub fn survive(&mut self, what: &str, part: Result<()>) -> Result<()> {
+        match part {
+            Err(error) if wait::stopped() => Err(error),
+            Err(error) => {
+                eprintln!("{}: {what}: {error:#}", self.name);
+                self.fails(format!("{what}: {error:#}"));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Says that it broke off.

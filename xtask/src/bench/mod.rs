@@ -143,7 +143,12 @@ fn measure(arguments: &Arguments, entries: &[&'static Entry]) -> Result<Run> {
     let mut scenarios = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         bench.done(index, entries.len());
-        scenarios.push(one(&mut bench, entry)?);
+        let scenario = one(&mut bench, entry)?;
+        scenarios.push(scenario);
+        if wait::stopped() {
+            eprintln!("interrupted: what was measured until now is told");
+            break;
+        }
     }
     bench.done(entries.len(), entries.len());
     if let left @ [_, ..] = netns::ours().as_slice() {
@@ -178,15 +183,13 @@ fn one(bench: &mut Bench, entry: &Entry) -> Result<Scenario> {
     let missing = entry
         .needs
         .iter()
-        .find_map(|need| privilege::missing_program(need));
+        .find_map(|need| privilege::missing_program(need))
+        .or_else(|| bench.no_time_left());
     let watch = machine::Watch::start()?;
     match missing {
         Some(reason) => scenario.lacks(reason),
         None => {
             if let Err(error) = (entry.run)(bench, &mut scenario) {
-                if wait::stopped() {
-                    return Err(error);
-                }
                 eprintln!("{}: {error:#}", entry.name);
                 scenario.fails(format!("{error:#}"));
             }

@@ -27,6 +27,8 @@ pub const CLIENT: usize = 2;
 pub const HOSTILE: usize = 3;
 /// Longer than anything takes on a machine that works.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any start takes, on a busy machine too.
+const START: Duration = Duration::from_secs(60);
 /// For what a change of state has set off to be over.
 const REST: Duration = Duration::from_millis(150);
 
@@ -131,8 +133,16 @@ impl Pair {
     /// # Errors
     /// When they do not get there.
     pub fn settle(&self) -> Result<()> {
+        self.settle_within(START)
+    }
+
+    /// The same, with less patience.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub fn settle_within(&self, patience: Duration) -> Result<()> {
         let wanted = [(&self.active, State::Active), (&self.backup, State::Backup)];
-        eventually(PATIENCE, "a settled pair", || {
+        eventually(patience, "a settled pair", || {
             let settled = wanted
                 .iter()
                 .all(|(running, state)| running.router().state() == Some(*state));
@@ -233,16 +243,24 @@ impl Pair {
     }
 }
 
+impl Drop for Pair {
+    /// keepalived alone would take seconds to end.
+    fn drop(&mut self) {
+        self.active.kill();
+        self.backup.kill();
+    }
+}
+
 fn start_both(side: Side, lan: &Lan, setups: &[Setup; 2]) -> Result<[Running; 2]> {
     let active = side.start(&lan.host(ACTIVE).ns, &setups[0])?;
     active
         .router()
-        .wait_state(State::Active, PATIENCE)
+        .wait_state(State::Active, START)
         .context("the Active")?;
     let backup = side.start(&lan.host(BACKUP).ns, &setups[1])?;
     backup
         .router()
-        .wait_state(State::Backup, PATIENCE)
+        .wait_state(State::Backup, START)
         .context("the Backup")?;
     Ok([active, backup])
 }

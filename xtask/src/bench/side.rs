@@ -149,6 +149,13 @@ impl Running {
         }
     }
 
+    /// Ends all its processes at once, for a namespace that goes with them.
+    pub fn kill(&self) {
+        for pid in self.family() {
+            let _gone = sys::kill(pid, libc::SIGKILL);
+        }
+    }
+
     /// Stops or continues all its processes.
     pub fn freeze(&self, frozen: bool) -> Result<()> {
         let signal = if frozen { libc::SIGSTOP } else { libc::SIGCONT };

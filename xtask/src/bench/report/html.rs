@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::{
-    super::data::{Run, Scenario, Series},
+    super::data::{Lane, Run, Scenario, Series},
     plot, table,
 };
 
@@ -157,11 +157,16 @@ fn plots(scenario: &Scenario) -> Result<Vec<String>> {
         }
         plots.extend(plot::bars(quantity, &rows)?);
     }
-    plots.extend(plot::timelines(
-        "Silence and false take-overs",
-        &scenario.lanes,
-    )?);
+    let lanes = by_case(&scenario.lanes);
+    plots.extend(plot::timelines("Silence and false take-overs", &lanes)?);
     Ok(plots)
+}
+
+/// Those of one case together, in the order in which cases and sides came.
+fn by_case(lanes: &[Lane]) -> Vec<Lane> {
+    let mut sorted = lanes.to_vec();
+    sorted.sort_by_key(|lane| lanes.iter().position(|first| first.case == lane.case));
+    sorted
 }
 
 fn escaped(text: &str) -> String {
@@ -174,7 +179,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::{data::Lane, scenarios::TABLE};
+    use crate::bench::scenarios::TABLE;
 
     /// A run as it was written once: old files stay readable.
     const GOLDEN: &str = include_str!("golden.json");

@@ -3,14 +3,18 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
-use failoverd_tests::{agent, wait::let_pass};
+use failoverd_tests::{
+    agent,
+    usage::{Usage, wakes_of},
+    wait::let_pass,
+};
 
 use super::{
     super::{
         context::Bench,
         data::Scenario,
         pair::Pair,
-        side::Side,
+        side::{Running, Side},
         target::{Bound, Figure, Target},
     },
     Entry,
@@ -22,7 +26,7 @@ pub const ENTRY: Entry = Entry {
     metric: "M10",
     title: "What a frame costs in the kernel, and how often a steady Backup wakes up",
     method: "BPF_PROG_TEST_RUN of the programs, a million frames each, the frame of no IP version \
-        being what an empty program costs there. Wake-ups: voluntary context switches of all \
+        being what an empty program costs there. Wake-ups: voluntary context switches of the \
         threads of a Backup that hears its Active each 10 ms.",
     needs: &[],
     usual: true,
@@ -32,6 +36,9 @@ pub const ENTRY: Entry = Entry {
 
 const COST: &str = "time per frame";
 const WAKES: &str = "wake-ups of a steady Backup";
+const ALL: &str = "all threads";
+const FAST: &str = "the fast lane";
+const FAST_THREAD: &str = "failoverd-fast";
 const FOREIGN: &str = "Xdp: foreign, IPv4";
 const ADVERT: &str = "Xdp: advert of the Active, v3/IPv4, two addresses";
 
@@ -50,14 +57,25 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
         let pair = Pair::usual(side, 100, bench.interval())?;
         let span = bench.span(2, 10);
         for _ in 0..bench.rounds(1, 3) {
-            let before = pair.backup.usage().wakes;
+            let before = wakes(&pair.backup);
             let_pass(span)?;
-            let wakes = pair.backup.usage().wakes.saturating_sub(before);
-            let rate = wakes as f64 / span.as_secs_f64();
-            scenario.add(side.name(), "", WAKES, "/s", rate);
+            let after = wakes(&pair.backup);
+            let cases = [ALL, FAST];
+            for (case, (before, after)) in cases.into_iter().zip(before.into_iter().zip(after)) {
+                let rate = after.saturating_sub(before) as f64 / span.as_secs_f64();
+                if case == ALL || side.is_ours() {
+                    scenario.add(side.name(), case, WAKES, "/s", rate);
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// Of all threads, and of the fast lane.
+fn wakes(running: &Running) -> [u64; 2] {
+    let family = running.family();
+    [Usage::of(&family).wakes, wakes_of(&family, FAST_THREAD)]
 }
 
 /// The example beside the binary under test, else built as that is.
@@ -90,7 +108,7 @@ fn targets() -> Vec<Target> {
     vec![
         target(FOREIGN, COST, 20.0),
         target(ADVERT, COST, 400.0),
-        target("", WAKES, 0.0),
+        target(FAST, WAKES, 0.0),
     ]
 }
 

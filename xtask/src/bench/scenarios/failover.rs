@@ -40,8 +40,10 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     for priority in PRIORITIES {
         let case = case(priority);
         for (side, rounds) in turns(&sides, bench.rounds(6, 60), BLOCK) {
-            let mut pair = Pair::usual(side, priority, bench.interval())?;
-            block(bench, scenario, &mut pair, (side, &case), rounds, SPACING)?;
+            let part = Pair::usual(side, priority, bench.interval()).and_then(|mut pair| {
+                block(bench, scenario, &mut pair, (side, &case), rounds, SPACING)
+            });
+            scenario.survive(side.name(), part)?;
         }
     }
     Ok(())

@@ -55,7 +55,8 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
         }
         for side in &sides {
             bench.show(format!("{side}: {}", case(rate)));
-            one(bench, scenario, *side, rate)?;
+            let part = one(bench, scenario, *side, rate);
+            scenario.survive(side.name(), part)?;
         }
     }
     Ok(())
@@ -74,7 +75,7 @@ fn one(bench: &Bench, scenario: &mut Scenario, side: Side, rate: u64) -> Result<
         ..Setup::new(priority)
     };
     let mut pair = Pair::start(side, [setup(200), setup(100)], 4)?;
-    let span = bench.span(3, 10);
+    let span = bench.span(2, 10);
     let hostile = pair.lan.host(HOSTILE);
     let flood = Flood::start(hostile, frames(hostile.port.v4.into()), rate)?;
     pair.watch();

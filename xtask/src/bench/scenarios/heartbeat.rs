@@ -42,15 +42,17 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     for (period_us, misses) in HEARTBEATS {
         let side = Side::Heartbeat { period_us, misses };
         let able = bench.sides(scenario, &[side]);
-        let rounds = bench.rounds(6, 200);
+        let rounds = bench.rounds(5, 200);
         cases.push((able, case(period_us, misses), rounds));
     }
     let beside = bench.usual_sides(scenario, false);
-    cases.push((beside, ALONE.to_owned(), bench.rounds(4, 60)));
+    cases.push((beside, ALONE.to_owned(), bench.rounds(3, 60)));
     for (sides, case, rounds) in cases {
         for (side, rounds) in turns(&sides, rounds, 2 * BLOCK) {
-            let mut pair = Pair::usual(side, PRIORITY, bench.interval())?;
-            block(bench, scenario, &mut pair, (side, &case), rounds, SPACING)?;
+            let part = Pair::usual(side, PRIORITY, bench.interval()).and_then(|mut pair| {
+                block(bench, scenario, &mut pair, (side, &case), rounds, SPACING)
+            });
+            scenario.survive(side.name(), part)?;
         }
     }
     Ok(())

@@ -40,7 +40,8 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     for (side, rounds) in turns(&sides, bench.rounds(1, 10), 5) {
         for round in 0..rounds {
             bench.show(format!("{side}: {} of {rounds}", round + 1));
-            one(bench, scenario, side)?;
+            let part = one(bench, scenario, side);
+            scenario.survive(side.name(), part)?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! M7: hundreds of virtual routers with 10 ms adverts.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use failoverd_tests::wait::let_pass;
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
         conf::Setup,
         context::{Bench, Mode},
         data::Scenario,
-        pair::Pair,
+        pair::{PATIENCE, Pair},
         side::Side,
         target::{Bound, Figure, Target},
     },
@@ -41,8 +41,8 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
         }
         for side in &sides {
             bench.show(format!("{side}: {count} instances"));
-            one(bench, scenario, *side, count)
-                .with_context(|| format!("{side}, {count} instances"))?;
+            let part = one(bench, scenario, *side, count);
+            scenario.survive(&format!("{side}, {}", case(count)), part)?;
         }
     }
     Ok(())
@@ -60,13 +60,13 @@ fn one(bench: &Bench, scenario: &mut Scenario, side: Side, count: u8) -> Result<
     };
     let mut pair = Pair::launch(side, [setup(200), setup(100)], 3)?;
     // A pair that never gets there is measured all the same.
-    if let Err(error) = pair.settle() {
+    if let Err(error) = pair.settle_within(PATIENCE) {
         if failoverd_tests::wait::stopped() {
             return Err(error);
         }
         scenario.lacks(format!("{side}, {}: {error:#}", case(count)));
     }
-    let span = bench.span(4, 30);
+    let span = bench.span(3, 30);
     let before = [pair.active.usage(), pair.backup.usage()];
     pair.watch();
     let_pass(span)?;

@@ -34,19 +34,25 @@ const OVERSHOOT: &str = "overshoot";
 fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     let sides = bench.usual_sides(scenario, false);
     for (side, rounds) in turns(&sides, bench.rounds(8, 60), BLOCK) {
-        let mut pair = Pair::usual(side, 100, bench.interval())?;
-        for round in 0..rounds {
-            bench.show(format!("{side}: cut {} of {rounds}", round + 1));
-            let overshoot = cut(bench, &mut pair)?;
-            let row = scenario.series(side.name(), "", OVERSHOOT, "us");
-            row.samples.push(overshoot.0);
-            row.stalls_ms.push(overshoot.1);
-        }
-        let (count, seconds) = pair.false_take_overs();
-        scenario
-            .series(side.name(), "", OVERSHOOT, "us")
-            .watched(count, seconds);
+        let part = block(bench, scenario, side, rounds);
+        scenario.survive(side.name(), part)?;
     }
+    Ok(())
+}
+
+fn block(bench: &mut Bench, scenario: &mut Scenario, side: Side, rounds: usize) -> Result<()> {
+    let mut pair = Pair::usual(side, 100, bench.interval())?;
+    for round in 0..rounds {
+        bench.show(format!("{side}: cut {} of {rounds}", round + 1));
+        let overshoot = cut(bench, &mut pair)?;
+        let row = scenario.series(side.name(), "", OVERSHOOT, "us");
+        row.samples.push(overshoot.0);
+        row.stalls_ms.push(overshoot.1);
+    }
+    let (count, seconds) = pair.false_take_overs();
+    scenario
+        .series(side.name(), "", OVERSHOOT, "us")
+        .watched(count, seconds);
     Ok(())
 }
 

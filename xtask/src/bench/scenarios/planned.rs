@@ -57,17 +57,23 @@ impl Event {
 fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     let sides = bench.sides(scenario, &[Side::Failoverd, Side::Keepalived]);
     for side in sides {
-        let mut pair = Pair::usual(side, 100, bench.interval())?;
-        for event in [Event::Reload, Event::Upgrade, Event::HandOver] {
-            let rounds = bench.rounds(2, 20);
-            for round in 0..rounds {
-                bench.show(format!(
-                    "{side}: {} {} of {rounds}",
-                    event.case(),
-                    round + 1
-                ));
-                one(bench, scenario, &mut pair, side, event)?;
-            }
+        let part = all(bench, scenario, side);
+        scenario.survive(side.name(), part)?;
+    }
+    Ok(())
+}
+
+fn all(bench: &mut Bench, scenario: &mut Scenario, side: Side) -> Result<()> {
+    let mut pair = Pair::usual(side, 100, bench.interval())?;
+    for event in [Event::Reload, Event::Upgrade, Event::HandOver] {
+        let rounds = bench.rounds(2, 20);
+        for round in 0..rounds {
+            bench.show(format!(
+                "{side}: {} {} of {rounds}",
+                event.case(),
+                round + 1
+            ));
+            one(bench, scenario, &mut pair, side, event)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use failoverd_tests::agent;
 
 use super::{
@@ -36,10 +36,10 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     for side in sides {
         for instances in [1, 255] {
             bench.show(format!("{side}: {instances} instances"));
-            let memory = memory(side, instances)
-                .with_context(|| format!("{side}, {instances} instances"))?;
             let case = format!("{instances} instances");
-            scenario.add(side.name(), &case, MEMORY, "MiB", memory);
+            let part = memory(side, instances)
+                .map(|memory| scenario.add(side.name(), &case, MEMORY, "MiB", memory));
+            scenario.survive(&format!("{side}, {case}"), part)?;
         }
         let path = if side.is_ours() {
             agent::binary().ok()

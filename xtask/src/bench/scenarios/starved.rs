@@ -41,10 +41,11 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     let mut sides = vec![bench.best(scenario)];
     let keepalived = [Side::Keepalived, Side::KeepalivedRealTime];
     sides.extend(bench.sides(scenario, &keepalived));
-    for (side, rounds) in turns(&sides, bench.rounds(3, 30), 5) {
+    for (side, rounds) in turns(&sides, bench.rounds(2, 30), 5) {
         for round in 0..rounds {
             bench.show(format!("{side}: cut {} of {rounds}", round + 1));
-            one(bench, scenario, side)?;
+            let part = one(bench, scenario, side);
+            scenario.survive(side.name(), part)?;
         }
     }
     Ok(())

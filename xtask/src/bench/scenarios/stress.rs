@@ -12,6 +12,7 @@ use failoverd_tests::{
 
 use super::{
     super::{
+        blocks::turns,
         context::{Bench, Mode, between},
         data::{Lane, Scenario},
         pair::{ACTIVE, BACKUP, Pair},
@@ -62,13 +63,14 @@ fn classes() -> [(String, Class); 6] {
     ]
 }
 
-/// How long each class lasts.
-fn span(bench: &Bench, side: Side) -> Duration {
+/// How often each side has its turn, and how long each class lasts then.
+fn turn(bench: &Bench, side: Side) -> (usize, Duration) {
     match bench.mode {
-        Mode::Quick => bench.span(3, 3),
-        Mode::Full => bench.span(60, 60),
-        Mode::Long if side.is_ours() => bench.span(600, 600),
-        Mode::Long => bench.span(120, 120),
+        Mode::Quick => (bench.rounds(1, 1), bench.span(2, 2)),
+        Mode::Full => (bench.rounds(3, 3), bench.span(20, 20)),
+        Mode::Long if side.is_ours() => (bench.rounds(10, 10), bench.span(60, 60)),
+        // Two minutes of each class are enough of what flaps.
+        Mode::Long => (bench.rounds(10, 10), bench.span(12, 12)),
     }
 }
 
@@ -76,30 +78,39 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     if std::thread::available_parallelism()?.get() < 2 {
         scenario.lacks("the machine has one processor: the Active and the Backup share it");
     }
-    let mut sides = vec![bench.best(scenario)];
+    let best = bench.best(scenario);
+    let mut sides = vec![best];
     let keepalived = [Side::Keepalived, Side::KeepalivedRealTime];
     sides.extend(bench.sides(scenario, &keepalived));
+    let (rounds, _) = turn(bench, best);
+    for (side, _) in turns(&sides, rounds, 1) {
+        let part = all(bench, scenario, side);
+        scenario.survive(side.name(), part)?;
+    }
+    Ok(())
+}
+
+/// All classes on one pair.
+fn all(bench: &Bench, scenario: &mut Scenario, side: Side) -> Result<()> {
+    let mut pair = Pair::usual(side, 100, bench.interval())?;
+    let [active, backup] = PROCESSORS;
+    pin(&pair.active.family(), active);
+    pin(&pair.backup.family(), backup);
+    let (_, span) = turn(bench, side);
     for (name, class) in classes() {
-        for side in &sides {
-            bench.show(format!("{side}: {name}"));
-            one(bench, scenario, *side, (&name, class))?;
-        }
-        sides.reverse();
+        bench.show(format!("{side}: {name}"));
+        one(scenario, &mut pair, side, (&name, class), span)?;
     }
     Ok(())
 }
 
 fn one(
-    bench: &Bench,
     scenario: &mut Scenario,
+    pair: &mut Pair,
     side: Side,
     (name, class): (&str, Class),
+    span: Duration,
 ) -> Result<()> {
-    let span = span(bench, side);
-    let mut pair = Pair::usual(side, 100, bench.interval())?;
-    let [active, backup] = PROCESSORS;
-    pin(&pair.active.family(), active);
-    pin(&pair.backup.family(), backup);
     let stress = Stress::start(class, span + Duration::from_secs(30))?;
     pair.watch();
     let began = monotonic();
@@ -107,12 +118,27 @@ fn one(
     let (count, seconds) = pair.false_take_overs();
     let ended = monotonic();
     drop(stress);
-    let lane = lane(&pair, side, name, began, ended);
+    let fresh = lane(pair, side, name, began, ended);
     let row = scenario.series(side.name(), name, GAP, "ms");
-    row.samples.extend(worst_of_seconds(&lane));
+    row.samples.extend(worst_of_seconds(&fresh));
     row.watched(count, seconds);
-    scenario.lanes.push(lane);
-    Ok(())
+    append(&mut scenario.lanes, fresh);
+    pair.settle()
+}
+
+/// Behind what that side and class have already.
+fn append(lanes: &mut Vec<Lane>, fresh: Lane) {
+    let same = |lane: &&mut Lane| lane.side == fresh.side && lane.case == fresh.case;
+    let Some(lane) = lanes.iter_mut().find(same) else {
+        lanes.push(fresh);
+        return;
+    };
+    let start = lane.length_ms;
+    let gaps = fresh.gaps.iter().map(|(at, gap)| (start + at, *gap));
+    lane.gaps.extend(gaps);
+    let take_overs = fresh.take_overs.iter().map(|at| start + at);
+    lane.take_overs.extend(take_overs);
+    lane.length_ms += fresh.length_ms;
 }
 
 /// Adverts and take-overs of a span, for the plot.
@@ -149,7 +175,7 @@ fn lane(pair: &Pair, side: Side, case: &str, began: u64, ended: u64) -> Lane {
 /// The longest gap that ended in each second; one interval where all were
 /// shorter than one and a half.
 fn worst_of_seconds(lane: &Lane) -> Vec<f64> {
-    let seconds = (lane.length_ms / 1000.0).ceil().max(1.0) as usize;
+    let seconds = (lane.length_ms / 1000.0).round().max(1.0) as usize;
     let mut worst = vec![lane.interval_ms; seconds];
     for (at, gap) in &lane.gaps {
         let second = ((at / 1000.0) as usize).min(seconds - 1);
@@ -187,5 +213,23 @@ mod tests {
             ..Lane::default()
         };
         assert_eq!(worst_of_seconds(&lane), [40.0, 10.0, 20.0]);
+        let later = Lane {
+            gaps: vec![(500.0, 30.0)],
+            take_overs: vec![510.0],
+            length_ms: 1000.0,
+            ..lane.clone()
+        };
+        let mut lanes = vec![lane];
+        append(&mut lanes, later.clone());
+        append(
+            &mut lanes,
+            Lane {
+                case: "another".to_owned(),
+                ..later
+            },
+        );
+        assert_eq!(lanes.len(), 2);
+        assert_eq!(lanes[0].gaps.last(), Some(&(3500.0, 30.0)));
+        assert_eq!(lanes[0].take_overs, [3510.0]);
     }
 }

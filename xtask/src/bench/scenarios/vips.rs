@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use failoverd_tests::{clock::monotonic, wait::let_pass};
 
 use super::{
@@ -48,10 +48,10 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
             scenario.lacks(format!("{count} VIPs: not in a quick run"));
             continue;
         }
-        for (side, rounds) in turns(&sides, bench.rounds(2, 10), 5) {
+        for (side, rounds) in turns(&sides, bench.rounds(1, 10), 5) {
             bench.show(format!("{side}: {count} VIPs"));
-            block(bench, scenario, side, count, rounds)
-                .with_context(|| format!("{side}, {count} VIPs"))?;
+            let part = block(bench, scenario, side, count, rounds);
+            scenario.survive(&format!("{side}, {}", case(count)), part)?;
         }
     }
     Ok(())
