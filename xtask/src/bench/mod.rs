@@ -156,7 +156,7 @@ fn measure(arguments: &Arguments, entries: &[&'static Entry]) -> Result<Run> {
     }
     Ok(Run {
         format: FORMAT,
-        command: command(),
+        command: command(std::env::args().skip(1)),
         mode: mode.name().to_owned(),
         seed,
         machine,
@@ -164,10 +164,23 @@ fn measure(arguments: &Arguments, entries: &[&'static Entry]) -> Result<Run> {
     })
 }
 
-/// As one would type it, without where things are on this machine.
-fn command() -> String {
-    let words = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-    format!("cargo xtask {words}")
+/// As one would type it to repeat the measurement: without what only says where
+/// results go.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    const FILES: [&str; 3] = ["--json", "--html", "--svg"];
+    let mut words = vec!["cargo".to_owned(), "xtask".to_owned()];
+    let mut value = false;
+    for word in arguments {
+        let of_file = FILES.iter().any(|file| {
+            word.strip_prefix(file)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        });
+        if !value && !of_file && word != "--publish" {
+            words.push(word.clone());
+        }
+        value = of_file && !word.contains('=');
+    }
+    words.join(" ")
 }
 
 /// A scenario that fails is told, and the others go on.
@@ -203,4 +216,33 @@ fn one(bench: &mut Bench, entry: &Entry) -> Result<Scenario> {
         .flat_map(|target| target.checks(&scenario))
         .collect();
     Ok(scenario)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_is_kept_names_no_files() {
+        let words = "bench --json /a/b.json M3 --html=/c.html --quick --publish --seed 7";
+        assert_eq!(
+            command(words.split(' ').map(str::to_owned)),
+            "cargo xtask bench M3 --quick --seed 7"
+        );
+    }
+
+    #[test]
+    fn scenarios_are_chosen_by_name_and_by_number() {
+        let names = |names: &[&str]| -> Result<Vec<&str>> {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let entries = chosen(&names)?;
+            Ok(entries.iter().map(|entry| entry.name).collect())
+        };
+        assert_eq!(
+            names(&["M4", "config"]).ok(),
+            Some(vec!["stress", "config"])
+        );
+        assert_eq!(names(&[]).map(|all| all.len()).ok(), Some(12));
+        assert!(names(&["M13"]).is_err());
+    }
 }

@@ -148,6 +148,11 @@ impl Pair {
                 .all(|(running, state)| running.router().state() == Some(*state));
             (settled && self.calm()).then_some(())
         })?;
+        if matches!(self.side, Side::Heartbeat { .. }) {
+            eventually(patience, "an armed heartbeat", || {
+                self.backup.is_armed().then_some(())
+            })?;
+        }
         let_pass(REST)
     }
 
@@ -210,19 +215,10 @@ impl Pair {
     /// # Errors
     /// When the pair does not settle.
     pub fn mend(&mut self) -> Result<()> {
-        match self.side {
-            Side::Failoverd | Side::Keepalived | Side::KeepalivedRealTime => {
-                self.cutter.forward(true).context("mend")?;
-            }
-            // An Active that comes back as if nothing had been makes the Backup
-            // distrust its heartbeat for a while; after a power loss it does not.
-            Side::Heartbeat { .. } => {
-                self.backup.stop()?;
-                self.active.stop()?;
-                self.cutter.forward(true).context("mend")?;
-                [self.active, self.backup] = start_both(self.side, &self.lan, &self.setups)?;
-            }
-        }
+        // An Active that is back sooner than adverts would have missed it is a
+        // false alarm to a heartbeat, which is then distrusted for a while.
+        let_pass(self.down() * 2)?;
+        self.cutter.forward(true).context("mend")?;
         self.settle()
     }
 

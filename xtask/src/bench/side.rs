@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::{
     agent::{self, Agent},
+    agents::instance,
     keepalived::Keepalived,
     netns::Netns,
     router::Router,
@@ -134,6 +135,15 @@ impl Running {
 
     pub fn usage(&self) -> Usage {
         Usage::of(&self.family())
+    }
+
+    /// Whether the first instance has an Active that answers its heartbeat.
+    pub fn is_armed(&self) -> bool {
+        let Self::Agent(agent) = self else {
+            return false;
+        };
+        let status = agent.status().unwrap_or_default();
+        instance(&status)["fast_detect"]["heartbeat"]["state"] == "armed"
     }
 
     /// SIGTERM, without waiting.

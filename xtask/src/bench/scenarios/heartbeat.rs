@@ -22,9 +22,10 @@ pub const ENTRY: Entry = Entry {
     metric: "M3",
     title: "Blackout of a dead machine, with the kernel heartbeat",
     method: "As M2, but the client asks each 100 us, the priority of the Backup is 100, and the \
-        agents probe each other (fast_detect interval T multiplier k). After each cut both \
-        agents are started anew, as after a power loss. Beside them, by adverts alone, the agent \
-        and keepalived at its fastest, 10 ms adverts.",
+        agents probe each other (fast_detect interval T multiplier k). A cut lasts for two \
+        Active_Down_Intervals at least, because an Active that is back at once counts as a false \
+        alarm. Beside them, by adverts alone, the agent and keepalived at its fastest, 10 ms \
+        adverts.",
     needs: &[],
     usual: true,
     run,
