@@ -8,7 +8,7 @@ use super::{
         conf::Setup,
         context::{Bench, Mode},
         data::Scenario,
-        pair::{PATIENCE, Pair},
+        pair::Pair,
         side::Side,
         target::{Bound, Figure, Target},
     },
@@ -60,7 +60,7 @@ fn one(bench: &Bench, scenario: &mut Scenario, side: Side, count: u8) -> Result<
     };
     let mut pair = Pair::launch(side, [setup(200), setup(100)], 3)?;
     // A pair that never gets there is measured all the same.
-    if let Err(error) = pair.settle_within(PATIENCE) {
+    if let Err(error) = pair.settle_within(bench.span(6, 20)) {
         if failoverd_tests::wait::stopped() {
             return Err(error);
         }
