@@ -15,6 +15,7 @@ pub mod bridge;
 pub mod child;
 pub mod netlink;
 pub mod packet_socket;
+pub mod rtnl;
 pub mod unix;
 
 pub use packet_socket::{PacketSocket, Received};
