@@ -2,29 +2,22 @@
 
 use std::time::Duration;
 
-/// SplitMix64 (Steele, Lea and Flood 2014): enough for phases, and nothing
-/// that anybody has to trust.
+use failoverd_tests::random::Random;
+
+/// Where in a period things happen.
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct Chance(Random);
 
 impl Chance {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        Self(Random::new(seed))
     }
 
     /// Any part of a period is as likely as any other.
     pub fn phase(&mut self, period: Duration) -> Duration {
         let period = u128::from(u64::try_from(period.as_nanos()).unwrap_or(u64::MAX));
         // The high half of the product: no bias worth the name.
-        let nanos = (u128::from(self.next()) * period) >> 64;
+        let nanos = (u128::from(self.0.number()) * period) >> 64;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 }
