@@ -1,12 +1,15 @@
 //! Plots as SVG: distributions, bars with worst cases, and timelines.
 
 use anyhow::{Result, anyhow};
-use plotters::{coord::Shift, prelude::*};
+use plotters::{
+    coord::{Shift, ranged1d::ValueFormatter, types::RangedCoordf64},
+    prelude::*,
+};
 
 use super::super::{
     data::{Lane, Run, Scenario, Series},
     scenarios::find,
-    stats::{Summary, ecdf},
+    stats::{Summary, ecdf, shown},
 };
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -21,6 +24,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(120, 120, 120),
 ];
 const FONT: &str = "sans-serif";
+const LEGEND_HEIGHT: u32 = 20;
 /// Rows of a timeline are that high.
 const LANE_HEIGHT: u32 = 34;
 
@@ -63,29 +67,36 @@ pub fn distributions(title: &str, rows: &[&Series]) -> Result<Option<String>> {
         return Ok(None);
     }
     let unit = rows.first().map_or("", |row| row.unit.as_str());
-    if low > 0.0 && high / low > 30.0 {
-        let range = (low * 0.8..high * 1.25).log_scale();
-        return draw((860, 420), |area| {
-            let mut builder = ChartBuilder::on(area);
-            frame(&mut builder, title);
-            let chart = builder
-                .build_cartesian_2d(range, 0.0..1.0)
-                .map_err(failed)?;
-            curves(chart, unit, rows, high * 1.25)
-        })
-        .map(Some);
-    }
-    let margin = ((high - low) * 0.05).max(high.abs() * 0.02).max(1e-6);
-    let from = if low >= 0.0 { 0.0 } else { low - margin };
-    draw((860, 420), |area| {
-        let mut builder = ChartBuilder::on(area);
+    let names = u32::try_from(rows.len()).unwrap_or(1) * LEGEND_HEIGHT;
+    draw((860, 410 + names), |area| {
+        let (above, below) = area.split_vertically(400);
+        legend(&below, rows)?;
+        let mut builder = ChartBuilder::on(&above);
         frame(&mut builder, title);
-        let chart = builder
-            .build_cartesian_2d(from..high + margin, 0.0..1.0)
-            .map_err(failed)?;
-        curves(chart, unit, rows, high + margin)
+        if low > 0.0 && high / low > 30.0 {
+            let range = (low * 0.8..high * 1.25).log_scale();
+            let chart = builder.build_cartesian_2d(range, 0.0..1.0);
+            return curves(chart.map_err(failed)?, unit, rows, high * 1.25);
+        }
+        let margin = ((high - low) * 0.05).max(high.abs() * 0.02).max(1e-6);
+        let from = if low >= 0.0 { 0.0 } else { low - margin };
+        let chart = builder.build_cartesian_2d(from..high + margin, 0.0..1.0);
+        curves(chart.map_err(failed)?, unit, rows, high + margin)
     })
     .map(Some)
+}
+
+/// Which line is whose, below the plot, where it covers none.
+fn legend(area: &Area<'_>, rows: &[&Series]) -> Result<()> {
+    for (index, row) in rows.iter().enumerate() {
+        let middle = i32::try_from(index as u32 * LEGEND_HEIGHT + LEGEND_HEIGHT / 2)?;
+        let line = vec![(64, middle), (94, middle)];
+        let style = colour(index).stroke_width(3);
+        area.draw(&PathElement::new(line, style)).map_err(failed)?;
+        let text = Text::new(label(row), (104, middle - 6), (FONT, 13));
+        area.draw(&text).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn frame(builder: &mut ChartBuilder<'_, '_, SVGBackend<'_>>, title: &str) {
@@ -96,23 +107,21 @@ fn frame(builder: &mut ChartBuilder<'_, '_, SVGBackend<'_>>, title: &str) {
         .y_label_area_size(52);
 }
 
-fn curves<'a, 'b: 'a, X>(
-    mut chart: ChartContext<
-        'a,
-        SVGBackend<'b>,
-        Cartesian2d<X, plotters::coord::types::RangedCoordf64>,
-    >,
+fn curves<X>(
+    mut chart: ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, RangedCoordf64>>,
     unit: &str,
     rows: &[&Series],
     end: f64,
 ) -> Result<()>
 where
-    X: Ranged<ValueType = f64> + plotters::coord::ranged1d::ValueFormatter<f64>,
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     chart
         .configure_mesh()
         .x_desc(unit)
         .y_desc("share of samples")
+        .x_labels(8)
+        .x_label_formatter(&|value| shown(*value))
         .light_line_style(WHITE)
         .label_style((FONT, 13))
         .draw()
@@ -120,20 +129,9 @@ where
     for (index, row) in rows.iter().enumerate() {
         let style = colour(index).stroke_width(2);
         let line = LineSeries::new(steps(&row.samples, end), style);
-        chart
-            .draw_series(line)
-            .map_err(failed)?
-            .label(label(row))
-            .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
+        chart.draw_series(line).map_err(failed)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(RGBColor(200, 200, 200))
-        .label_font((FONT, 13))
-        .draw()
-        .map_err(failed)
+    Ok(())
 }
 
 /// The corners of the distribution with the steps between them.
@@ -299,7 +297,7 @@ pub fn blackouts(run: &Run) -> Result<Option<String>> {
     };
     let rows: Vec<&Series> = rows.iter().collect();
     distributions(
-        "Blackout of a dead machine: share of cuts that were over",
+        "Blackout of a dead machine: share of cuts over within this time",
         &rows,
     )
 }
