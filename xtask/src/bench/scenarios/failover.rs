@@ -39,7 +39,7 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     let sides = bench.usual_sides(scenario, false);
     for priority in PRIORITIES {
         let case = case(priority);
-        for (side, rounds) in turns(&sides, bench.rounds(6, 60), BLOCK) {
+        for (side, rounds) in turns(&sides, bench.rounds(5, 60), BLOCK) {
             let part = Pair::usual(side, priority, bench.interval()).and_then(|mut pair| {
                 block(bench, scenario, &mut pair, (side, &case), rounds, SPACING)
             });

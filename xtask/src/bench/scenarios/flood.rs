@@ -50,7 +50,7 @@ const RATES: [u64; 3] = [10_000, 60_000, 0];
 fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     let sides = bench.usual_sides(scenario, false);
     for rate in RATES {
-        if rate == RATES[0] && bench.mode == Mode::Quick {
+        if rate > 0 && bench.mode == Mode::Quick {
             continue;
         }
         for side in &sides {

@@ -33,7 +33,7 @@ const OVERSHOOT: &str = "overshoot";
 
 fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
     let sides = bench.usual_sides(scenario, false);
-    for (side, rounds) in turns(&sides, bench.rounds(8, 60), BLOCK) {
+    for (side, rounds) in turns(&sides, bench.rounds(6, 60), BLOCK) {
         let part = block(bench, scenario, side, rounds);
         scenario.survive(side.name(), part)?;
     }

@@ -66,7 +66,7 @@ fn run(bench: &mut Bench, scenario: &mut Scenario) -> Result<()> {
 fn all(bench: &mut Bench, scenario: &mut Scenario, side: Side) -> Result<()> {
     let mut pair = Pair::usual(side, 100, bench.interval())?;
     for event in [Event::Reload, Event::Upgrade, Event::HandOver] {
-        let rounds = bench.rounds(2, 20);
+        let rounds = bench.rounds(1, 20);
         for round in 0..rounds {
             bench.show(format!(
                 "{side}: {} {} of {rounds}",
