@@ -155,6 +155,8 @@ impl Node {
             vips_digest: 1,
             address_count: VIPS as u8,
             addresses_digest: 1,
+            max_learned: None,
+            senders_listed: false,
             check_addresses: true,
         }
     }
