@@ -19,6 +19,9 @@ pub const NO_SLOT: u32 = 0;
 /// Unicast peers that one instance can have.
 pub const MAX_PEERS: usize = 32;
 
+/// Prefixes in the list of sources of one instance.
+pub const MAX_ALLOWED: usize = 16;
+
 /// An IPv4 address in the first four bytes, or an IPv6 address; network order.
 pub type WireAddress = [u8; 16];
 
@@ -164,6 +167,32 @@ pub mod filter_flags {
     pub const OLD_CHECKSUM: u8 = 1 << 5;
 }
 
+/// Addresses that adverts may come from: those that agree with `address` in
+/// every bit of `mask`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct AllowedPrefix {
+    pub address: WireAddress,
+    pub mask: WireAddress,
+}
+
+impl AllowedPrefix {
+    /// The first `length` bits of `address` count.
+    pub const fn new(address: WireAddress, length: u8) -> Self {
+        let hidden = 128_u32.saturating_sub(length as u32);
+        let mask = match u128::MAX.checked_shl(hidden) {
+            Some(mask) => mask,
+            None => 0,
+        };
+        Self {
+            address,
+            mask: mask.to_be_bytes(),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<AllowedPrefix>() == 32);
+
 /// What the verdict on an advert needs to know of the instance it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
@@ -191,15 +220,18 @@ pub struct InstanceFilter {
     /// Our own priority: adverts at or above it have a budget of their own, so
     /// that a flood of lower ones cannot hide a new Active.
     pub priority: u8,
-    pub _pad: u8,
+    /// Entries of `allowed` in use; with 0 adverts may come from anybody.
+    pub allowed_count: u8,
     pub peers: [WireAddress; MAX_PEERS],
     /// Least TTL or hop limit that adverts of the peer may come with, 0 for any.
     pub min_ttl: [u8; MAX_PEERS],
     /// How far below 255 the greatest one lies, 0 for any.
     pub ttl_headroom: [u8; MAX_PEERS],
+    /// Where adverts may come from, by multicast as by unicast.
+    pub allowed: [AllowedPrefix; MAX_ALLOWED],
 }
 
-const _: () = assert!(size_of::<InstanceFilter>() == 56 + 18 * MAX_PEERS);
+const _: () = assert!(size_of::<InstanceFilter>() == 56 + 18 * MAX_PEERS + 32 * MAX_ALLOWED);
 
 /// Bits of [`AdvertRecord::flags`].
 pub mod advert_flags {

@@ -167,6 +167,7 @@ fn action(outcome: Outcome) -> Action {
         | Outcome::AuthFailed
         | Outcome::UnknownPeer
         | Outcome::PeerTtl
+        | Outcome::SourceNotAllowed
         | Outcome::OwnerIgnores
         | Outcome::RingFull => Action::Pass,
     }

@@ -373,6 +373,7 @@ impl Driver {
                 }
             }
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
+            Command::AddressClaimed { id } => self.feed(Input::AddressClaimed { id }, now),
             Command::EnsurePaths { id } => self.ledger.want(id, Wish::ensure_paths),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),

@@ -72,6 +72,10 @@ pub enum Command {
         id: InstanceId,
         vip: u16,
     },
+    /// Another machine says that it has a VIP of the instance.
+    AddressClaimed {
+        id: InstanceId,
+    },
     /// Put back routes and rules of the instance that are missing, if it is
     /// Active.
     EnsurePaths {

@@ -4,6 +4,7 @@
 //! a later picture allows a plan.
 
 mod fence;
+mod filter;
 mod fitting;
 mod missing;
 mod virtual_links;
@@ -16,13 +17,12 @@ use std::{
 
 use agent_common::{
     Family, Priority, Version,
-    record::{InstanceFilter, InstanceKey, MAX_PEERS, filter_flags},
-    wire::{frame::wire_address, vrrp::address_digest},
+    record::{InstanceFilter, InstanceKey},
+    wire::vrrp::address_digest,
 };
-use bytemuck::Zeroable;
 
 pub use self::fitting::fitting;
-use self::{missing::Missing, virtual_links::virtual_links};
+use self::{filter::filter, missing::Missing, virtual_links::virtual_links};
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
@@ -34,10 +34,7 @@ use super::{
     },
 };
 use crate::{
-    config::{
-        IfName, Instance, StaticAddress,
-        model::{OldChecksum, Transport},
-    },
+    config::{IfName, Instance, StaticAddress, model::Transport},
     core::{Fault, GroupId, InstanceConfig, InstanceId},
     track::Kind,
 };
@@ -166,6 +163,8 @@ pub fn core_config(id: InstanceId, instance: &Instance, standing: Standing) -> I
         interval: instance.interval,
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
+        max_learned: instance.packets.max_learned,
+        senders_listed: senders_listed(instance),
         down_factor: instance.down_factor,
         assert_on_lower: instance.assert_on_lower,
         higher_prio_send_advert: instance.higher_prio_send_advert,
@@ -176,6 +175,15 @@ pub fn core_config(id: InstanceId, instance: &Instance, standing: Standing) -> I
         address_count: u8::try_from(instance.advertised().count()).unwrap_or(u8::MAX),
         addresses_digest: address_digest(instance.advertised()),
     }
+}
+
+/// The kernel side refuses whoever is in no list.
+fn senders_listed(instance: &Instance) -> bool {
+    let peers = match &instance.transport {
+        Transport::Multicast { .. } => false,
+        Transport::Unicast { check_source, .. } => *check_source,
+    };
+    peers || !instance.packets.allowed_sources.is_empty()
 }
 
 /// Of every word that is said of the VIPs, in their order: the numbers of VIPs
@@ -407,65 +415,6 @@ pub fn source_address(instance: &Instance, link: &Link, world: &World) -> Option
             (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => false,
         })
         .map(|found| found.address)
-}
-
-fn filter(
-    id: InstanceId,
-    instance: &Instance,
-    standing: Standing,
-    link: &Link,
-    source: IpAddr,
-) -> InstanceFilter {
-    let mut filter = InstanceFilter::zeroed();
-    filter.slot = u32::from(id.0);
-    filter.version = instance.version as u8;
-    filter.own = wire_address(source);
-    filter.mac = link.mac;
-    filter.priority = standing.priority.get();
-    if instance.version == Version::V2 {
-        filter.v2_seconds = u8::try_from(instance.interval.centis() / 100).unwrap_or(u8::MAX);
-    }
-    if let Some(password) = instance.password {
-        filter.flags |= filter_flags::AUTH_PASS;
-        filter.auth = password.0;
-    }
-    if instance.owner_ignores && instance.priority.is_owner() {
-        filter.flags |= filter_flags::OWNER_IGNORES;
-    }
-    let first = instance.advertised().next();
-    if matches!(first, Some(IpAddr::V6(first)) if !first.is_unicast_link_local()) {
-        filter.flags |= filter_flags::ANY_FIRST_ADDRESS;
-    }
-    match &instance.transport {
-        Transport::Multicast { .. } => {
-            filter.destination = group(instance).map(wire_address).unwrap_or_default();
-        }
-        Transport::Unicast {
-            peers,
-            check_source,
-            ..
-        } => {
-            filter.flags |= filter_flags::UNICAST;
-            if *check_source {
-                filter.flags |= filter_flags::CHECK_SOURCE;
-            }
-            filter.destination = wire_address(source);
-            for (slot, peer) in filter.peers.iter_mut().zip(peers) {
-                *slot = wire_address(*peer);
-            }
-            filter.peer_count = peers.len().min(MAX_PEERS) as u8;
-            let limits = filter.min_ttl.iter_mut().zip(&mut filter.ttl_headroom);
-            for ((min, headroom), peer) in limits.zip(peers) {
-                let limit = instance.packets.peer_ttl.iter().find(|l| l.peer == *peer);
-                (*min, *headroom) = limit.map_or((0, 0), |l| (l.min, u8::MAX - l.max));
-            }
-            let v3_ipv4 = instance.version == Version::V3 && instance.family == Family::V4;
-            if v3_ipv4 && instance.packets.old_checksum != OldChecksum::Never {
-                filter.flags |= filter_flags::OLD_CHECKSUM;
-            }
-        }
-    }
-    filter
 }
 
 #[cfg(test)]

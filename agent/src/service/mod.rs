@@ -3,6 +3,7 @@
 
 mod alarms;
 mod bequest;
+mod claims;
 mod debounce;
 mod dumps;
 mod events;
@@ -57,6 +58,7 @@ use tracing::warn;
 
 use self::{
     alarms::Alarms,
+    claims::Claims,
     debounce::Debounce,
     dumps::{Cleared, Order},
     fence::Fences,
@@ -176,6 +178,7 @@ struct Service {
     held: Held,
     igmp: LocalIgmp,
     strangers: Strangers,
+    claims: Claims,
     reflectors: Reflectors,
     fences: Fences,
     pending: Pending,
@@ -257,6 +260,11 @@ impl Service {
                     self.pending.inspect(&self.lane);
                 }
                 Some(stranger) = self.strangers.heard() => self.stranger(stranger),
+                () = sleep_until(self.claims.look_at.unwrap_or_else(far_away)), if self.claims.look_at.is_some() => {
+                    self.claims.look_at = None;
+                    self.pending.inspect(&self.lane);
+                }
+                Some(heard) = self.claims.heard() => self.claimed(heard),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                     // Probes have to be answered elsewhere now.
@@ -347,6 +355,7 @@ impl Service {
                 Report::LinkGone { ifindex } => {
                     // Its successor may have the same index already.
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
+                    self.claims.forget(ifindex);
                     self.reflectors.forget(ifindex);
                     self.fences.forget(ifindex);
                     self.doubt();

@@ -95,6 +95,7 @@ impl Service {
         }
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);
+        self.claims.watch(&self.config.instances, &world);
         Ok(settled)
     }
 

@@ -251,11 +251,11 @@ impl Kernel {
             source,
         };
         let cpus = aya::util::nr_cpus().map_err(|(_what, source)| failed(source))?;
-        let mut per_cpu = vec![[0_u64; Outcome::COUNT]; cpus];
+        let mut per_cpu = vec![0_u64; cpus.saturating_mul(Outcome::COUNT)];
         let mut sum = [0_u64; Outcome::COUNT];
         let value = bytemuck::cast_slice_mut(per_cpu.as_mut_slice());
         sys::map_lookup(self.counters.as_fd(), &slot.to_ne_bytes(), value).map_err(failed)?;
-        for counters in &per_cpu {
+        for counters in per_cpu.chunks_exact(Outcome::COUNT) {
             for (total, counter) in sum.iter_mut().zip(counters) {
                 *total = total.wrapping_add(*counter);
             }

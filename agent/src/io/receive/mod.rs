@@ -4,6 +4,7 @@
 //! what the kernel had to reassemble first. Both use the parser and the
 //! verdict of agent-common, so they decide as XDP does.
 
+pub mod claims;
 pub mod membership;
 pub mod probes;
 pub mod raw;
