@@ -55,6 +55,9 @@ pub struct Said {
     /// The My Discriminator of the question.
     pub ours: u32,
     pub state: SessionState,
+    /// Required Min RX Interval in microseconds: it wants to be asked no more
+    /// often.
+    pub min_rx_us: u32,
 }
 
 /// Why a datagram is no answer to a question of ours.
@@ -82,7 +85,7 @@ pub fn answer(packet: &[u8]) -> Result<Said, NotSaid> {
         return Err(NotSaid::Malformed);
     };
     let [version, flags, multiplier, length, rest @ ..] = packet;
-    let [a, b, c, d, e, f, g, h, ..] = *rest;
+    let [a, b, c, d, e, f, g, h, _, _, _, _, i, j, k, l, ..] = *rest;
     if version >> 5 != VERSION || usize::from(*length) != LENGTH || *multiplier == 0 {
         return Err(NotSaid::Malformed);
     }
@@ -103,5 +106,6 @@ pub fn answer(packet: &[u8]) -> Result<Said, NotSaid> {
         theirs,
         ours,
         state,
+        min_rx_us: u32::from_be_bytes([i, j, k, l]),
     })
 }

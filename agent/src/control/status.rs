@@ -21,6 +21,9 @@ pub struct Status {
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
     pub unclaimed: BTreeMap<String, u64>,
+    /// Probes (S-BFD) for none of us, or malformed.
+    #[serde(default)]
+    pub unclaimed_probes: u64,
     /// For how long no instance takes part yet: the delay after the start.
     #[serde(default)]
     pub waits_ms: Option<u64>,

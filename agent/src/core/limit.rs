@@ -59,7 +59,7 @@ pub(super) struct NoticeGate {
     last: [Option<KernelTime>; NOTICE_KINDS],
 }
 
-pub(super) const NOTICE_KINDS: usize = 11;
+pub(super) const NOTICE_KINDS: usize = 13;
 const NOTICE_PERIOD: Duration = Duration::from_secs(10);
 
 impl NoticeGate {
@@ -99,7 +99,10 @@ const fn kind(notice: &Notice) -> usize {
         Notice::AdvertLate { .. } => 7,
         Notice::AddressRestored { .. } => 8,
         Notice::TwoOwners { .. } => 9,
-        Notice::AdvertsMissing { .. } => 10,
+        // Of one kind: no router is both.
+        Notice::IntervalLong { .. } | Notice::IntervalLimited { .. } => 10,
+        Notice::UnknownWinner { .. } => 11,
+        Notice::AdvertsMissing { .. } => 12,
     }
 }
 

@@ -188,6 +188,7 @@ impl Heart {
             theirs,
             ours,
             state,
+            min_rx_us,
         } = answer.said;
         let number = u16::try_from(ours >> 16).ok()?.checked_sub(1)?;
         let stream = self.streams.get_mut(usize::from(number))?.as_mut()?;
@@ -204,6 +205,7 @@ impl Heart {
             return None;
         }
         let sent = stream.answered(ours as u16)?;
+        stream.requires(min_rx_us);
         member.counters.answered = member.counters.answered.saturating_add(1);
         match state {
             SessionState::Up => self.said_up(at, sent, now),

@@ -32,6 +32,8 @@ pub(super) struct Stream {
     refused: u16,
     /// The smallest of the members'.
     interval: Duration,
+    /// The reflector wants to be asked no more often (RFC 5880 6.8.3).
+    required: Duration,
     next: KernelTime,
     /// When the probes that are waited for are missed.
     judged: KernelTime,
@@ -51,6 +53,7 @@ impl Stream {
             armed: 0,
             refused: 0,
             interval,
+            required: Duration::ZERO,
             next: now,
             judged: NEVER,
             window: Window::new(),
@@ -59,6 +62,17 @@ impl Stream {
             asked_refused: false,
             paused_until: KernelTime(0),
         }
+    }
+
+    /// Between two probes.
+    fn pace(&self) -> Duration {
+        self.interval.max(self.required)
+    }
+
+    /// No more than a second, so that nobody can have it switched off.
+    pub(super) fn requires(&mut self, micros: u32) {
+        let required = Duration::from_micros(u64::from(micros));
+        self.required = required.min(super::member::SELDOM);
     }
 
     pub(super) fn due(&self) -> KernelTime {
@@ -106,7 +120,7 @@ impl Stream {
     /// interval: then nothing is judged by what was sent before.
     pub(super) fn was_held_up(&mut self, now: KernelTime) -> bool {
         let due = self.due();
-        let late = due < now && now.since(due) > self.interval;
+        let late = due < now && now.since(due) > self.pace();
         if !late || self.voids >= MAX_VOIDS || self.window.waited().next().is_none() {
             return false;
         }
@@ -127,11 +141,10 @@ impl Stream {
         let needed = usize::from(plan.multiplier.max(1));
         let first = self.window.since()?;
         let last = self.window.waited().nth(needed - 1)?;
-        let whole = plan
-            .interval
-            .saturating_mul(u32::from(plan.multiplier).saturating_sub(1));
-        let by_time = first.after(whole.saturating_add(plan.interval / 4));
-        Some(by_time.max(last.after(self.interval / 4)))
+        let interval = plan.interval.max(self.required);
+        let whole = interval.saturating_mul(u32::from(plan.multiplier).saturating_sub(1));
+        let by_time = first.after(whole.saturating_add(interval / 4));
+        Some(by_time.max(last.after(self.pace() / 4)))
     }
 
     /// For how long after it was asked an Up is good: until the members'
@@ -140,7 +153,7 @@ impl Stream {
         let share = u32::from(self.armed.max(1));
         // Every other probe is for those that were refused.
         let turns = if self.refused > 0 { 2 * share } else { share };
-        self.interval
+        self.pace()
             .saturating_mul(turns)
             .saturating_mul(u32::from(plan.multiplier) + 1)
     }
@@ -148,11 +161,11 @@ impl Stream {
     /// The next tick; those that were slept through are left out.
     fn advance(&mut self, now: KernelTime, retry_at: KernelTime) {
         self.stage = Stage::Begun;
-        let after = now.after(self.interval);
+        let after = now.after(self.pace());
         self.next = match self.armed {
             0 => retry_at.max(after),
             _ => {
-                let next = self.next.after(self.interval);
+                let next = self.next.after(self.pace());
                 if next > now { next } else { after }
             }
         };
@@ -417,7 +430,7 @@ impl Heart {
     fn ask(&self, number: u16, at: u16) -> Option<Probe> {
         let (stream, member) = (self.stream(number)?, self.member(at)?);
         let plan = &member.plan;
-        let interval_us = u32::try_from(stream.interval.as_micros()).unwrap_or(u32::MAX);
+        let interval_us = u32::try_from(stream.pace().as_micros()).unwrap_or(u32::MAX);
         Some(Probe {
             stream: number,
             member: at,

@@ -40,6 +40,7 @@ fn an_answer_is_read() {
         theirs: ASKED.yours,
         ours: ASKED.mine,
         state: SessionState::Up,
+        min_rx_us: 50,
     };
     assert_eq!(answer(&good()), Ok(up));
     let mut down = good();

@@ -103,7 +103,7 @@ fn multiplier(keyword: &Word, value: Option<&Word>, sink: &mut Sink) -> Option<u
 }
 
 /// `200ms`, `500us`, `0.2s`.
-pub fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, parts) = if let Some(number) = text.strip_suffix("us") {
         (number, 1_000_000)
     } else if let Some(number) = text.strip_suffix("ms") {

@@ -19,6 +19,15 @@ pub struct FastDetect {
     pub answered_stale: u64,
     /// Not answered: with another destination than ours.
     pub left_alone: u64,
+    /// The agent has not renewed its lease: nothing for the VIPs is answered.
+    #[serde(default)]
+    pub fenced: bool,
+    /// ARP requests and neighbour solicitations that were kept from the stack.
+    #[serde(default)]
+    pub fenced_questions: u64,
+    /// Packets to the VIPs that were, while another router served.
+    #[serde(default)]
+    pub fenced_packets: u64,
     /// Our own probes, while Backup.
     #[serde(default)]
     pub heartbeat: Option<Heartbeat>,
@@ -59,8 +68,25 @@ impl fmt::Display for FastDetect {
             answered_down,
             answered_stale,
             left_alone: _,
+            fenced,
+            fenced_questions,
+            fenced_packets,
             heartbeat,
         } = self;
+        if *fenced {
+            writeln!(
+                f,
+                "  FENCED: no advert was sent for the length of the lease"
+            )?;
+        }
+        if fenced_questions.saturating_add(*fenced_packets) > 0 {
+            writeln!(
+                f,
+                "  kept from the stack while the agent did not run: {fenced_questions} ARP \
+                 requests and neighbour solicitations for the VIPs, {fenced_packets} packets \
+                 to them"
+            )?;
+        }
         match reflector {
             Some(by) => writeln!(
                 f,

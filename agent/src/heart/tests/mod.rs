@@ -50,6 +50,8 @@ struct Rig {
     says: Box<dyn Fn(u32) -> Option<SessionState>>,
     /// From the probe to its answer in the socket.
     way: Duration,
+    /// How often it wants to be asked, in microseconds.
+    min_rx_us: u32,
     under_way: Vec<(KernelTime, Answer)>,
     outcomes: Vec<(KernelTime, Outcome)>,
     probes: Vec<(KernelTime, Probe)>,
@@ -62,6 +64,7 @@ impl Rig {
             now: START,
             says: Box::new(|_| Some(SessionState::Up)),
             way: us(50),
+            min_rx_us: 50,
             under_way: vec![],
             outcomes: vec![],
             probes: vec![],
@@ -115,6 +118,7 @@ impl Rig {
                     theirs: probe.question.yours,
                     ours: probe.question.mine,
                     state,
+                    min_rx_us: self.min_rx_us,
                 };
                 let answer = Answer {
                     ifindex: probe.place.ifindex,

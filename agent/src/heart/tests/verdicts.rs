@@ -237,6 +237,7 @@ fn only_what_was_asked_is_an_answer() {
             theirs: 51,
             ours: probe.question.mine,
             state: SessionState::Up,
+            min_rx_us: 50,
         },
     };
     let said = |said| Answer { said, ..good };
@@ -317,4 +318,21 @@ fn a_new_interval_is_in_force_at_once_and_keeps_what_is_known() {
     rig.heart.configure(ID, None, rig.now);
     assert_eq!(rig.heart.snapshot(ID, rig.now), None);
     assert_eq!(rig.heart.poll_timeout(), None);
+}
+
+/// One that is a process, for example.
+#[test]
+fn a_reflector_that_wants_to_be_asked_less_often_is() {
+    let mut rig = Rig::new();
+    rig.min_rx_us = 100_000;
+    rig.run(Duration::from_secs(1));
+    let before = rig.probes.len();
+    rig.run(Duration::from_secs(1));
+    let sent = rig.probes.len() - before;
+    assert!((9..=11).contains(&sent), "{sent}");
+    let stopped = rig.now;
+    rig.is(None);
+    rig.run(Duration::from_secs(1));
+    let waited = rig.downs()[0].0.since(stopped);
+    assert!(waited >= T * 200 && waited <= T * 326, "{waited:?}");
 }

@@ -38,6 +38,8 @@ pub const FAST_DETECT: Shape = words(&[Rest(
     "[on|off] [interval TIME] [multiplier N] [lease TIME]",
     anything,
 )]);
+pub const SOURCES: Shape = words(&[Rest("ADDRESS[/LENGTH] ...", anything)]);
+pub const INTERVAL: Shape = words(&[Rest("SECONDS|TIME", anything)]);
 pub const UMASK: Shape = words(&[Rest("N|BITS", umask)]);
 pub const RX_POLICY: Shape = words(&[Rest("MTU|ADVERT|N", rx_policy)]);
 pub const INCLUDE_CHECK: Shape = words(&[Rest(
