@@ -80,6 +80,8 @@ pub mod reflect_hook {
     pub const XDP: u8 = 1;
     /// tcx redirects it to the link that it came in on.
     pub const TCX: u8 = 2;
+    /// None does: the agent itself answers.
+    pub const USER: u8 = 3;
 }
 
 /// How long a virtual router may be said to be served here, in the LEASES map.
@@ -88,6 +90,47 @@ pub mod reflect_hook {
 pub struct Lease {
     /// CLOCK_MONOTONIC nanoseconds; 0 for a router that is not Active.
     pub until_ns: u64,
+    /// Until when another router that was heard since then serves in our
+    /// place; the kernel side writes it, and a renewal takes it back.
+    pub other_until_ns: u64,
+}
+
+const _: () = assert!(size_of::<Lease>() == 16);
+
+impl Lease {
+    /// Whether the agent said that it serves, and then nothing any more: it
+    /// hangs. Of a router that left Active nothing is known here.
+    #[inline(always)]
+    pub const fn has_run_out(&self, now_ns: u64) -> bool {
+        self.until_ns != 0 && self.until_ns <= now_ns
+    }
+}
+
+/// Key of the FENCE map: a VIP where requests for it come in. Filled from the
+/// configuration, only looked up with what a packet says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct FenceKey {
+    pub ifindex: u32,
+    /// As in [`InstanceKey`].
+    pub vlan: u16,
+    /// [`crate::Family`] as a byte.
+    pub family: u8,
+    pub _pad: u8,
+    pub address: WireAddress,
+}
+
+const _: () = assert!(size_of::<FenceKey>() == 24);
+
+/// What was kept from a hung machine, in the FENCED map: one value per slot
+/// and CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct FenceCounters {
+    /// ARP requests and Neighbor Solicitations for VIPs.
+    pub questions: u64,
+    /// IP packets to VIPs, while another router serves.
+    pub packets: u64,
 }
 
 /// What became of probes, in the REFLECTED map: one value per slot and CPU.

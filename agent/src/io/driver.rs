@@ -103,6 +103,8 @@ struct Seat {
     down: bool,
     /// Newest stamp that came out of the ring buffer.
     ring_stamp: u64,
+    /// Until when the kernel vouches for it.
+    leased: Option<KernelTime>,
 }
 
 /// The seats of all instances that there can be; instance N has number N - 1.

@@ -3,12 +3,13 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod fence;
 mod filter;
+mod fitting;
 mod missing;
 mod virtual_links;
 
 use std::{
-    borrow::Cow,
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
@@ -20,6 +21,7 @@ use agent_common::{
     wire::vrrp::address_digest,
 };
 
+pub use self::fitting::fitting;
 use self::{filter::filter, missing::Missing, virtual_links::virtual_links};
 use super::{
     advert::AdvertPlan,
@@ -32,7 +34,7 @@ use super::{
     },
 };
 use crate::{
-    config::{IfName, Instance, MAX_ADVERTISED, StaticAddress, model::Transport},
+    config::{IfName, Instance, StaticAddress, model::Transport},
     core::{Fault, GroupId, InstanceConfig, InstanceId},
     track::Kind,
 };
@@ -100,6 +102,7 @@ pub struct Essence {
     announce: AnnouncePlan,
     watched: Vec<u32>,
     paths: PathPlan,
+    fenced: Vec<(u32, IpAddr)>,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -108,6 +111,11 @@ impl Essence {
     /// The link of the instance.
     pub fn ifindex(&self) -> u32 {
         self.ifindex
+    }
+
+    /// Each VIP where it is asked for, as far as it is to be fenced.
+    pub fn fenced(&self) -> &[(u32, IpAddr)] {
+        &self.fenced
     }
 }
 
@@ -185,45 +193,6 @@ fn vips_digest(instance: &Instance) -> u64 {
     // Equal values print alike, and no field that is added can be forgotten.
     format!("{:?}{:?}", instance.interface, instance.vips).hash(&mut hasher);
     hasher.finish()
-}
-
-/// An Ethernet header, an IP header and that of the advert. keepalived takes
-/// the first off the MTU too, and routers of one group must cut alike.
-const HEADERS_V4: usize = 14 + 20 + 8;
-const HEADERS_V6: usize = 14 + 40 + 8;
-/// Authentication data at the end of a v2 advert (RFC 3768 5.3.10).
-const AUTHENTICATION: usize = 8;
-
-/// How many addresses an advert has room for on a link with this MTU; at most
-/// [`MAX_ADVERTISED`].
-fn room(version: Version, family: Family, mtu: u32) -> usize {
-    let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
-    let (headers, address) = match family {
-        Family::V4 => (HEADERS_V4, 4),
-        Family::V6 => (HEADERS_V6, 16),
-    };
-    let authentication = match version {
-        Version::V2 => AUTHENTICATION,
-        Version::V3 => 0,
-    };
-    let room = mtu.saturating_sub(headers + authentication) / address;
-    room.clamp(1, MAX_ADVERTISED)
-}
-
-/// The instance as its adverts can be on a link with this MTU: VIPs that they
-/// have no room for are held, but not advertised. The first ones of the file
-/// stay, so that routers with one list cut alike.
-pub fn fitting(instance: &Instance, mtu: u32) -> Cow<'_, Instance> {
-    let mut room = room(instance.version, instance.family, mtu);
-    if instance.advertised().count() <= room {
-        return Cow::Borrowed(instance);
-    }
-    let mut instance = instance.clone();
-    for vip in instance.vips.iter_mut().filter(|vip| vip.advertised) {
-        vip.advertised = room > 0;
-        room = room.saturating_sub(1);
-    }
-    Cow::Owned(instance)
 }
 
 /// At least for as long as others wait for an advert: a shorter lease would
@@ -333,6 +302,9 @@ pub fn plan(
         .collect();
     let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
     let paths = PathPlan::new(&instance.paths, index);
+    let asked = || placed().map(|(vip, home)| (vip.address, *home));
+    let fenced = instance.fast_detect.as_ref();
+    let fenced = fenced.map_or_else(Vec::new, |_| fence::places(link, &links, asked()));
     let own = instance.virtual_mac.as_ref();
     let by_own = own.filter(|own| !own.xmit_base).and(links.first());
     let from = by_own.map_or(link.ifindex, |own| *own);
@@ -345,6 +317,7 @@ pub fn plan(
         announce: announce.clone(),
         watched: watched.clone(),
         paths: paths.clone(),
+        fenced,
         instance: Instance {
             name: String::new(),
             ..instance.clone()

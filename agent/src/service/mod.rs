@@ -9,6 +9,7 @@ mod dumps;
 mod events;
 mod failure;
 mod fault;
+mod fence;
 mod firewall;
 mod health;
 mod heir;
@@ -60,6 +61,7 @@ use self::{
     claims::Claims,
     debounce::Debounce,
     dumps::{Cleared, Order},
+    fence::Fences,
     health::Health,
     held::Held,
     igmp::LocalIgmp,
@@ -178,6 +180,7 @@ struct Service {
     strangers: Strangers,
     claims: Claims,
     reflectors: Reflectors,
+    fences: Fences,
     pending: Pending,
     placement: Placement,
     debounce: Debounce,
@@ -354,6 +357,7 @@ impl Service {
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
                     self.claims.forget(ifindex);
                     self.reflectors.forget(ifindex);
+                    self.fences.forget(ifindex);
                     self.doubt();
                     look = true;
                 }
@@ -367,6 +371,7 @@ impl Service {
                     }
                     look = true;
                 }
+                Report::LeaseLapsed { id, span } => self.lease_lapsed(id, span),
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,

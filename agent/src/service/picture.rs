@@ -189,6 +189,7 @@ impl Service {
                 })
                 .collect(),
             unclaimed: self.outcomes(picture.slot(0), NO_SLOT),
+            unclaimed_probes: self.unclaimed_probes(),
             waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
             telling: self.telling.status(),
         }

@@ -91,6 +91,7 @@ impl Service {
         }
         if acts {
             self.reflect();
+            self.fence_vips();
         }
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);

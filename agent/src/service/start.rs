@@ -14,9 +14,9 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, claims::Claims,
-    debounce::Debounce, health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks,
-    machine::Machine, picture::Pending, process::Placement, reflect::Reflectors, refusals,
-    reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
+    debounce::Debounce, fence::Fences, health::Health, held::Held, igmp::LocalIgmp, links::Links,
+    lock::Locks, machine::Machine, picture::Pending, process::Placement, reflect::Reflectors,
+    refusals, reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
     vmac::VirtualLinks,
 };
 use crate::{
@@ -191,6 +191,7 @@ impl Service {
             strangers: Strangers::default(),
             claims: Claims::default(),
             reflectors: Reflectors::default(),
+            fences: Fences::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),

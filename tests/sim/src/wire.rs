@@ -129,7 +129,7 @@ fn write(setting: &Setting, advert: &Advert, to: u8) -> Option<Bytes> {
         Family::V6 => 40,
     };
     let message = IP_AT + header;
-    let bare = family == Family::V4 && advert.host % 2 == 0;
+    let bare = family == Family::V4 && advert.host.is_multiple_of(2);
     let vrrp = vrrp::Advert {
         version: setting.version,
         vrid: Vrid::new(vrid(setting, advert.instance) + advert.bend.stray_vrid())?,

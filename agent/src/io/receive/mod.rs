@@ -6,6 +6,7 @@
 
 pub mod claims;
 pub mod membership;
+pub mod probes;
 pub mod raw;
 pub mod refusal;
 pub mod slow;
