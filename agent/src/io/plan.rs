@@ -16,7 +16,7 @@ use std::{
 };
 
 use agent_common::{
-    Family, Priority, Version,
+    Family, Priority,
     record::{InstanceFilter, InstanceKey},
     wire::vrrp::address_digest,
 };

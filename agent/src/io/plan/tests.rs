@@ -1,6 +1,6 @@
 //! From instances and machines to ports and faults.
 
-use agent_common::wire::frame::wire_address;
+use agent_common::{Version, wire::frame::wire_address};
 
 use super::*;
 use crate::config::parse_str;
