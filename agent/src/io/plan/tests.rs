@@ -2,7 +2,7 @@
 
 use agent_common::{Version, wire::frame::wire_address};
 
-use super::*;
+use super::{fitting::room, *};
 use crate::config::parse_str;
 
 /// What keepalived 2.2.7 says of its MTU: "max N addresses".
