@@ -16,6 +16,7 @@ use crate::{
     netns::Netns,
     process::{self, Process},
     router::{Router, VirtualRouter},
+    usage,
 };
 
 /// Name of the file in the directory of an agent.
@@ -156,7 +157,7 @@ impl Agent {
 
     /// The pids of the process and of everything that it started.
     pub fn family(&self) -> Vec<i32> {
-        process::family(self.process.pid())
+        usage::family(self.process.pid())
     }
 
     /// Stops (SIGSTOP) or continues (SIGCONT) every process of the agent, as a

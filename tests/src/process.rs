@@ -268,35 +268,6 @@ impl Drop for Process {
     }
 }
 
-/// A process, and everything that it and its children started.
-pub fn family(pid: i32) -> Vec<i32> {
-    let mut family = vec![pid];
-    let mut next = 0;
-    while let Some(&pid) = family.get(next) {
-        family.extend(children(pid));
-        next += 1;
-    }
-    family
-}
-
-/// Direct children of a process, of all its threads.
-fn children(pid: i32) -> Vec<i32> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    let lists = threads
-        .flatten()
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
-}
-
 /// A process's end in words.
 pub fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {

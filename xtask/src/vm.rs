@@ -15,11 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use failoverd_tests::{
-    daemon::Daemon,
-    process::{self, Process},
-    sys, wait,
-};
+use failoverd_tests::{daemon::Daemon, process::Process, sys, usage, wait};
 
 use crate::{
     build,
@@ -175,7 +171,7 @@ fn boot_script(kernel: Option<&Path>, script: &str, limit: Duration) -> Result<(
 /// Stops the emulator, which is what a snapshot or a migration does to a
 /// machine: it does not know, and its clock goes on.
 fn stop_for_a_while(starter: i32) {
-    let family = process::family(starter);
+    let family = usage::family(starter);
     let emulators = family.into_iter().filter(|pid| {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         name.starts_with("qemu")
