@@ -136,6 +136,7 @@ impl Service {
     pub(super) async fn answer(&mut self, picture: Picture) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
         self.look_at_alarms(&picture);
+        self.look_at_claims(&picture);
         let Some((purpose, _)) = self.pending.questions.pop_front() else {
             return;
         };
@@ -188,6 +189,7 @@ impl Service {
                 })
                 .collect(),
             unclaimed: self.outcomes(picture.slot(0), NO_SLOT),
+            unclaimed_probes: self.unclaimed_probes(),
             waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
             telling: self.telling.status(),
         }
@@ -365,6 +367,8 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         priority_zero_sent,
         priority_zero_received,
         priority_zero_not_active,
+        unknown_winners,
+        intervals_limited,
         own_address_heard,
         overslept,
         adverts_late,
@@ -383,6 +387,8 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         ("priority_zero_sent", priority_zero_sent),
         ("priority_zero_received", priority_zero_received),
         ("priority_zero_not_active", priority_zero_not_active),
+        ("unknown_winners", unknown_winners),
+        ("intervals_limited", intervals_limited),
         ("own_address_heard", own_address_heard),
         ("overslept", overslept),
         ("adverts_late", adverts_late),

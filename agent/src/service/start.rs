@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
-    health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
-    picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
-    reports::Reporter, strangers::Strangers, telling::Telling, vmac::VirtualLinks,
+    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, claims::Claims,
+    debounce::Debounce, fence::Fences, health::Health, held::Held, igmp::LocalIgmp, links::Links,
+    lock::Locks, machine::Machine, picture::Pending, process::Placement, reflect::Reflectors,
+    refusals, reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
+    vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -188,7 +189,9 @@ impl Service {
             held,
             igmp: LocalIgmp::default(),
             strangers: Strangers::default(),
+            claims: Claims::default(),
             reflectors: Reflectors::default(),
+            fences: Fences::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),

@@ -440,6 +440,7 @@ fn concerns(input: &Input, index: usize) -> bool {
         | Input::Priority { id, .. }
         | Input::Advert { id, .. }
         | Input::AddressLost { id, .. }
+        | Input::AddressClaimed { id }
         | Input::Shutdown { id } => node::index(id) == index,
     }
 }

@@ -26,7 +26,7 @@ pub const DELTA: Duration = Duration::from_millis(20);
 /// Likewise in IPv6: an address is there, is answered for and is announced by
 /// the kernel only when one of its workers has run, which has the priority of
 /// any process. Where the processors are wanted, that takes its time.
-pub const WORKER: Duration = Duration::from_millis(300);
+pub const WORKER: Duration = Duration::from_secs(1);
 /// Two at once, from the moment on at which they hear each other (3): an
 /// interval and the answer.
 pub const DUAL: Duration = Duration::from_millis(20);

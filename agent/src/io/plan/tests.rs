@@ -1,5 +1,7 @@
 //! From instances and machines to ports and faults.
 
+use agent_common::wire::frame::wire_address;
+
 use super::*;
 use crate::config::parse_str;
 

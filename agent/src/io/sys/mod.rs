@@ -19,8 +19,8 @@ pub use self::{
     interface::{interface_flags, interfaces},
     message::send_message,
     packet::{
-        PACKET_IGNORE_OUTGOING, bind_packet, packet_drops, packet_receiver, packet_sender,
-        send_frames,
+        PACKET_IGNORE_OUTGOING, bind_packet, bind_packet_to, packet_drops, packet_receiver,
+        packet_sender, send_frames,
     },
     process::{
         Fork, block_signals, close_from, close_others, default_signals, fifo_priority, fork,

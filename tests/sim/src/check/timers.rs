@@ -141,6 +141,7 @@ impl World {
             | Input::Down { .. }
             | Input::Priority { .. }
             | Input::AddressLost { .. }
+            | Input::AddressClaimed { .. }
             | Input::Shutdown { .. } => {}
         }
     }
