@@ -40,7 +40,7 @@ pub const STRAY: Duration = Duration::from_millis(500);
 /// one (30): an Active_Down_Interval, three of grace, and the way of the VIPs.
 pub const SETTLED: Duration = Duration::from_secs(1);
 /// Index of the virtual router in IPv6.
-const IPV6: usize = 1;
+pub const IPV6: usize = 1;
 /// Adverts of one virtual router in an interval: its own, ten answers (11).
 const IN_AN_INTERVAL: usize = 12;
 

@@ -50,34 +50,11 @@ impl Judge<'_> {
         let claims: Vec<u64> = self.track(machine).claims(begin, until).collect();
         for time in claims.into_iter().chain([end]) {
             let gap = between(last, time);
-            if gap > INTERVAL + DELTA && self.changed_another(machine, last, time) {
-                let text = format!(
-                    "machine {machine} sends no advert for {gap:?}: it waits for the kernel \
-                     with the VIP of its other virtual router"
-                );
-                self.note(10, last, text, true);
-                last = last.max(time);
-                continue;
-            }
             self.bound(10, (last, time), gap, INTERVAL + DELTA, || {
                 format!("machine {machine} has the VIP and sends no advert")
             });
             last = last.max(time);
         }
-    }
-
-    /// Whether its other virtual router got or gave a VIP in that span: a fast
-    /// lane has one thread, and the kernel one lock (docs/ARCHITECTURE.md).
-    fn changed_another(&self, machine: usize, from: u64, to: u64) -> bool {
-        let around = from.saturating_sub(nanos(INTERVAL))..=to.saturating_add(nanos(DELTA));
-        let tracks = self.episode.tracks[machine].iter().enumerate();
-        let mut others = tracks.filter(|(router, _)| *router != self.router);
-        others.any(|(_, track)| {
-            let mut held = track.held.iter();
-            held.any(|held| {
-                around.contains(&held.from) || held.to.is_some_and(|to| around.contains(&to))
-            })
-        })
     }
 
     fn adverts_without(&mut self, machine: usize, held: &[Held]) {
