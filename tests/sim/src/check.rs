@@ -180,6 +180,7 @@ impl World {
             Cause::Started
             | Cause::Owner
             | Cause::ActiveSilent { .. }
+            | Cause::HeartStopped { .. }
             | Cause::ActiveReleased { .. }
             | Cause::Fault(_)
             | Cause::Shutdown => false,
