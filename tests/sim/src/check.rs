@@ -442,6 +442,7 @@ fn concerns(input: &Input, index: usize) -> bool {
         | Input::Advert { id, .. }
         | Input::AddressLost { id, .. }
         | Input::AddressClaimed { id }
+        | Input::Heart { id, .. }
         | Input::Shutdown { id } => node::index(id) == index,
     }
 }

@@ -142,6 +142,7 @@ impl World {
             | Input::Priority { .. }
             | Input::AddressLost { .. }
             | Input::AddressClaimed { .. }
+            | Input::Heart { .. }
             | Input::Shutdown { .. } => {}
         }
     }
