@@ -10,6 +10,7 @@ pub mod keepalived;
 pub mod logging;
 pub mod monitor;
 pub mod runtime;
+pub mod sandbox;
 pub mod script;
 pub mod service;
 pub mod supervise;

@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+mod sandbox;
+
+pub use self::sandbox::{Confinement, Sandbox};
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Status {
     pub version: String,
@@ -13,6 +17,8 @@ pub struct Status {
     pub fast_lane: FastLane,
     #[serde(default)]
     pub scheduling: Scheduling,
+    #[serde(default)]
+    pub sandbox: Sandbox,
     pub links: Vec<Link>,
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
@@ -245,6 +251,7 @@ impl fmt::Display for Status {
             yes_no(lane.memory_locked)
         )?;
         self.scheduling.fmt(f)?;
+        self.sandbox.fmt(f)?;
         for link in &self.links {
             writeln!(f, "link {} ({}): {}", link.name, link.ifindex, link.backend)?;
             for refused in &link.refused {

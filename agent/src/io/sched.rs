@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::sys;
-use crate::config::machine::Process;
+use crate::{config::machine::Process, sandbox::Confined};
 
 /// Above threaded interrupts, which run at 50: an advert that arrived must not
 /// wait behind the interrupt of a disk.
@@ -27,6 +27,7 @@ pub struct Entered {
     pub fifo_errno: i32,
     pub lock_errno: i32,
     pub cpus_errno: i32,
+    pub confined: Confined,
 }
 
 /// Takes SCHED_FIFO, the processors it is to run on, and locks memory, for the
@@ -43,6 +44,7 @@ pub fn enter_fast_lane(process: &Process) -> Entered {
             true => 0,
             false => errno(set_cpus(tid, &process.cpus)),
         },
+        confined: Confined::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod bequest;
+mod confine;
 mod debounce;
 mod dumps;
 mod events;
@@ -56,6 +57,7 @@ use tracing::warn;
 
 use self::{
     alarms::Alarms,
+    confine::Standing,
     debounce::Debounce,
     dumps::{Cleared, Order},
     health::Health,
@@ -130,6 +132,8 @@ pub struct Options {
     pub detach: bool,
     /// Write keepalived.data once running.
     pub dump_at_start: bool,
+    /// Give up what is not needed any more.
+    pub sandbox: bool,
 }
 
 /// The running agent.
@@ -185,6 +189,8 @@ struct Service {
     machine: Machine,
     virtual_links: VirtualLinks,
     telling: Telling,
+    sandboxed: bool,
+    standing: Standing,
     feed: Feed,
     links_seen: events::Seen,
     arguments: Vec<OsString>,
@@ -366,6 +372,7 @@ impl Service {
             self.telling.report(&report);
             self.reporter.log(&report, clock::now());
         }
+        self.note_refusals();
         while let Some(returned) = self.lane.returned() {
             match returned {
                 // Freed here, where it may take its time.

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, debounce::Debounce,
-    health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine,
-    picture::Pending, process::Placement, reflect::Reflectors, refusals, reload::named_interfaces,
-    reports::Reporter, strangers::Strangers, telling::Telling, vmac::VirtualLinks,
+    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, confine::Standing,
+    debounce::Debounce, health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks,
+    machine::Machine, picture::Pending, process::Placement, reflect::Reflectors, refusals,
+    reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
+    vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -37,6 +38,7 @@ use crate::{
         plan,
         receive::{refusal::Refusal, slow::SlowReceiver},
     },
+    sandbox::{Confinement, Role},
     tell::feed::Feed,
 };
 
@@ -160,9 +162,12 @@ impl Service {
         let driver = Driver::new(cores, sockets, fast_end, heir)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let process = config.process.clone();
+        let confinement = options
+            .sandbox
+            .then(|| Confinement::prepare(Role::FastLane, &[]));
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
-            .spawn(move || driver.run(&process))
+            .spawn(move || driver.run(&process, confinement))
             .map_err(Failure::runtime("cannot start the fast lane"))?;
         let wake = slow_end.wake_fd().try_clone_to_owned();
         let wake = wake
@@ -176,6 +181,8 @@ impl Service {
         let telling = Telling::new(&config, &seats, feed.clone(), is_heir);
         Ok(Self {
             telling,
+            sandboxed: options.sandbox,
+            standing: Standing::default(),
             feed,
             links_seen: super::events::Seen::new(),
             reporter,

@@ -1,0 +1,150 @@
+//! The agent gives up what it needs no more, and says what is in force.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tracing::{info, warn};
+
+use super::Service;
+use crate::{
+    config::Config,
+    control::status,
+    dump::Kind,
+    io::sys::trap,
+    sandbox::{self, Confined, Step},
+};
+
+/// Where the slow lane stands.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    slow: Confined,
+    /// One line is enough for all refused calls.
+    told: bool,
+}
+
+impl Service {
+    /// To be called when everything is open that needs more than is left then,
+    /// and before others hear that the agent runs.
+    pub(super) fn confine(&mut self) {
+        if !self.sandboxed {
+            info!("The sandbox is switched off");
+            return;
+        }
+        let places = self.named_files(&self.config).into_iter();
+        let places = places.filter_map(|file| directory_of(&file)).collect();
+        self.standing.slow = sandbox::enter_slow_lane(places);
+        for (lane, confined) in [
+            ("fast", self.placement.entered.confined),
+            ("slow", self.standing.slow),
+        ] {
+            complain(lane, confined);
+        }
+    }
+
+    /// Files that a configuration has the agent write.
+    fn named_files(&self, config: &Config) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = [Kind::Data, Kind::Stats, Kind::Json]
+            .into_iter()
+            .map(|kind| self.dumps.places.dump(&config.files, kind))
+            .collect();
+        files.extend(self.dumps.places.reload_file(&config.files));
+        files.push(self.dumps.places.directory().join("control"));
+        let fifos = [&config.tell.fifo, &config.tell.vrrp_fifo];
+        files.extend(fifos.into_iter().flatten().map(|fifo| fifo.path.clone()));
+        let written = config
+            .trackers
+            .files
+            .iter()
+            .filter(|file| file.init.is_some());
+        files.extend(written.map(|file| PathBuf::from(&file.path)));
+        files
+    }
+
+    /// A reload may name places that were not named at the start.
+    pub(super) fn warn_of_places(&self) {
+        for file in self.named_files(&self.config) {
+            if self.sandboxed && !sandbox::may_write(&file) {
+                warn!(
+                    "{} is in a directory of the system that was not named at the start: \
+                     it cannot be written before a restart",
+                    file.display()
+                );
+            }
+        }
+    }
+
+    /// A call that is refused is a mistake of ours: worth a line.
+    pub(super) fn note_refusals(&mut self) {
+        if let (count @ 1.., Some(number)) = trap::trapped()
+            && !std::mem::replace(&mut self.standing.told, true)
+        {
+            warn!(
+                "the sandbox refused {count} system calls, the last one number {number} \
+                 (see `ausyscall {number}`): please report it; --no-sandbox goes without"
+            );
+        }
+    }
+
+    pub(super) fn sandbox_status(&self) -> status::Sandbox {
+        let (refused_calls, last_refused) = trap::trapped();
+        let thread = |tid: i32, confined: Confined| status::Confinement {
+            capabilities: capabilities_of(tid),
+            landlock: confined.landlock.label().to_owned(),
+            seccomp: confined.seccomp.label().to_owned(),
+        };
+        let own = rustix::thread::gettid().as_raw_nonzero().get();
+        let entered = self.placement.entered;
+        status::Sandbox {
+            enabled: self.sandboxed,
+            fast_lane: thread(entered.tid, entered.confined),
+            slow_lane: thread(own, self.standing.slow),
+            refused_calls,
+            last_refused,
+        }
+    }
+}
+
+fn complain(lane: &str, confined: Confined) {
+    let Confined {
+        capabilities,
+        landlock,
+        seccomp,
+    } = confined;
+    let parts = [
+        ("capabilities are not dropped", capabilities),
+        ("no Landlock", landlock),
+        ("no seccomp filter", seccomp),
+    ];
+    for (what, step) in parts {
+        match step {
+            Step::Off | Step::Full => {}
+            // What this kernel knows of it is in force.
+            Step::Partial => {}
+            Step::Missing => info!("{lane} lane: {what}, this kernel has none"),
+            Step::Refused => warn!("{lane} lane: {what}, the kernel refused it"),
+        }
+    }
+}
+
+/// Its real directory; none where that would be the whole file system.
+fn directory_of(file: &Path) -> Option<PathBuf> {
+    let parent = file.parent()?;
+    let parent = match parent.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => parent,
+    };
+    let real = fs::canonicalize(parent).ok()?;
+    (real != Path::new("/")).then_some(real)
+}
+
+/// What the kernel says that a thread of ours may use.
+fn capabilities_of(tid: i32) -> Vec<String> {
+    let Ok(held) = caps::read(Some(tid), caps::CapSet::Effective) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = held.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    names
+}
