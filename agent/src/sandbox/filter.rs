@@ -59,6 +59,7 @@ const FAST: &[i64] = &[
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
+    libc::SYS_rseq,
     libc::SYS_restart_syscall,
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -73,11 +74,20 @@ const FAST_HERE: &[i64] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const FAST_HERE: &[i64] = &[];
 
+/// What nobody does here: programs are started by the thread that has no filter.
+const PROGRAMS: &[i64] = &[libc::SYS_execve, libc::SYS_execveat];
+
+/// What the fast lane does not do besides. The C library starts processes and
+/// threads while it holds off all signals, so that a trap would end the process:
+/// these calls fail without one.
+const PROCESSES: &[i64] = &[libc::SYS_clone, libc::SYS_clone3];
+#[cfg(target_arch = "x86_64")]
+const PROCESSES_HERE: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const PROCESSES_HERE: &[i64] = &[];
+
 /// What the slow lane never does.
 const SLOW: &[i64] = &[
-    // Programs are started by the thread that has no filter.
-    libc::SYS_execve,
-    libc::SYS_execveat,
     libc::SYS_memfd_create,
     // Nobody else.
     libc::SYS_setuid,
@@ -150,12 +160,17 @@ const SLOW_HERE: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const SLOW_HERE: &[i64] = &[];
 
+/// Both are in force; the stricter answer counts.
+pub type Filters = [BpfProgram; 2];
+
+const SILENT: SeccompAction = SeccompAction::Errno(libc::EPERM as u32);
+
 /// What a refused call meets: it fails with EPERM, and is counted where that is
 /// possible.
 fn refusal() -> SeccompAction {
     match trap::CAN_CATCH {
         true => SeccompAction::Trap,
-        false => SeccompAction::Errno(libc::EPERM as u32),
+        false => SILENT,
     }
 }
 
@@ -164,8 +179,9 @@ fn refusal() -> SeccompAction {
 /// # Errors
 ///
 /// On an architecture that the compiler of filters does not know.
-pub fn fast() -> Result<BpfProgram, BackendError> {
-    let mut rules = plain(FAST.iter().chain(FAST_HERE));
+pub fn fast() -> Result<Filters, BackendError> {
+    let silent = || PROGRAMS.iter().chain(PROCESSES).chain(PROCESSES_HERE);
+    let mut rules = plain(FAST.iter().chain(FAST_HERE).chain(silent()));
     let commands = [MAP_LOOKUP, MAP_UPDATE];
     let commands = commands.map(|command| argument(0, SeccompCmpOp::Eq, command));
     let commands = commands.into_iter().map(|one| SeccompRule::new(vec![one?]));
@@ -176,7 +192,10 @@ pub fn fast() -> Result<BpfProgram, BackendError> {
     let no_code = SeccompRule::new(vec![argument(2, SeccompCmpOp::MaskedEq(EXEC), 0)?])?;
     rules.insert(libc::SYS_mmap, vec![no_code.clone()]);
     rules.insert(libc::SYS_mprotect, vec![no_code]);
-    compile(rules, refusal(), SeccompAction::Allow)
+    Ok([
+        compile(rules, refusal(), SeccompAction::Allow)?,
+        compile(plain(silent()), SeccompAction::Allow, SILENT)?,
+    ])
 }
 
 /// The slow lane's.
@@ -184,7 +203,7 @@ pub fn fast() -> Result<BpfProgram, BackendError> {
 /// # Errors
 ///
 /// As [`fast`].
-pub fn slow() -> Result<BpfProgram, BackendError> {
+pub fn slow() -> Result<Filters, BackendError> {
     let mut rules = plain(SLOW.iter().chain(SLOW_HERE));
     // Programs and maps were made at the start.
     let commands = [MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, LINK_CREATE, LINK_UPDATE];
@@ -198,7 +217,10 @@ pub fn slow() -> Result<BpfProgram, BackendError> {
     let made = SeccompRule::new(vec![argument(2, SeccompCmpOp::MaskedEq(EXEC), EXEC)?])?;
     rules.insert(libc::SYS_mprotect, vec![made.clone()]);
     rules.insert(libc::SYS_pkey_mprotect, vec![made]);
-    compile(rules, SeccompAction::Allow, refusal())
+    Ok([
+        compile(rules, SeccompAction::Allow, refusal())?,
+        compile(plain(PROGRAMS.iter()), SeccompAction::Allow, SILENT)?,
+    ])
 }
 
 /// Calls whose arguments do not matter.

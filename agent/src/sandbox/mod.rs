@@ -17,10 +17,9 @@ use std::{
 };
 
 use landlock::{RulesetCreated, RulesetStatus};
-use seccompiler::BpfProgram;
 use tracing::warn;
 
-use self::capabilities::Bounding;
+use self::{capabilities::Bounding, filter::Filters};
 use crate::io::sys::trap;
 
 /// Name of the environment variable that switches all of it off, whatever it
@@ -83,13 +82,13 @@ pub struct Confined {
 pub struct Confinement {
     role: Role,
     rules: Option<RulesetCreated>,
-    filter: Option<BpfProgram>,
+    filters: Option<Filters>,
 }
 
 impl Confinement {
     /// `places` are directories that stay writable, of a slow lane.
     pub fn prepare(role: Role, places: &[PathBuf]) -> Self {
-        let (rules, filter) = match role {
+        let (rules, filters) = match role {
             Role::FastLane => (files::nothing(), filter::fast()),
             Role::SlowLane => (files::no_system(places), filter::slow()),
         };
@@ -98,14 +97,14 @@ impl Confinement {
             .ok();
         // Without the handler a trapped call would end the process.
         let caught = !trap::CAN_CATCH || trap::catch().is_ok();
-        let filter = filter
+        let filters = filters
             .inspect_err(|error| warn!("no seccomp filter for {role:?}: {error}"))
             .ok()
             .filter(|_| caught);
         Self {
             role,
             rules,
-            filter,
+            filters,
         }
     }
 
@@ -114,7 +113,7 @@ impl Confinement {
         Self {
             role: self.role,
             rules: self.rules.as_ref().and_then(|rules| rules.try_clone().ok()),
-            filter: self.filter.clone(),
+            filters: self.filters.clone(),
         }
     }
 
@@ -139,7 +138,12 @@ impl Confinement {
             },
             Some(Err(_)) | None => Step::Refused,
         };
-        let applied = self.filter.map(|filter| seccompiler::apply_filter(&filter));
+        // The one that traps comes last: from there on no filter can be set.
+        let apply = |all: Filters| {
+            let mut all = all.iter().rev();
+            all.try_for_each(|one| seccompiler::apply_filter(one))
+        };
+        let applied = self.filters.map(apply);
         Confined {
             capabilities,
             landlock,

@@ -35,7 +35,7 @@ fn the_fast_lane_opens_nothing_and_runs_nothing() {
     assert_eq!(step, Step::Full);
     // Refused by seccomp and counted, not by something else.
     let (count, last) = trap::trapped();
-    assert!(count >= before + 4 && last.is_some(), "{before} {count}");
+    assert!(count >= before + 3 && last.is_some(), "{before} {count}");
     // Nothing of that is left behind in others.
     assert!(Command::new("/bin/true").status().unwrap().success());
 }
@@ -91,8 +91,8 @@ fn the_slow_lane_is_nobody_else_and_runs_nothing() {
             rustix::thread::set_thread_uid(user),
             Err(rustix::io::Errno::PERM)
         );
-        let new = nix::sched::CloneFlags::CLONE_NEWNET;
-        assert_eq!(nix::sched::unshare(new), Err(nix::errno::Errno::EPERM));
+        let root = rustix::process::chroot("/");
+        assert_eq!(root, Err(rustix::io::Errno::PERM));
         // Threads it does start, and they are confined as it is.
         let inner = thread::spawn(|| denied(Command::new("/bin/true").status()));
         assert!(inner.join().unwrap());
