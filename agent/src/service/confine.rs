@@ -28,6 +28,7 @@ impl Service {
     /// To be called when everything is open that needs more than is left then,
     /// and before others hear that the agent runs.
     pub(super) fn confine(&mut self) {
+        self.warn_of_hidden_processes();
         if !self.sandboxed {
             info!("The sandbox is switched off");
             return;
@@ -40,6 +41,17 @@ impl Service {
             ("slow", self.standing.slow),
         ] {
             complain(lane, confined);
+        }
+    }
+
+    /// Processes that cannot be seen would count as ended.
+    fn warn_of_hidden_processes(&self) {
+        let hidden = || fs::read_to_string("/proc/self/mounts").is_ok_and(|all| hides(&all));
+        if !self.config.trackers.processes.is_empty() && hidden() {
+            warn!(
+                "vrrp_track_process does not see processes of other users, /proc hides them \
+                 (hidepid): install failoverd.service.d/scripts.conf, or set ProtectProc=default"
+            );
         }
     }
 
@@ -147,4 +159,35 @@ fn capabilities_of(tid: i32) -> Vec<String> {
     let mut names: Vec<String> = held.iter().map(ToString::to_string).collect();
     names.sort_unstable();
     names
+}
+
+/// Whether /proc is mounted so that processes of others are hidden, by
+/// /proc/self/mounts.
+fn hides(mounts: &str) -> bool {
+    // What was mounted last is on top.
+    let of_proc = mounts
+        .lines()
+        .rfind(|line| line.split(' ').nth(1) == Some("/proc"));
+    let options = of_proc.and_then(|line| line.split(' ').nth(3));
+    options.is_some_and(|options| {
+        let mut options = options.split(',');
+        let hidepid = options.find_map(|one| one.strip_prefix("hidepid="));
+        hidepid.is_some_and(|value| !matches!(value, "0" | "off"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proc_that_hides_processes_is_known() {
+        let line =
+            |options| format!("x /run tmpfs rw,hidepid=2 0 0\nproc /proc proc {options} 0 0\n");
+        assert!(!hides(&line("rw,nosuid")));
+        assert!(!hides(&line("rw,hidepid=off")));
+        assert!(hides(&line("rw,nosuid,hidepid=invisible")));
+        assert!(hides(&line("rw,hidepid=2,gid=7")));
+        assert!(!hides(""));
+    }
 }

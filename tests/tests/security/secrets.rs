@@ -83,10 +83,7 @@ fn a_password_is_said_nowhere() -> Result<()> {
     let given = file("given.conf", &conf(&lan, FIRST, ""))?;
     let other = file("other.conf", &conf(&lan, SECOND, ""))?;
     let wrong = file("wrong.conf", &conf(&lan, FIRST, &format!(" {SECOND}")))?;
-    let open = file(
-        "open.conf",
-        &conf(&lan, &format!("\"{FIRST}"), &format!("\nauth_type {FIRST}")),
-    )?;
+    let open = file("open.conf", &conf(&lan, &format!("\"{FIRST}"), ""))?;
     let long = file("long.conf", &conf(&lan, &format!("{FIRST}{SECOND}"), ""))?;
     for path in [&wrong, &open, &long] {
         command(&mut said, "check", &["check", path])?;
