@@ -31,6 +31,21 @@ pub const SLOW_LANE: &[Capability] = &[
     Capability::CAP_DAC_READ_SEARCH,
 ];
 
+/// [`SLOW_LANE`], and what it takes to watch processes where /proc hides them.
+pub const WATCHER: &[Capability] = &[
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_NET_RAW,
+    Capability::CAP_BPF,
+    Capability::CAP_IPC_LOCK,
+    Capability::CAP_SYS_NICE,
+    Capability::CAP_KILL,
+    Capability::CAP_CHOWN,
+    Capability::CAP_FOWNER,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_SYS_PTRACE,
+];
+
 /// The supervisor: takes addresses off, and writes pid files.
 pub const SUPERVISOR: &[Capability] = &[
     Capability::CAP_NET_ADMIN,

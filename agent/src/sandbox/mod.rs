@@ -39,6 +39,9 @@ pub enum Role {
     FastLane,
     /// Everything else but the thread that starts programs.
     SlowLane,
+    /// A slow lane that sees processes which /proc hides from others: without
+    /// Landlock, which keeps processes apart, whatever they may by capability.
+    Watcher,
 }
 
 /// How far one part of it is in force.
@@ -81,7 +84,8 @@ pub struct Confined {
 #[derive(Debug)]
 pub struct Confinement {
     role: Role,
-    rules: Option<RulesetCreated>,
+    /// None where there are to be none; in that, none where they cannot be had.
+    rules: Option<Option<RulesetCreated>>,
     filters: Option<Filters>,
 }
 
@@ -89,12 +93,15 @@ impl Confinement {
     /// `places` are directories that stay writable, of a slow lane.
     pub fn prepare(role: Role, places: &[PathBuf]) -> Self {
         let (rules, filters) = match role {
-            Role::FastLane => (files::nothing(), filter::fast()),
-            Role::SlowLane => (files::no_system(places), filter::slow()),
+            Role::FastLane => (Some(files::nothing()), filter::fast()),
+            Role::SlowLane => (Some(files::no_system(places)), filter::slow()),
+            Role::Watcher => (None, filter::slow()),
         };
-        let rules = rules
-            .inspect_err(|error| warn!("no Landlock rules for {role:?}: {error}"))
-            .ok();
+        let rules = rules.map(|rules| {
+            rules
+                .inspect_err(|error| warn!("no Landlock rules for {role:?}: {error}"))
+                .ok()
+        });
         // Without the handler a trapped call would end the process.
         let caught = !trap::CAN_CATCH || trap::catch().is_ok();
         let filters = filters
@@ -112,7 +119,10 @@ impl Confinement {
     fn again(&self) -> Self {
         Self {
             role: self.role,
-            rules: self.rules.as_ref().and_then(|rules| rules.try_clone().ok()),
+            rules: self
+                .rules
+                .as_ref()
+                .map(|rules| rules.as_ref()?.try_clone().ok()),
             filters: self.filters.clone(),
         }
     }
@@ -123,6 +133,7 @@ impl Confinement {
         let keep = match self.role {
             Role::FastLane => capabilities::FAST_LANE,
             Role::SlowLane => capabilities::SLOW_LANE,
+            Role::Watcher => capabilities::WATCHER,
         };
         // In this order: the bounding set needs a capability, and a filter
         // would not let the others be dropped.
@@ -130,13 +141,15 @@ impl Confinement {
             Ok(()) => Step::Full,
             Err(_) => Step::Refused,
         };
-        let landlock = match self.rules.map(RulesetCreated::restrict_self) {
-            Some(Ok(status)) => match status.ruleset {
+        let enter = |rules: Option<RulesetCreated>| rules.map(RulesetCreated::restrict_self);
+        let landlock = match self.rules.map(enter) {
+            None => Step::Off,
+            Some(Some(Ok(status))) => match status.ruleset {
                 RulesetStatus::FullyEnforced => Step::Full,
                 RulesetStatus::PartiallyEnforced => Step::Partial,
                 RulesetStatus::NotEnforced => Step::Missing,
             },
-            Some(Err(_)) | None => Step::Refused,
+            Some(Some(Err(_)) | None) => Step::Refused,
         };
         // The one that traps comes last: from there on no filter can be set.
         let apply = |all: Filters| {
@@ -163,9 +176,9 @@ thread_local! {
 }
 
 /// Confines the calling thread as the slow lane, and has those follow that it
-/// started before, as soon as they ask ([`follow`]).
-pub fn enter_slow_lane(places: Vec<PathBuf>) -> Confined {
-    let confinement = Confinement::prepare(Role::SlowLane, &places);
+/// started before, as soon as they ask ([`follow`]). `places` stay writable.
+pub fn enter_slow_lane(role: Role, places: Vec<PathBuf>) -> Confined {
+    let confinement = Confinement::prepare(role, &places);
     FOLLOWED.set(true);
     let own = confinement.again();
     // Once in a process: a second slow lane there is not.
@@ -198,7 +211,7 @@ pub fn enter_supervisor() {
 pub fn may_write(file: &Path) -> bool {
     SHARED
         .get()
-        .is_none_or(|(_, places)| files::is_writable(file, places))
+        .is_none_or(|(own, places)| own.rules.is_none() || files::is_writable(file, places))
 }
 
 #[cfg(test)]

@@ -13,13 +13,17 @@ use crate::{
     control::status,
     dump::Kind,
     io::sys::trap,
-    sandbox::{self, Confined, Step},
+    sandbox::{self, Confined, Role, Step},
 };
 
 /// Where the slow lane stands.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     slow: Confined,
+    /// /proc shows processes of others to few.
+    hidden: bool,
+    /// We are one of them, as far as that is ours to say.
+    watcher: bool,
     /// One line is enough for all refused calls.
     told: bool,
 }
@@ -28,14 +32,20 @@ impl Service {
     /// To be called when everything is open that needs more than is left then,
     /// and before others hear that the agent runs.
     pub(super) fn confine(&mut self) {
-        self.warn_of_hidden_processes();
         if !self.sandboxed {
             info!("The sandbox is switched off");
             return;
         }
         let places = self.named_files(&self.config).into_iter();
         let places = places.filter_map(|file| directory_of(&file)).collect();
-        self.standing.slow = sandbox::enter_slow_lane(places);
+        self.standing.hidden = fs::read_to_string("/proc/self/mounts").is_ok_and(|all| hides(&all));
+        let role = match self.standing.hidden && self.watches_processes() {
+            true => Role::Watcher,
+            false => Role::SlowLane,
+        };
+        self.standing.watcher = role == Role::Watcher;
+        self.standing.slow = sandbox::enter_slow_lane(role, places);
+        self.warn_of_hidden_processes();
         for (lane, confined) in [
             ("fast", self.placement.entered.confined),
             ("slow", self.standing.slow),
@@ -44,10 +54,23 @@ impl Service {
         }
     }
 
+    fn watches_processes(&self) -> bool {
+        !self.config.trackers.processes.is_empty()
+    }
+
     /// Processes that cannot be seen would count as ended.
     fn warn_of_hidden_processes(&self) {
-        let hidden = || fs::read_to_string("/proc/self/mounts").is_ok_and(|all| hides(&all));
-        if !self.config.trackers.processes.is_empty() && hidden() {
+        if !self.standing.hidden || !self.watches_processes() {
+            return;
+        }
+        let ptrace = caps::Capability::CAP_SYS_PTRACE;
+        let sees = caps::has_cap(None, caps::CapSet::Effective, ptrace).unwrap_or(false);
+        if !self.standing.watcher {
+            warn!(
+                "vrrp_track_process sees no process before a restart: /proc hides them \
+                 (hidepid), and none was tracked at the start"
+            );
+        } else if !sees {
             warn!(
                 "vrrp_track_process does not see processes of other users, /proc hides them \
                  (hidepid): install failoverd.service.d/scripts.conf, or set ProtectProc=default"
@@ -74,8 +97,9 @@ impl Service {
         files
     }
 
-    /// A reload may name places that were not named at the start.
-    pub(super) fn warn_of_places(&self) {
+    /// A reload may name what was not named at the start.
+    pub(super) fn warn_of_news(&self) {
+        self.warn_of_hidden_processes();
         for file in self.named_files(&self.config) {
             if self.sandboxed && !sandbox::may_write(&file) {
                 warn!(

@@ -131,7 +131,7 @@ impl Service {
         let ids = admitted.inspect_err(|_| self.look_at = Some(super::now()))?;
         self.apply(config, &changes, ids);
         self.placement.change(&self.config.process);
-        self.warn_of_places();
+        self.warn_of_news();
         self.forget_cleared();
         if let Err(failure) = self.look_around().await {
             // A link that went and came in this moment: it is looked at again.

@@ -1,6 +1,6 @@
 //! What every thread has left, as the kernel says.
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::{
@@ -316,5 +316,56 @@ fn with_what_the_unit_leaves_a_crash_and_an_upgrade_go_on() -> Result<()> {
         !lan.host(0).has_address(lan.vip())?,
         "the VIP is still there"
     );
+    Ok(())
+}
+
+// Landlock keeps processes apart, and a /proc that hides those of others then
+// shows none.
+#[test]
+fn processes_are_seen_where_proc_hides_them() -> Result<()> {
+    require_agent!("setpriv", "mount");
+    let lan = Lan::new(1)?;
+    let place = tempfile::Builder::new().prefix("lab-security").tempdir()?;
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755))?;
+    // As many characters as a name has in /proc.
+    let name = format!("hidden-{}", std::process::id());
+    let program = place.path().join(&name);
+    fs::copy("/bin/sleep", &program)?;
+    let mut tracked = Command::new("setpriv");
+    tracked
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .arg("300");
+    let mut tracked = Process::start("tracked", &mut tracked)?;
+    let conf = format!(
+        "vrrp_track_process p {{\nprocess {name}\n}}\n\
+         vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\nversion 3\n\
+         advert_int 0.1\npriority 100\ntrack_process {{\np\n}}\n\
+         virtual_ipaddress {{\n{}/24\n}}\n}}\n",
+        lan.vip()
+    );
+    let file = place.path().join("conf");
+    fs::write(&file, conf)?;
+    let mut command = lan.host(0).ns.command("sh");
+    command
+        .args([
+            "-c",
+            "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"",
+            "-",
+        ])
+        .arg(agent::binary()?)
+        .arg("run")
+        .arg("--config")
+        .arg(&file)
+        .arg("--control")
+        .arg(place.path().join("control"))
+        .env_remove("JOURNAL_STREAM")
+        .env_remove("NOTIFY_SOCKET");
+    let mut process = Process::start("failoverd", &mut command)?;
+    process.wait_line("Entering MASTER STATE", START)?;
+    tracked.terminate()?;
+    process.wait_line("Entering FAULT STATE", START)?;
+    process.signal(libc::SIGTERM)?;
+    ensure!(process.wait(SOON)?.success());
     Ok(())
 }
