@@ -30,8 +30,8 @@ use crate::{
 };
 
 use packets::{arp_answer, arp_probe, neighbour_answer, solicitation};
-pub use report::{Gap, Report};
-use report::{Request, report};
+use report::report;
+pub use report::{Gap, Report, Request};
 
 /// Requests after which a probe ends by itself.
 const MAX_REQUESTS: usize = 600_000;

@@ -18,11 +18,15 @@ use anyhow::{Context, Result};
 
 use crate::{
     clock::monotonic,
-    sys::{prefer_this_thread_at, sleep_until, stay_on},
+    netns::Netns,
+    sys::{netlink::RtnlQueue, prefer_this_thread_at, sleep_until, stay_on},
 };
 
 /// How often each processor is asked for.
 const PERIOD: u64 = 1_000_000;
+
+/// How often the kernel's RTNL lock is asked for.
+const RTNL_PERIOD: u64 = 4_000_000;
 
 /// Shorter ones are not kept.
 const SHORTEST: u64 = 2_000_000;
@@ -47,6 +51,17 @@ impl Stalls {
     ///
     /// When the processors cannot be counted.
     pub fn watch() -> Result<Self> {
+        Self::watch_at(PRIORITY)
+    }
+
+    /// Watches by threads of another real-time priority, to see as well what
+    /// comes before those: with the priority of the fast lanes, other agents on
+    /// the same processors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::watch`].
+    pub fn watch_at(priority: i32) -> Result<Self> {
         let processors = std::thread::available_parallelism().context("counting processors")?;
         let mut watch = Self {
             stop: Arc::default(),
@@ -58,11 +73,58 @@ impl Stalls {
             watch.threads.push(std::thread::spawn(move || {
                 // One that may not stay there watches as well, less exactly.
                 let _elsewhere = stay_on(processor);
-                prefer_this_thread_at(PRIORITY);
+                prefer_this_thread_at(priority);
                 watch_one(&stop, &seen);
             }));
         }
         Ok(watch)
+    }
+
+    /// Also notes how long others hold the RTNL lock, of which a machine has one
+    /// for all namespaces: whoever changes an address waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When `ns`, in which it is asked for, cannot be entered.
+    pub fn watch_rtnl(&mut self, ns: &Netns) -> Result<()> {
+        let queue = ns.enter(|| RtnlQueue::open().context("route netlink"))?;
+        let (stop, seen) = (self.stop.clone(), self.seen.clone());
+        self.threads.push(std::thread::spawn(move || {
+            prefer_this_thread_at(PRIORITY);
+            watch_lock(&queue, &stop, &seen);
+        }));
+        Ok(())
+    }
+
+    /// How much of that span was stalled.
+    pub fn time_within(&self, from: u64, to: u64) -> Duration {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut within: Vec<(u64, u64)> = seen
+            .iter()
+            .map(|(began, ended)| ((*began).max(from), (*ended).min(to)))
+            .filter(|(began, ended)| began < ended)
+            .collect();
+        within.sort_unstable();
+        let mut total = 0;
+        let mut until = 0;
+        for (began, ended) in within {
+            total += ended.saturating_sub(began.max(until));
+            until = until.max(ended);
+        }
+        Duration::from_nanos(total)
+    }
+
+    /// Adds what somebody else saw, from when to when.
+    pub fn note(&self, spans: &[(u64, u64)]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX.saturating_sub(seen.len());
+        seen.extend(spans.iter().take(room));
+    }
+
+    /// Forgets what ended before that time.
+    pub fn forget(&self, before: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|(_, ended)| *ended >= before);
     }
 
     /// The longest stall that had a part in that span.
@@ -88,6 +150,22 @@ fn watch_one(stop: &AtomicBool, seen: &Mutex<Vec<(u64, u64)>>) {
             }
         }
         due = now + PERIOD;
+    }
+}
+
+fn watch_lock(queue: &RtnlQueue, stop: &AtomicBool, seen: &Mutex<Vec<(u64, u64)>>) {
+    while !stop.load(Ordering::Relaxed) {
+        let asked = monotonic();
+        // Without the lock there is nothing to note.
+        let _refused = queue.pass();
+        let had = monotonic();
+        if had.saturating_sub(asked) >= SHORTEST {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() < MAX {
+                seen.push((asked, had));
+            }
+        }
+        sleep_until(had + RTNL_PERIOD);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::clock::nanos;
 pub mod bpf;
 pub mod netlink;
 pub mod packet_socket;
+pub mod rtnl;
 pub mod unix;
 
 pub use packet_socket::{PacketSocket, Received};

@@ -75,6 +75,9 @@ fn settings_are_in_force_and_follow_a_reload() -> Result<()> {
     let pid = agents::pid(&plain)?;
     let fast = threads(pid)?["failoverd-fast"].clone();
     assert_eq!((fast.0, fast.1, fast.3.as_str()), (1, 60, all.as_str()));
+    // Right behind it, so that no advert waits for an address.
+    let hands = threads(pid)?["failoverd-hands"].clone();
+    assert_eq!((hands.0, hands.1, hands.3.as_str()), (1, 59, all.as_str()));
 
     let globals = "vrrp_rt_priority 20\nvrrp_cpu_affinity 0\nvrrp_priority -5\n\
                    vrrp_rlimit_rttime 900000\numask 027\nvrrp_no_swap";
@@ -86,6 +89,8 @@ fn settings_are_in_force_and_follow_a_reload() -> Result<()> {
         let threads = threads(pid)?;
         let fast = &threads["failoverd-fast"];
         assert_eq!((fast.0, fast.1, fast.3.as_str()), (1, 20, "0"));
+        let hands = &threads["failoverd-hands"];
+        assert_eq!((hands.0, hands.1, hands.3.as_str()), (1, 19, "0"));
         let slow = &threads["failoverd"];
         assert_eq!((slow.0, slow.2, slow.3.as_str()), (0, -5, all.as_str()));
         assert_eq!(rttime(pid)?, "900000 unlimited");

@@ -14,6 +14,7 @@ mod run;
 mod setup;
 mod shell;
 mod sim;
+mod soak;
 mod test;
 mod vm;
 
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Arguments),
     /// Simulate elections under faults, with the invariants checked
     Sim(sim::Arguments),
+    /// Routers in namespaces under random faults, for half an hour
+    Soak(soak::Arguments),
     /// Explore the election of three routers in every order of events
     Model,
     /// Put known bugs into a copy, one at a time, and see which test finds each
@@ -75,6 +78,7 @@ fn dispatch() -> Result<()> {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Sim(arguments) => sim::main(&arguments),
+        Command::Soak(arguments) => soak::main(&arguments),
         Command::Model => model::main(),
         Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),

@@ -18,9 +18,9 @@ use crate::{
 /// Passed through sudo to the tests.
 const ENVIRONMENT: &str =
     "CI,FAILOVERD_BIN,FAILOVERD_REQUIRE_PRIVILEGED,RUST_BACKTRACE,CARGO_TARGET_DIR";
-/// Tests in namespaces that run at the same time: they measure time, and a
-/// crowded machine is a slow one.
-const THREADS: &str = "2";
+/// Tests in namespaces that run at the same time: they wait most of the time, but
+/// they measure it too, and a crowded machine is a slow one.
+const THREADS: &str = "4";
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -121,18 +121,26 @@ impl AnnouncePlan {
     /// Announces `repeat` times what [`Self::queue`] has not taken.
     ///
     /// Repeats go around all VIPs, so that a lost frame of one is not followed
-    /// at once by the loss of its repetition.
+    /// at once by the loss of its repetition. Ends early when `go` says so: a
+    /// Backup never announces.
     ///
     /// # Errors
     ///
     /// What the first frame that could not be sent met; the others are sent
     /// all the same.
-    pub fn send(&self, socket: &Announcer, which: Which, repeat: u8) -> io::Result<()> {
-        const CHUNK: usize = 64;
+    pub fn send(
+        &self,
+        socket: &Announcer,
+        which: Which,
+        repeat: u8,
+        go: impl Fn() -> bool,
+    ) -> io::Result<()> {
+        // No more than leaves within some 50 us after `go` was asked.
+        const CHUNK: usize = 16;
         let mut first_error = None;
         for _ in 0..repeat {
             let mut at = 0;
-            while at < self.frames.len() {
+            while at < self.frames.len() && go() {
                 let mut refs: [(u32, &[u8]); CHUNK] = [(0, &[]); CHUNK];
                 let mut count = 0;
                 for (slot, frame) in refs.iter_mut().zip(self.at_once(which, &mut at)) {

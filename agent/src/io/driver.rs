@@ -6,13 +6,13 @@
 
 mod effects;
 mod install;
-mod pace;
-mod paths;
+mod landing;
+mod ledger;
 mod succession;
 mod surroundings;
 mod wait;
 
-use std::{io, net::IpAddr};
+use std::io;
 
 use agent_common::{
     KernelTime, Outcome,
@@ -22,16 +22,16 @@ use agent_common::{
 
 pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
-    pace::Pacer,
+    ledger::Ledger,
     wait::{Ready, Waiter},
 };
 use super::{
     advert::Transmitters,
-    announce::Announcer,
     bpf::FastMaps,
     clock,
+    hands::{Grip, Wish},
     lane::{Command, FastEnd, LaneCounters, Picture, Report, Returned},
-    netlink::{batch::CommandSocket, monitor::Monitor},
+    netlink::monitor::Monitor,
     plan::Port,
     receive::{
         Filters, Verdict,
@@ -57,8 +57,6 @@ const ROUNDS: usize = 128;
 #[derive(Debug)]
 pub struct Sockets {
     pub transmitters: Transmitters,
-    pub announcer: Announcer,
-    pub command: CommandSocket,
     pub monitor: Monitor,
     pub slow: Vec<SlowReceiver>,
     /// Where a BPF program can be attached.
@@ -86,10 +84,7 @@ pub struct Driver {
     counters: LaneCounters,
     outcomes: Vec<OutcomeCounters>,
     quiet: Quiet,
-    /// VIPs that a reload took off, until the kernel's word of it is read: that
-    /// is no loss, should they be back otherwise.
-    removed: Vec<(u32, IpAddr)>,
-    pacer: Pacer,
+    ledger: Ledger,
     finished: bool,
     /// A hand-over that waits for its moment.
     over: Option<Box<HandOver>>,
@@ -99,18 +94,12 @@ pub struct Driver {
     waiting: bool,
 }
 
-/// VIPs that reloads take off in one round; of more, those that are back at
-/// once are put back and announced a second time.
-const MAX_REMOVED: usize = 1024;
-
 /// What an instance has on the machine.
 #[derive(Debug, Default)]
 struct Seat {
     /// Some instance has this id.
     taken: bool,
     port: Option<Box<Port>>,
-    /// What `port` took the place of, while the change is carried out.
-    former: Option<Box<Port>>,
     /// In a fault, so that a new port is wanted.
     down: bool,
     /// Newest stamp that came out of the ring buffer.
@@ -150,10 +139,11 @@ impl Driver {
     pub fn new(
         instances: Vec<InstanceConfig>,
         sockets: Sockets,
+        hands: Grip,
         lane: FastEnd,
         heir: Option<Box<Heir>>,
     ) -> io::Result<Self> {
-        let waiter = Waiter::new(&sockets, &lane)?;
+        let waiter = Waiter::new(&sockets, &hands, &lane)?;
         let mut ports = Ports((1..SLOTS).map(|_| Seat::default()).collect());
         for config in &instances {
             if let Some(seat) = ports.seat(config.id) {
@@ -173,8 +163,7 @@ impl Driver {
             counters: LaneCounters::default(),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             quiet: Quiet::default(),
-            removed: Vec::with_capacity(MAX_REMOVED),
-            pacer: Pacer::new(),
+            ledger: Ledger::new(hands),
             finished: false,
             over: None,
             heir,
@@ -184,7 +173,7 @@ impl Driver {
 
     /// Runs until told to shut down, with no more rights than it needs from here on.
     pub fn run(mut self, process: &Process, confinement: Option<Confinement>) {
-        let mut entered = sched::enter_fast_lane(process);
+        let mut entered = sched::enter(sched::Rank::FastLane, process);
         entered.confined = confinement.map(Confinement::enter).unwrap_or_default();
         self.lane.report(Report::Privileges(entered));
         if let Some(heir) = self.heir.take()
@@ -193,8 +182,8 @@ impl Driver {
             return;
         }
         while !self.finished {
-            let paced = self.pacer.next();
-            let deadline = self.machine.poll_timeout().into_iter().chain(paced).min();
+            let other = self.ledger.delay_due().into_iter().chain(self.over_due());
+            let deadline = self.machine.poll_timeout().into_iter().chain(other).min();
             let ready = self.waiter.wait(deadline);
             self.counters.wakeups += 1;
             self.round(ready);
@@ -202,6 +191,7 @@ impl Driver {
                 self.try_hand_over(over);
             }
         }
+        self.await_hands();
     }
 
     /// Everything that has happened until now, then every deadline until now.
@@ -209,14 +199,22 @@ impl Driver {
         // Read before the drain: an advert that came before `now` is seen
         // before a deadline at `now` may fire.
         let now = clock::now();
+        if ready.hands {
+            self.ledger.collect();
+        }
         if ready.commands {
             self.lane.clear_wake();
             while let Some(command) = self.lane.command() {
                 self.command(command, now);
             }
         }
-        if ready.monitor {
-            self.watch_surroundings(now);
+        if ready.monitor || self.ledger.has_landed() {
+            let all = self.watch_surroundings(now);
+            // What our own changes brought about is to be read before they
+            // count as done.
+            if all {
+                self.land(now);
+            }
         }
         self.drain_adverts(now);
         if self
@@ -227,7 +225,7 @@ impl Driver {
             self.read_latest(now);
             self.feed(Input::Timeout, now);
         }
-        self.pace_announcements();
+        self.hand_out();
     }
 
     fn feed(&mut self, input: Input, now: KernelTime) {
@@ -235,6 +233,7 @@ impl Driver {
         while let Some(effect) = self.machine.poll_effect() {
             self.carry_out(effect);
         }
+        self.hand_out();
     }
 
     fn drain_adverts(&mut self, now: KernelTime) {
@@ -355,7 +354,7 @@ impl Driver {
             Command::Configure(config) => self.configure(config, now),
             Command::Retire { id } => self.retire(id, now),
             Command::AddFamily(sockets) => self.add_family(sockets),
-            Command::Mark(mark) => self.lane.give_back(Returned::Mark(mark)),
+            Command::Mark(mark) => self.ledger.mark(mark),
             Command::Priority { id, priority } => self.feed(Input::Priority { id, priority }, now),
             Command::Fault { id, fault } => self.fault(id, fault, now),
             Command::AddReceiver(receiver) => {
@@ -374,7 +373,7 @@ impl Driver {
                 }
             }
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
-            Command::EnsurePaths { id } => self.ensure_paths(id),
+            Command::EnsurePaths { id } => self.ledger.want(id, Wish::ensure_paths),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
             Command::Hold => self.machine.hold(),
@@ -406,6 +405,7 @@ impl Driver {
     }
 
     fn inspect(&mut self, mut picture: Box<Picture>, now: KernelTime) {
+        let counters = self.counted();
         let Picture {
             at,
             instances,
@@ -413,7 +413,7 @@ impl Driver {
             lane,
         } = &mut *picture;
         *at = now;
-        *lane = self.counters;
+        *lane = counters;
         instances.clear();
         for index in 1..=self.ports.0.len() {
             let snapshot = self.machine.snapshot(InstanceId(index as u16));

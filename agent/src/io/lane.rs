@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
@@ -24,6 +25,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::{
     advert::FamilySockets,
     driver::HandOver,
+    hands::Works,
     plan::Port,
     receive::{raw::RawReceiver, refusal::Refusal},
     sched::Entered,
@@ -165,6 +167,17 @@ pub enum Report {
     },
     /// What the machine allows the fast lane.
     Privileges(Entered),
+    /// What it allows the thread that changes addresses.
+    HandsPrivileges(Entered),
+    /// The kernel has not carried out a change of addresses for this long, and
+    /// is still at it.
+    HandsWait {
+        span: Duration,
+    },
+    /// It has now, after this long.
+    HandsGoOn {
+        span: Duration,
+    },
     /// Priority 0 went out.
     Released {
         id: InstanceId,
@@ -181,6 +194,7 @@ pub enum Report {
 #[derive(Debug)]
 pub enum Returned {
     Port(Box<Port>),
+    Works(Box<Works>),
     Receiver(Box<RawReceiver>),
     Picture(Box<Picture>),
     Config(Box<InstanceConfig>),
@@ -258,7 +272,8 @@ pub fn pair() -> io::Result<(SlowEnd, FastEnd)> {
     let shared = Arc::new(Shared {
         commands: ArrayQueue::new(COMMANDS),
         reports: ArrayQueue::new(REPORTS),
-        returned: ArrayQueue::new(COMMANDS),
+        // A port and its works come back apart.
+        returned: ArrayQueue::new(2 * COMMANDS),
         dropped: AtomicU64::new(0),
         surroundings: AtomicBool::new(false),
         wake_fast: wake()?,
@@ -313,7 +328,27 @@ impl SlowEnd {
     }
 }
 
+/// What the hands of the fast lane may say to the slow lane.
+#[derive(Debug)]
+pub struct Teller(FastEnd);
+
+impl Teller {
+    /// As [`FastEnd::report`].
+    pub fn report(&self, report: Report) {
+        self.0.report(report);
+    }
+
+    /// As [`FastEnd::give_back`].
+    pub fn give_back(&self, returned: Returned) {
+        self.0.give_back(returned);
+    }
+}
+
 impl FastEnd {
+    pub fn teller(&self) -> Teller {
+        Teller(Self(self.0.clone()))
+    }
+
     pub fn command(&self) -> Option<Command> {
         self.0.commands.pop()
     }

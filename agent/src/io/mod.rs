@@ -5,6 +5,7 @@ pub mod announce;
 pub mod bpf;
 pub mod clock;
 pub mod driver;
+pub mod hands;
 pub mod lane;
 pub mod netlink;
 pub mod plan;

@@ -3,6 +3,7 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod missing;
 mod virtual_links;
 
 use std::{
@@ -19,10 +20,11 @@ use agent_common::{
 };
 use bytemuck::Zeroable;
 
-use self::virtual_links::virtual_links;
+use self::{missing::Missing, virtual_links::virtual_links};
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
+    hands::Works,
     netlink::{
         batch::AddressPlan,
         paths::PathPlan,
@@ -62,9 +64,8 @@ pub struct Port {
     pub key: InstanceKey,
     pub filter: InstanceFilter,
     pub advert: AdvertPlan,
-    pub addresses: AddressPlan,
-    pub paths: PathPlan,
-    pub announce: AnnouncePlan,
+    /// Until the fast lane passes them on to its hands.
+    pub works: Option<Box<Works>>,
     pub needed: Vec<Needed>,
     /// Other links that count for the priority.
     pub watched: Vec<u32>,
@@ -74,6 +75,8 @@ pub struct Port {
     pub vips: Vec<(u32, IpAddr)>,
     /// Which of them are not put back when somebody removes them.
     untracked: Vec<bool>,
+    /// VIPs that our own doing removed while there is more to do.
+    pub missing: Missing,
     /// VIPs that an advert on this link has no room for.
     pub surplus: usize,
     /// The group to be a member of; `None` in unicast mode.
@@ -86,8 +89,6 @@ pub struct Port {
     pub virtual_links: Vec<u32>,
     /// They are up, as far as we did it.
     pub raised: bool,
-    /// That they cannot be was said.
-    pub refused_up: bool,
     essence: Essence,
 }
 
@@ -217,11 +218,6 @@ pub fn fitting(instance: &Instance, mtu: u32) -> Cow<'_, Instance> {
     Cow::Owned(instance)
 }
 
-fn untracked(instance: &Instance) -> Vec<bool> {
-    let vips = instance.vips.iter();
-    vips.map(|vip| vip.options.untracked).collect()
-}
-
 /// At least for as long as others wait for an advert: a shorter lease would
 /// make a healthy Active look hung.
 fn lease(instance: &Instance) -> Option<Duration> {
@@ -346,6 +342,15 @@ pub fn plan(
             ..instance.clone()
         },
     };
+    let homes = placed().map(|(vip, home)| (vip, home.ifindex));
+    let works = Works {
+        addresses: AddressPlan::with_links(homes, &links),
+        paths,
+        announce,
+        vips: vips.clone(),
+        ifindex: link.ifindex,
+        has_links: !links.is_empty(),
+    };
     Ok(Port {
         id,
         config: core_config(id, instance, standing),
@@ -359,20 +364,18 @@ pub fn plan(
         },
         filter,
         advert: AdvertPlan::new(instance, source, from, destinations),
-        addresses: AddressPlan::with_links(placed().map(|(vip, home)| (vip, home.ifindex)), &links),
-        paths,
-        announce,
+        works: Some(Box::new(works)),
         needed,
         awaits_link: watched.len() < weighed().count(),
         watched,
         vips,
-        untracked: untracked(instance),
+        untracked: placed().map(|(vip, _)| vip.options.untracked).collect(),
+        missing: Missing::new(instance.vips.len()),
         surplus,
         group,
         lease: lease(instance),
         virtual_links: links,
         raised: false,
-        refused_up: false,
         essence,
     })
 }

@@ -30,14 +30,33 @@ pub struct Entered {
     pub confined: Confined,
 }
 
+/// A thread of ours that comes before others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rank {
+    FastLane,
+    /// One behind it: it never keeps an advert waiting.
+    Hands,
+}
+
+impl Rank {
+    /// SCHED_FIFO priority, 1 at least.
+    fn priority(self, process: &Process) -> u8 {
+        let first = process.realtime.unwrap_or(FIFO_PRIORITY);
+        match self {
+            Self::FastLane => first,
+            Self::Hands => first.saturating_sub(1).max(1),
+        }
+    }
+}
+
 /// Takes SCHED_FIFO, the processors it is to run on, and locks memory, for the
 /// calling thread (memory: its process).
-pub fn enter_fast_lane(process: &Process) -> Entered {
+pub fn enter(rank: Rank, process: &Process) -> Entered {
     sys::no_timer_slack();
     let tid = gettid();
     Entered {
         tid: tid.as_raw_nonzero().get(),
-        fifo_errno: errno(set_fifo(tid, process)),
+        fifo_errno: errno(set_fifo(tid, rank.priority(process))),
         lock_errno: errno(lock_memory()),
         // Only where it is asked for: the mask of the start is right otherwise.
         cpus_errno: match process.cpus.is_empty() {
@@ -54,8 +73,7 @@ pub fn lock_memory() -> io::Result<()> {
     Ok(())
 }
 
-fn set_fifo(thread: Pid, process: &Process) -> io::Result<()> {
-    let priority = process.realtime.unwrap_or(FIFO_PRIORITY);
+fn set_fifo(thread: Pid, priority: u8) -> io::Result<()> {
     sys::set_fifo(thread.as_raw_nonzero().get(), i32::from(priority))
 }
 
@@ -119,8 +137,8 @@ pub fn place_process(process: &Process, inherited: &Inherited) -> Vec<Refused> {
     refusals([("vrrp_priority", nice), ("vrrp_rlimit_rttime", rttime)])
 }
 
-/// As [`enter_fast_lane`], of a fast lane that runs, after a reload.
-pub fn place_fast_lane(tid: i32, process: &Process, inherited: &Inherited) -> Vec<Refused> {
+/// As [`enter`], of a thread that runs, after a reload.
+pub fn place(rank: Rank, tid: i32, process: &Process, inherited: &Inherited) -> Vec<Refused> {
     let Some(thread) = Pid::from_raw(tid) else {
         return Vec::new();
     };
@@ -133,7 +151,7 @@ pub fn place_fast_lane(tid: i32, process: &Process, inherited: &Inherited) -> Ve
     let nice = setpriority_process(Some(thread), nice).map_err(io::Error::from);
     refusals([
         ("vrrp_priority", nice),
-        ("vrrp_rt_priority", set_fifo(thread, process)),
+        ("vrrp_rt_priority", set_fifo(thread, rank.priority(process))),
         ("vrrp_cpu_affinity", set_cpus(thread, cpus)),
     ])
 }

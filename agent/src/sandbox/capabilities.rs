@@ -5,14 +5,13 @@
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
-/// The fast lane: addresses, routes and links over netlink; the maps where the
-/// kernel asks for it (before 6.5 with `unprivileged_bpf_disabled`); memory
-/// that is locked as it comes.
-pub const FAST_LANE: &[Capability] = &[
-    Capability::CAP_NET_ADMIN,
-    Capability::CAP_BPF,
-    Capability::CAP_IPC_LOCK,
-];
+/// The fast lane: the maps where the kernel asks for it (before 6.5 with
+/// `unprivileged_bpf_disabled`); memory that is locked as it comes. Its sockets
+/// are open.
+pub const FAST_LANE: &[Capability] = &[Capability::CAP_BPF, Capability::CAP_IPC_LOCK];
+
+/// The hands: addresses, routes and links over netlink.
+pub const HANDS: &[Capability] = &[Capability::CAP_NET_ADMIN, Capability::CAP_IPC_LOCK];
 
 /// All other threads of the agent but the one that starts programs: links and
 /// sockets that a reload brings, scheduling that it changes, scripts of others

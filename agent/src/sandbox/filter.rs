@@ -174,7 +174,7 @@ fn refusal() -> SeccompAction {
     }
 }
 
-/// The fast lane's.
+/// The fast lane's, and that of the hands.
 ///
 /// # Errors
 ///
@@ -189,6 +189,12 @@ pub fn fast() -> Result<Filters, BackendError> {
     // What the standard library asks in a debug build before it closes one.
     let asked = argument(1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![asked])?]);
+    // A filter that keeps steady adverts of a raw socket from waking it.
+    let detached = vec![
+        argument(1, SeccompCmpOp::Eq, libc::SOL_SOCKET as u64)?,
+        argument(2, SeccompCmpOp::Eq, libc::SO_DETACH_FILTER as u64)?,
+    ];
+    rules.insert(libc::SYS_setsockopt, vec![SeccompRule::new(detached)?]);
     let no_code = SeccompRule::new(vec![argument(2, SeccompCmpOp::MaskedEq(EXEC), 0)?])?;
     rules.insert(libc::SYS_mmap, vec![no_code.clone()]);
     rules.insert(libc::SYS_mprotect, vec![no_code]);

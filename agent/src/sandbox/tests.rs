@@ -104,6 +104,8 @@ fn only_what_is_listed_is_kept_of_what_was_there() {
     let had = caps::read(None, CapSet::Permitted).unwrap();
     for (role, keep) in [
         (Role::FastLane, capabilities::FAST_LANE),
+        (Role::Hands, capabilities::HANDS),
+        (Role::Watcher, capabilities::WATCHER),
         (Role::SlowLane, capabilities::SLOW_LANE),
     ] {
         let sets = thread::spawn(move || {

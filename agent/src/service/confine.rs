@@ -46,11 +46,12 @@ impl Service {
         self.standing.watcher = role == Role::Watcher;
         self.standing.slow = sandbox::enter_slow_lane(role, places);
         self.warn_of_hidden_processes();
-        for (lane, confined) in [
-            ("fast", self.placement.entered.confined),
-            ("slow", self.standing.slow),
+        for (who, confined) in [
+            ("fast lane", self.placement.entered.confined),
+            ("hands", self.placement.hands.confined),
+            ("slow lane", self.standing.slow),
         ] {
-            complain(lane, confined);
+            complain(who, confined);
         }
     }
 
@@ -131,10 +132,11 @@ impl Service {
             seccomp: confined.seccomp.label().to_owned(),
         };
         let own = rustix::thread::gettid().as_raw_nonzero().get();
-        let entered = self.placement.entered;
+        let (entered, hands) = (self.placement.entered, self.placement.hands);
         status::Sandbox {
             enabled: self.sandboxed,
             fast_lane: thread(entered.tid, entered.confined),
+            hands: thread(hands.tid, hands.confined),
             slow_lane: thread(own, self.standing.slow),
             refused_calls,
             last_refused,
@@ -142,7 +144,7 @@ impl Service {
     }
 }
 
-fn complain(lane: &str, confined: Confined) {
+fn complain(who: &str, confined: Confined) {
     let Confined {
         capabilities,
         landlock,
@@ -158,8 +160,8 @@ fn complain(lane: &str, confined: Confined) {
             Step::Off | Step::Full => {}
             // What this kernel knows of it is in force.
             Step::Partial => {}
-            Step::Missing => info!("{lane} lane: {what}, this kernel has none"),
-            Step::Refused => warn!("{lane} lane: {what}, the kernel refused it"),
+            Step::Missing => info!("{who}: {what}, this kernel has none"),
+            Step::Refused => warn!("{who}: {what}, the kernel refused it"),
         }
     }
 }

@@ -73,6 +73,9 @@ impl Service {
             | Report::PathsRestored { .. }
             | Report::AnnounceFailed { .. }
             | Report::Privileges(_)
+            | Report::HandsPrivileges(_)
+            | Report::HandsWait { .. }
+            | Report::HandsGoOn { .. }
             | Report::Released { .. }
             | Report::Refused(_)
             | Report::Overrun

@@ -29,6 +29,8 @@ pub struct LinkState {
     /// Better backends and why they are not in use.
     pub refused: Vec<(Backend, String)>,
     groups: BTreeMap<IpAddr, Membership>,
+    /// Our program was found detached at the last look.
+    is_lost: bool,
     /// With XDP: tells when adverts come whose VLAN it cannot see.
     _witness: Option<Witness>,
 }
@@ -236,6 +238,44 @@ impl Links {
         }
     }
 
+    /// Attaches again where somebody has detached our program by force, which the
+    /// kernel tells nobody. Found at one look and acted upon at the next: an
+    /// interface that goes takes its program along, and is let go of meanwhile.
+    /// True when something was attached.
+    pub fn attach_lost(
+        &mut self,
+        kernel: &mut Option<Kernel>,
+        policy: &BackendPolicy,
+        lane: &SlowEnd,
+    ) -> bool {
+        let mut attached = false;
+        for (ifindex, state) in &mut self.by_index {
+            let is_lost = kernel
+                .as_ref()
+                .is_some_and(|kernel| kernel.is_detached(*ifindex));
+            if !is_lost || !std::mem::replace(&mut state.is_lost, true) {
+                state.is_lost = is_lost;
+                continue;
+            }
+            let (name, was) = (state.name.clone(), state.backend);
+            error!("{name}: somebody has detached our program ({was}), adverts went unheard");
+            match attach(*ifindex, &name, kernel, policy, lane) {
+                Ok(new) => {
+                    state.backend = new.backend;
+                    state.refused = new.refused;
+                    state.is_lost = false;
+                    if !new.backend.is_xdp() {
+                        state._witness = None;
+                    }
+                    attached = true;
+                }
+                // Tried again at the next look.
+                Err(error) => error!("{name}: {error}"),
+            }
+        }
+        attached
+    }
+
     /// Lets go of links and group memberships that none of these instances
     /// needs.
     pub fn release_unused<'a>(
@@ -336,6 +376,7 @@ fn continued(
         backend,
         refused,
         groups: BTreeMap::new(),
+        is_lost: false,
         _witness: None,
     })
 }
@@ -399,6 +440,7 @@ fn attach(
         backend,
         refused,
         groups: BTreeMap::new(),
+        is_lost: false,
         _witness: None,
     })
 }

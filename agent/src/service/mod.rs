@@ -51,7 +51,7 @@ use rtnetlink::Handle;
 use tokio::{
     io::unix::AsyncFd,
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use tracing::warn;
 
@@ -109,6 +109,9 @@ use crate::{
 const SETTLE: Duration = Duration::from_millis(5);
 /// A link that could not be prepared is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two looks whether our programs are still attached. What is missing at
+/// two of them is attached again: within a second.
+const ATTACHMENTS: Duration = Duration::from_millis(400);
 
 /// How the agent is to run.
 #[derive(Debug)]
@@ -217,6 +220,8 @@ impl Service {
         let serving = server.serve(questions, self.feed.clone());
         tokio::pin!(serving);
         let mut watchdog = self.pending.watchdog();
+        let mut attachments = interval(ATTACHMENTS);
+        attachments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         if std::mem::take(&mut self.reload_first) {
             drop(self.reload().await);
         }
@@ -271,6 +276,13 @@ impl Service {
                 () = self.machine.paths.changed() => self.look_soon(),
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
+                _ = attachments.tick() => {
+                    let kernel = &mut self.kernel;
+                    if self.links.attach_lost(kernel, &self.policy, &self.lane) {
+                        // Probes may have to be answered elsewhere now.
+                        self.look_soon();
+                    }
+                }
                 () = &mut serving => {}
             }
         }
@@ -354,6 +366,7 @@ impl Service {
                 }
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
+                Report::HandsPrivileges(entered) => self.placement.hands = entered,
                 Report::Transition { .. }
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
@@ -361,6 +374,8 @@ impl Service {
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
+                | Report::HandsWait { .. }
+                | Report::HandsGoOn { .. }
                 | Report::Released { .. } => {}
                 Report::PathsRefused { .. } => self.machine.paths.was_refused(),
                 Report::PathsRestored { id, .. } => {
@@ -377,6 +392,7 @@ impl Service {
             match returned {
                 // Freed here, where it may take its time.
                 Returned::Port(_)
+                | Returned::Works(_)
                 | Returned::Receiver(_)
                 | Returned::Config(_)
                 | Returned::Family(_) => {}

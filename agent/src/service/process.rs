@@ -5,7 +5,7 @@ use tracing::warn;
 use crate::{
     config::machine::Process,
     control::status,
-    io::sched::{self, Entered, Inherited, Refused},
+    io::sched::{self, Entered, Inherited, Rank, Refused},
 };
 
 /// Where the agent stands with the scheduler.
@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Placement {
     inherited: Inherited,
     pub entered: Entered,
+    /// The thread that changes addresses.
+    pub hands: Entered,
 }
 
 impl Placement {
@@ -24,14 +26,18 @@ impl Placement {
         Self {
             inherited,
             entered: Entered::default(),
+            hands: Entered::default(),
         }
     }
 
     /// As a reload has it; what did not change is asked for again, which does
     /// no harm.
     pub fn change(&self, process: &Process) {
-        let mut refused = sched::place_fast_lane(self.entered.tid, process, &self.inherited);
-        for other in sched::place_process(process, &self.inherited) {
+        let place =
+            |rank, entered: Entered| sched::place(rank, entered.tid, process, &self.inherited);
+        let mut refused = place(Rank::FastLane, self.entered);
+        let others = place(Rank::Hands, self.hands).into_iter();
+        for other in others.chain(sched::place_process(process, &self.inherited)) {
             if refused.iter().all(|one| one.keyword != other.keyword) {
                 refused.push(other);
             }

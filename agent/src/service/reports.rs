@@ -164,6 +164,17 @@ impl Reporter {
                     warn!("memory is not locked: {}", os_error(*lock_errno));
                 }
             }
+            // Refused as the fast lane's, which was said.
+            Report::HandsPrivileges(_) => {}
+            Report::HandsWait { span } => warn!(
+                "the kernel has not carried out a change of addresses for {:.1} s: another \
+                 program holds its lock on interfaces (RTNL); adverts go on",
+                span.as_secs_f32()
+            ),
+            Report::HandsGoOn { span } => warn!(
+                "the kernel goes on with changes of addresses, after {:.1} s",
+                span.as_secs_f32()
+            ),
             Report::Released { id } => info!(
                 instance = self.name(*id),
                 "({}) sent 0 priority",

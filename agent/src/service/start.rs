@@ -28,6 +28,7 @@ use crate::{
         bpf::{Backend, Kernel},
         clock,
         driver::{Driver, Heir, Sockets},
+        hands::Grip,
         lane,
         netlink::{
             batch::{AddressPlan, CommandSocket},
@@ -111,9 +112,6 @@ impl Service {
         };
         let sockets = Sockets {
             transmitters,
-            announcer: Announcer::open()
-                .map_err(Failure::runtime("cannot open a packet socket"))?,
-            command,
             monitor: Monitor::open().map_err(Failure::runtime(
                 "cannot listen to the kernel's announcements",
             ))?,
@@ -159,12 +157,21 @@ impl Service {
         };
         let heir = heritage.and_then(|heritage| heritage.fast.take());
         let heir = heir.map(|socket| Box::new(Heir::new(socket)));
-        let driver = Driver::new(cores, sockets, fast_end, heir)
-            .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let process = config.process.clone();
-        let confinement = options
-            .sandbox
-            .then(|| Confinement::prepare(Role::FastLane, &[]));
+        let confine = |role| options.sandbox.then(|| Confinement::prepare(role, &[]));
+        let confinement = confine(Role::FastLane);
+        let announcer =
+            Announcer::open().map_err(Failure::runtime("cannot open a packet socket"))?;
+        let hands = Grip::start(
+            command,
+            announcer,
+            fast_end.teller(),
+            process.clone(),
+            confine(Role::Hands),
+        )
+        .map_err(Failure::runtime("cannot start the thread for addresses"))?;
+        let driver = Driver::new(cores, sockets, hands, fast_end, heir)
+            .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
             .spawn(move || driver.run(&process, confinement))

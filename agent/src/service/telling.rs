@@ -154,6 +154,9 @@ impl Telling {
             | Report::PathsRestored { .. }
             | Report::AnnounceFailed { .. }
             | Report::Privileges(_)
+            | Report::HandsPrivileges(_)
+            | Report::HandsWait { .. }
+            | Report::HandsGoOn { .. }
             | Report::Released { .. }
             | Report::Refused(_)
             | Report::Overrun

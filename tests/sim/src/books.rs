@@ -8,6 +8,15 @@ use failoverd::core::Advert;
 
 use crate::time::At;
 
+/// What an Active has heard since it last sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Owes {
+    /// A worse router's advert: the answer leaves Adver_Timer alone (S-42).
+    Assert,
+    /// Priority 0: the answer begins a new interval (S-39).
+    Release,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Book {
     /// The newest advert of an acceptable Active that reached the hook, and
@@ -16,6 +25,10 @@ pub struct Book {
     pub release: Option<KernelTime>,
     /// What was accepted before the configuration changed says nothing.
     pub configured: KernelTime,
+    /// Adverts that the parser has let through.
+    pub accepted: u64,
+    /// How the next advert that is not the regular one counts: see S-39.
+    pub owes: Option<Owes>,
     /// Adverts that found no room in the ring.
     pub dropped: u64,
     /// When adverts went out lately, priority 0 not counted.

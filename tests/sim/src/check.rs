@@ -1,9 +1,9 @@
 //! The invariants of FAILURES.md 8.3, each a checker with its name.
 //!
-//! Not checked here: 6 and 24 (what the parser refuses never gets here; its
-//! fixtures are run through XDP and user space), 21 (no wall clock reaches the
-//! core), 28 (refusals are not part of this world). 8 is asserted by the core,
-//! and a panic is a violation.
+//! Not checked here: 21 (no wall clock reaches the core; unit tests `t13_`) and
+//! 28 (the alarm for refused senders is the slow lane's). Of 24 the part that
+//! XDP has is for fixtures. 8 is asserted by the core, and a panic is a
+//! violation.
 
 use agent_common::{KernelTime, Priority};
 use failoverd::core::{Cause, Effect, Input, State};
@@ -14,16 +14,22 @@ use crate::{
     world::{MARGIN, World},
 };
 
-pub use self::rule::{Broken, Rule};
+pub use self::{
+    rule::{Broken, Rule},
+    vacancy::Vacancy,
+};
+use timers::{down_interval, skew};
 
 mod rule;
+mod timers;
+mod vacancy;
 
 /// Adverts in one interval besides the regular one: those of S-46, one for a
 /// new configuration, one for a new source, the first after a promotion.
 const MOST_IN_AN_INTERVAL: usize = 1 + 10 + 3;
 
 impl World {
-    /// 4, 5, 7, 14, 15, 17, 20, 23, 25, 29: what one input did.
+    /// 4, 5, 7, 14, 15, 17, 20, 23, 24, 25, 29: what one input did.
     pub fn check_steps(
         &mut self,
         router: usize,
@@ -34,13 +40,19 @@ impl World {
         for (index, step) in steps.iter().enumerate() {
             let mine = |effect: &&Effect| owner_of(effect).map(node::index) == Some(index);
             let mine: Vec<Effect> = effects.iter().filter(mine).copied().collect();
-            let touched = concerns(&step.input, index);
+            let touched = self.nodes[router].is_grouped() || concerns(&step.input, index);
             if !touched && (!mine.is_empty() || step.before != step.after) {
                 self.fail(Rule::Isolation, Some(router), format!("{:?}", step.input));
             }
             self.check_reload(router, step, &mine);
             self.check_order(router, step, &mine);
             self.check_advert(router, index, step, now);
+            self.check_cadence(router, index, step, &mine, now);
+            let received = step.after.counters.adverts_received;
+            if received > self.books[router][index].accepted {
+                let what = format!("{received} counted");
+                self.fail(Rule::Once, Some(router), what);
+            }
             let counters = step.after.counters;
             if counters.left_active > counters.became_active {
                 self.fail(Rule::Counters, Some(router), format!("{counters:?}"));
@@ -53,6 +65,8 @@ impl World {
         if let Input::Configure { config } = step.input
             && config.id == step.before.id
             && config.priority == step.before.priority
+            && config.base_priority == step.before.base_priority
+            && config.interval == step.before.interval
             && !effects.is_empty()
         {
             self.fail(
@@ -100,38 +114,6 @@ impl World {
         }
     }
 
-    /// 5, 7: what an advert does to a Backup's timer.
-    fn check_advert(&mut self, router: usize, index: usize, step: &Step, now: KernelTime) {
-        let Input::Advert { id, advert } = step.input else {
-            return;
-        };
-        let (before, after) = (step.before, step.after);
-        if node::index(id) != index || before.state != State::Backup {
-            return;
-        }
-        let preempt = self.nodes[router].spec.preempt || before.priority.is_owner();
-        let delay = self.nodes[router].spec.preempt_delay_ms > 0;
-        let moved = before.deadline != after.deadline;
-        if advert.priority.is_release() || !moved {
-            return;
-        }
-        if preempt && !delay && advert.priority < before.priority {
-            let what = format!("a discarded advert moved the timer: {advert:?}");
-            return self.fail(Rule::TimerExactness, Some(router), what);
-        }
-        let down = down_interval(advert.interval.centis(), after.priority);
-        let exact = Some(KernelTime(advert.stamp.0 + down));
-        let book = &self.books[router][index];
-        let overslept = after.counters.overslept != book.overslept;
-        if after.deadline != exact && !overslept {
-            let what = format!("{:?} where {exact:?} is right, at {now:?}", after.deadline);
-            self.fail(Rule::TimerExactness, Some(router), what);
-        }
-        if after.deadline == exact {
-            self.books[router][index].overslept = after.counters.overslept;
-        }
-    }
-
     /// 9, 10, 11.
     pub fn check_send(&mut self, router: usize, index: usize, priority: Priority) {
         let beat = u64::from(self.nodes[router].spec.interval_cs) * 10 * crate::time::MS;
@@ -174,13 +156,13 @@ impl World {
             (State::Backup, State::Active) => self.check_promotion(router, index, cause),
             (State::Active, State::Backup) => {
                 self.books[router][index].last_send = None;
-                self.check_demotion(router, cause, step);
+                self.check_demotion(router, index, cause, step);
             }
             (State::Initialize, State::Backup) => {
                 // What was heard before it took part is old news (S-03).
                 let book = &mut self.books[router][index];
                 (book.life_sign, book.release) = (None, None);
-                if step.before.priority.is_owner() {
+                if step.before.priority.is_owner() && !self.nodes[router].is_grouped() {
                     self.fail(Rule::Owner, Some(router), "began as Backup".to_owned());
                 }
             }
@@ -188,17 +170,16 @@ impl World {
         }
     }
 
-    fn check_demotion(&mut self, router: usize, cause: &Cause, step: &Step) {
-        let own = node::address(self.nodes[router].spec.host);
+    fn check_demotion(&mut self, router: usize, index: usize, cause: &Cause, step: &Step) {
+        let own = self.nodes[router].address(index);
         let fair = match cause {
             Cause::Outranked { by, priority } => (*priority, *by) > (step.before.priority, own),
             Cause::AddressesTaken => true,
+            Cause::Group { with } => self.nodes[router].is_grouped() && node::index(*with) != index,
             Cause::Started
             | Cause::Owner
             | Cause::ActiveSilent { .. }
             | Cause::ActiveReleased { .. }
-            // There are no groups in this world.
-            | Cause::Group { .. }
             | Cause::Fault(_)
             | Cause::Shutdown => false,
         };
@@ -228,10 +209,11 @@ impl World {
         }
         let silence = now.since(life_sign.stamp).as_nanos();
         let released = book.release.is_some_and(|at| at >= life_sign.stamp);
-        let centis = life_sign.interval.centis();
+        let version = self.schedule.setting.version;
+        let centis = self.in_force(life_sign.interval.centis(), node.spec.interval_cs);
         let allowed = match released {
-            true => skew(centis, own),
-            false => down_interval(centis, own),
+            true => skew(version, centis, own),
+            false => down_interval(version, centis, own),
         };
         let since = if released {
             book.release.map_or(silence, |at| now.since(at).as_nanos())
@@ -244,8 +226,20 @@ impl World {
         }
     }
 
+    /// 20: after a round, all members of a sync group are in one state.
+    fn check_group(&mut self, router: usize) {
+        let node = &self.nodes[router];
+        let states: Vec<_> = (0..INSTANCES)
+            .filter_map(|index| Some(node.snapshot(index)?.state))
+            .collect();
+        if node.is_grouped() && states.windows(2).any(|two| two[0] != two[1]) {
+            self.fail(Rule::Group, Some(router), format!("{states:?}"));
+        }
+    }
+
     /// 12: after a round, VIPs are where the state says.
     pub fn check_coupling(&mut self, router: usize) {
+        self.check_group(router);
         for index in 0..INSTANCES {
             let node = &self.nodes[router];
             let active = node.is_active(index);
@@ -262,8 +256,9 @@ impl World {
         }
     }
 
-    /// 1, 2, 3, 13, 19: the world as it stands.
+    /// 1, 2, 3, 13, 16, 18, 19: the world as it stands.
     pub fn look(&mut self) {
+        self.check_vacancies();
         for index in 0..INSTANCES {
             let active = self.actives(index);
             self.check_overlap(index, &active);
@@ -279,6 +274,7 @@ impl World {
                 continue;
             };
             self.check_right(index, only);
+            self.check_switch(index, only);
             let answer = |router: &usize| self.nodes[*router].kernel.has_vip(index);
             let answer: Vec<usize> = (0..self.nodes.len()).filter(answer).collect();
             if answer != [only] {
@@ -327,7 +323,7 @@ impl World {
         }
     }
 
-    fn actives(&self, index: usize) -> Vec<usize> {
+    pub(super) fn actives(&self, index: usize) -> Vec<usize> {
         let active = |router: &usize| self.nodes[*router].is_active(index);
         (0..self.nodes.len()).filter(active).collect()
     }
@@ -338,7 +334,7 @@ impl World {
 
     /// 3: two that hear each other are soon one.
     fn check_overlap(&mut self, index: usize, active: &[usize]) {
-        if active.len() < 2 || self.faults > 0 || !self.network.is_good() {
+        if active.len() < 2 || self.faults > 0 || !self.is_clear() {
             self.two_since[index] = None;
             return;
         }
@@ -352,12 +348,32 @@ impl World {
         }
     }
 
+    /// 16: frames for a virtual MAC address go to the Active.
+    fn check_switch(&mut self, index: usize, only: usize) {
+        let learned = self.learned[index];
+        if self.schedule.setting.virtual_mac && learned != Some(only) {
+            let what = format!("{only} is Active, the switch has {learned:?}");
+            self.fail(Rule::HostConvergence, Some(only), what);
+        }
+    }
+
+    /// A group is better than another router only where all of it is.
+    fn is_better(&self, node: &node::Node) -> bool {
+        let wins = |index: usize| {
+            let preempts = node.spec.preempt || node.priority[index] == 255;
+            let mut active = self.actives(index).into_iter();
+            preempts
+                && active.all(|router| self.nodes[router].priority[index] < node.priority[index])
+        };
+        !node.is_grouped() || (0..INSTANCES).all(wins)
+    }
+
     /// 2: with preemption everywhere the best one serves.
     fn check_right(&mut self, index: usize, only: usize) {
         let eligible = || self.nodes.iter().filter(|node| node.is_eligible(index));
         let preempt = |node: &node::Node| node.spec.preempt || node.priority[index] == 255;
         let best = eligible()
-            .filter(|node| preempt(node))
+            .filter(|node| preempt(node) && self.is_better(node))
             .map(|node| node.priority[index])
             .max();
         let found = self.nodes[only].priority[index];
@@ -368,9 +384,15 @@ impl World {
         }
     }
 
-    /// 16, 26, 30: at the end, when all has been well for a while.
+    /// 16, 25, 26, 30: at the end, when all has been well for a while.
     pub fn look_at_the_end(&mut self) {
         self.look();
+        for router in 0..self.nodes.len() {
+            if !self.nodes[router].kernel.adds_up() {
+                let what = "adverts went nowhere".to_owned();
+                self.fail(Rule::Counters, Some(router), what);
+            }
+        }
         for index in 0..INSTANCES {
             let active = self.actives(index);
             let &[only] = active.as_slice() else {
@@ -388,7 +410,7 @@ impl World {
                     self.fail(Rule::NetlinkConvergence, Some(router), what);
                 }
             }
-            let sure = self.hosts_can_know(index, only);
+            let sure = self.hosts_can_know(index, only) && !self.schedule.setting.virtual_mac;
             let wrong = |host: &crate::hosts::Host| {
                 (0..VIPS).any(|vip| {
                     host.believes(index, vip)
@@ -437,13 +459,4 @@ fn owner_of(effect: &Effect) -> Option<failoverd::core::InstanceId> {
         | Effect::Notice { id, .. } => Some(id),
         Effect::GroupTransition { .. } => None,
     }
-}
-
-/// RFC 9568 6.1 in nanoseconds, written again.
-fn skew(centis: u16, priority: Priority) -> u64 {
-    (256 - u64::from(priority.get())) * u64::from(centis) * 10_000_000 / 256
-}
-
-fn down_interval(centis: u16, priority: Priority) -> u64 {
-    3 * u64::from(centis) * 10_000_000 + skew(centis, priority)
 }

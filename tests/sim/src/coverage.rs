@@ -13,6 +13,8 @@ pub struct Coverage {
     pub adverts: u64,
     /// Whether the trace is hashed, for comparison with another run.
     pub traced: bool,
+    /// What a replay prints as it happens.
+    pub told: bool,
 }
 
 impl Coverage {

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, net::IpAddr};
 
-use agent_common::{KernelTime, Priority};
+use agent_common::{KernelTime, Priority, record::InstanceFilter};
 use failoverd::core::Advert;
 
 use crate::schedule::{INSTANCES, VIPS};
@@ -38,10 +38,18 @@ pub struct Kernel {
     /// Refuses to add addresses.
     pub refuses: bool,
     pub dropped: u64,
+    /// Adverts that reached the hook, those of them that the parser refused,
+    /// those read from the ring, and those that went with the ring.
+    pub received: u64,
+    pub refused: u64,
+    pub taken: u64,
+    pub forgotten: u64,
+    /// What the parser goes by.
+    pub filters: [InstanceFilter; INSTANCES],
 }
 
 impl Kernel {
-    pub fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize, filters: [InstanceFilter; INSTANCES]) -> Self {
         Self {
             capacity,
             ring: VecDeque::new(),
@@ -51,11 +59,17 @@ impl Kernel {
             removed: VecDeque::new(),
             refuses: false,
             dropped: 0,
+            received: 0,
+            refused: 0,
+            taken: 0,
+            forgotten: 0,
+            filters,
         }
     }
 
     /// What goes with the agent's process: its maps and what it was to hear.
     pub fn forget_agent(&mut self) {
+        self.forgotten += self.ring.len() as u64;
         self.ring.clear();
         self.latest = [None; INSTANCES];
         self.watch = [Watch::default(); INSTANCES];
@@ -99,7 +113,15 @@ impl Kernel {
     }
 
     pub fn read(&mut self) -> Option<Record> {
-        self.ring.pop_front()
+        let record = self.ring.pop_front();
+        self.taken += u64::from(record.is_some());
+        record
+    }
+
+    /// Each advert was refused, or is somewhere (25).
+    pub fn adds_up(&self) -> bool {
+        let there = self.ring.len() as u64;
+        self.received == self.refused + self.dropped + self.taken + self.forgotten + there
     }
 
     /// The newest stamp of an advert that outranks `priority`, unread.

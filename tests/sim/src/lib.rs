@@ -1,5 +1,5 @@
-//! A deterministic simulator: routers that run the production core, peers that
-//! follow the RFCs to the letter, a link that loses, delays, repeats and turns
+//! A deterministic simulator: routers that run the production core behind the
+//! production parser, peers that follow the RFCs to the letter or keepalived, a link that loses, delays, repeats and turns
 //! frames around, hosts with caches, and every fault that a machine can have.
 //!
 //! One thread, one queue of events, nanoseconds of virtual time; a seed gives
@@ -22,4 +22,5 @@ pub mod run;
 pub mod schedule;
 pub mod shrink;
 pub mod time;
+pub mod wire;
 pub mod world;

@@ -13,7 +13,7 @@ use clap::Parser;
 use failoverd_sim::{
     check::{Broken, Rule},
     coverage::Coverage,
-    run::{Outcome, run, run_twice},
+    run::{Outcome, run, run_told, run_twice},
     schedule::Schedule,
     shrink::shrink,
     time::SEC,
@@ -32,6 +32,9 @@ struct Args {
     /// Routers in each, 2 to 5 [default: as the seed says]
     #[arg(long, value_parser = clap::value_parser!(u8).range(2..=5))]
     routers: Option<u8>,
+    /// v3 over IPv4 by multicast only, without trackers and groups
+    #[arg(long)]
+    plain: bool,
     /// Only these faults of the seed, by number: replays what a violation printed
     #[arg(long, value_delimiter = ',')]
     keep: Option<Vec<usize>>,
@@ -46,6 +49,16 @@ struct Args {
     json: bool,
 }
 
+impl Args {
+    fn schedule(&self, seed: u64) -> Schedule {
+        let routers = self.routers.map(usize::from);
+        match self.plain {
+            true => Schedule::plain(seed, routers),
+            false => Schedule::generate(seed, routers),
+        }
+    }
+}
+
 /// What all schedules came to.
 #[derive(Default)]
 struct Sum {
@@ -58,15 +71,14 @@ struct Sum {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let routers = args.routers.map(usize::from);
     if let Some(keep) = &args.keep {
-        return replay(&Schedule::generate(args.seed, routers).only(keep));
+        return replay(&args.schedule(args.seed).only(keep));
     }
     // The core's panics are violations, told with their seed.
     std::panic::set_hook(Box::new(|_| {}));
-    let sum = simulate(&args, routers);
+    let sum = simulate(&args);
     let ok = sum.broken.is_empty();
-    report(&args, &sum, routers);
+    report(&args, &sum);
     if ok {
         ExitCode::SUCCESS
     } else {
@@ -77,7 +89,7 @@ fn main() -> ExitCode {
 /// One schedule again, with all that happens in it.
 fn replay(schedule: &Schedule) -> ExitCode {
     println!("{schedule}");
-    let Outcome { broken, span, .. } = run(schedule, false);
+    let Outcome { broken, span, .. } = run_told(schedule);
     match broken {
         None => {
             println!(
@@ -93,7 +105,7 @@ fn replay(schedule: &Schedule) -> ExitCode {
     }
 }
 
-fn simulate(args: &Args, routers: Option<usize>) -> Sum {
+fn simulate(args: &Args) -> Sum {
     let next = AtomicU64::new(0);
     let done = AtomicBool::new(false);
     let sum = Mutex::new(Sum::default());
@@ -111,7 +123,7 @@ fn simulate(args: &Args, routers: Option<usize>) -> Sum {
                     if number >= args.schedules || enough {
                         break;
                     }
-                    one(args.seed.wrapping_add(number), routers, &mut mine);
+                    one(&args.schedule(args.seed.wrapping_add(number)), &mut mine);
                     if args.first && !mine.broken.is_empty() {
                         done.store(true, Ordering::Relaxed);
                     }
@@ -129,12 +141,12 @@ fn simulate(args: &Args, routers: Option<usize>) -> Sum {
     sum
 }
 
-fn one(seed: u64, routers: Option<usize>, sum: &mut Sum) {
-    let schedule = Schedule::generate(seed, routers);
+fn one(schedule: &Schedule, sum: &mut Sum) {
+    let seed = schedule.seed;
     // One in a hundred twice: the same seed must give the same run.
     let outcome = match seed % 100 {
-        0 => run_twice(&schedule),
-        _ => run(&schedule, false),
+        0 => run_twice(schedule),
+        _ => run(schedule, false),
     };
     sum.schedules += 1;
     sum.router_time += u128::from(outcome.span) * schedule.routers.len() as u128;
@@ -172,7 +184,7 @@ fn progress(schedules: u64) -> ProgressBar {
     bar
 }
 
-fn report(args: &Args, sum: &Sum, routers: Option<usize>) {
+fn report(args: &Args, sum: &Sum) {
     if args.json {
         println!("{}", json(args, sum));
     } else {
@@ -184,12 +196,13 @@ fn report(args: &Args, sum: &Sum, routers: Option<usize>) {
         }
         eprintln!("\nseed {seed}:");
         print_broken(broken);
-        let schedule = Schedule::generate(*seed, routers);
-        let keep = shrink(&schedule, broken.rule);
+        let keep = shrink(&args.schedule(*seed), broken.rule);
         let keep: Vec<String> = keep.iter().map(usize::to_string).collect();
-        let count = routers.map_or(String::new(), |count| format!(" --routers {count}"));
+        let count = args.routers;
+        let count = count.map_or(String::new(), |count| format!(" --routers {count}"));
+        let plain = if args.plain { " --plain" } else { "" };
         eprintln!(
-            "  again, with no more than it takes: cargo xtask sim --seed {seed}{count} --keep {}",
+            "  again, with no more than it takes: cargo xtask sim --seed {seed}{count}{plain} --keep {}",
             if keep.is_empty() {
                 "99".to_owned()
             } else {

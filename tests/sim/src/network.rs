@@ -24,6 +24,47 @@ pub struct Advert {
     pub instance: usize,
     pub priority: Priority,
     pub interval: AdvertInterval,
+    pub bend: Bend,
+}
+
+/// What somebody did to its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bend {
+    Straight,
+    /// It comes from behind a router. By unicast nobody looks.
+    Ttl,
+    Checksum,
+    /// A version that is not the one configured, nor any.
+    Version,
+    Vrid,
+    /// Its last byte is missing.
+    Short,
+    /// One bit, wherever it is.
+    Flip(u16),
+}
+
+impl Bend {
+    /// No parser may take it for an advert of the virtual router.
+    pub const fn is_refused(self, unicast: bool) -> bool {
+        match self {
+            Self::Straight | Self::Flip(_) => false,
+            Self::Ttl => !unicast,
+            Self::Checksum | Self::Version | Self::Vrid | Self::Short => true,
+        }
+    }
+
+    /// How far the VRID is off.
+    pub const fn stray_vrid(self) -> u8 {
+        match self {
+            Self::Vrid => 7,
+            Self::Straight
+            | Self::Ttl
+            | Self::Checksum
+            | Self::Version
+            | Self::Short
+            | Self::Flip(_) => 0,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,17 +3,21 @@
 
 use std::{collections::VecDeque, net::IpAddr};
 
-use agent_common::{AdvertInterval, Family, KernelTime, Priority, Version};
+use agent_common::{
+    AdvertInterval, Family, KernelTime, Priority, record::InstanceFilter,
+    wire::vrrp::address_digest,
+};
 use failoverd::core::{
-    Advert, AnnouncePolicy, Effect, Input, InstanceConfig, InstanceId, Machine, Snapshot, State,
+    AnnouncePolicy, Effect, GroupId, Input, InstanceConfig, InstanceId, Machine, Snapshot, State,
 };
 
 use crate::{
     kernel::Kernel,
     network,
     reference::{self, Reference},
-    schedule::{INSTANCES, Kind, RouterSpec, VIPS},
+    schedule::{INSTANCES, Kind, RouterSpec, Setting, VIPS},
     time::{At, MS},
+    wire,
 };
 
 /// What decides.
@@ -53,10 +57,27 @@ impl Plight {
     }
 }
 
+/// What a tracker says of an instance while a fault lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tracked {
+    pub fault: usize,
+    pub instance: usize,
+    /// `None`: it must not take part.
+    pub priority: Option<u8>,
+}
+
 #[derive(Debug)]
 pub struct Node {
     pub spec: RouterSpec,
+    setting: Setting,
+    /// Of the configuration.
+    pub base: [u8; INSTANCES],
+    /// In force: what trackers make of it.
     pub priority: [u8; INSTANCES],
+    pub tracked: Vec<Tracked>,
+    /// Its instances were given their link.
+    pub is_up: bool,
+    first_interval_cs: u16,
     pub kernel: Kernel,
     pub brain: Option<Brain>,
     /// Counts processes: what was meant for an earlier one is void.
@@ -81,10 +102,16 @@ pub struct Step {
 }
 
 impl Node {
-    pub fn new(spec: RouterSpec) -> Self {
+    pub fn new(spec: RouterSpec, setting: Setting) -> Self {
+        let filters = std::array::from_fn(|index| wire::filter(&setting, &spec, index));
         Self {
+            setting,
+            base: spec.priority,
+            tracked: Vec::new(),
+            is_up: false,
+            first_interval_cs: spec.interval_cs,
             priority: spec.priority,
-            kernel: Kernel::new(spec.ring),
+            kernel: Kernel::new(spec.ring, filters),
             brain: None,
             life: 0,
             plight: Plight::default(),
@@ -100,23 +127,23 @@ impl Node {
     /// The process starts: VIPs that an earlier one left go first.
     pub fn start(&mut self) {
         self.life += 1;
+        self.is_up = false;
         self.kernel.forget_agent();
         self.kernel.vips = [[false; VIPS]; INSTANCES];
         self.commands.clear();
         self.inbox.clear();
-        self.priority = self.spec.priority;
-        let spec = &self.spec;
-        let reference = |index: usize, asserts| {
-            let priority = spec.priority[index];
-            Reference::new(spec.host, priority, spec.preempt, spec.interval_cs, asserts)
-        };
-        self.brain = Some(match spec.kind {
+        self.base = self.spec.priority;
+        self.track();
+        self.kernel.filters = std::array::from_fn(|index| self.filter(index));
+        let reference = |index| Reference::new(&self.spec, &self.setting, index);
+        self.brain = Some(match self.spec.kind {
             Kind::Agent => {
                 let configs = (0..INSTANCES).map(|index| self.config(index)).collect();
                 Brain::Agent(Box::new(Machine::with_room(configs, INSTANCES)))
             }
-            Kind::Rfc9568 => Brain::Reference([reference(0, true), reference(1, true)]),
-            Kind::Rfc5798 => Brain::Reference([reference(0, false), reference(1, false)]),
+            Kind::Rfc9568 | Kind::Rfc5798 | Kind::Keepalived => {
+                Brain::Reference(std::array::from_fn(reference))
+            }
         });
     }
 
@@ -130,15 +157,15 @@ impl Node {
     }
 
     pub fn config(&self, index: usize) -> InstanceConfig {
-        let beat = u64::from(self.spec.interval_cs) * 10;
+        let beat = u64::from(self.first_interval_cs) * 10;
         let delay = std::time::Duration::from_millis(beat * 5);
         InstanceConfig {
             id: id(index),
-            version: Version::V3,
-            family: Family::V4,
+            version: self.setting.version,
+            family: self.setting.family[index],
             priority: Priority(self.priority[index]),
-            base_priority: Priority(self.priority[index]),
-            group: None,
+            base_priority: Priority(self.base[index]),
+            group: self.setting.grouped.then_some(GroupId(1)),
             interval: interval(self.spec.interval_cs),
             preempt: self.spec.preempt,
             preempt_delay: std::time::Duration::from_millis(self.spec.preempt_delay_ms),
@@ -154,9 +181,42 @@ impl Node {
             vip_count: VIPS as u16,
             vips_digest: 1,
             address_count: VIPS as u8,
-            addresses_digest: 1,
+            addresses_digest: address_digest(wire::vips(&self.setting, index)),
             check_addresses: true,
         }
+    }
+
+    /// What the kernel side is told with [`Self::config`].
+    pub fn filter(&self, index: usize) -> InstanceFilter {
+        wire::filter(&self.setting, &self.spec, index)
+    }
+
+    pub fn address(&self, index: usize) -> IpAddr {
+        address(self.spec.host, self.setting.family[index])
+    }
+
+    /// Both instances of it move together.
+    pub fn is_grouped(&self) -> bool {
+        self.setting.grouped && self.spec.kind == Kind::Agent
+    }
+
+    /// The priorities in force, anew: the lowest that a tracker asks for.
+    pub fn track(&mut self) {
+        for index in 0..INSTANCES {
+            let base = self.base[index];
+            let mine = self.tracked.iter().filter(|t| t.instance == index);
+            let least = mine.filter_map(|tracked| tracked.priority).min();
+            self.priority[index] = match base {
+                255 => 255,
+                base => least.unwrap_or(base),
+            };
+        }
+    }
+
+    /// A tracker keeps an instance from taking part.
+    pub fn is_barred(&self, index: usize) -> bool {
+        let bars = |tracked: &Tracked| tracked.instance == index && tracked.priority.is_none();
+        self.tracked.iter().any(bars)
     }
 
     pub fn local(&self, at: At) -> KernelTime {
@@ -222,18 +282,6 @@ impl Node {
         local.map(|local| self.spec.clock.when(local))
     }
 
-    /// As the core sees an advert that arrives now.
-    pub fn heard(&self, advert: &network::Advert, at: At) -> Advert {
-        Advert {
-            stamp: self.local(at),
-            source: address(advert.host),
-            priority: advert.priority,
-            interval: advert.interval,
-            address_count: VIPS as u8,
-            addresses_digest: 1,
-        }
-    }
-
     /// One input into the core; its effects in order.
     pub fn feed(&mut self, input: Input, now: KernelTime) -> (Vec<Step>, Vec<Effect>) {
         let Some(Brain::Agent(machine)) = &mut self.brain else {
@@ -270,14 +318,15 @@ pub const fn index(id: InstanceId) -> usize {
 
 /// In the order of `host`; as signed numbers, or from the last byte on, in
 /// another one.
-pub fn address(host: u8) -> IpAddr {
-    IpAddr::from([host, 0, 0, host ^ 0x55])
-}
-
-pub fn host(address: IpAddr) -> u8 {
-    match address {
-        IpAddr::V4(address) => address.octets()[0],
-        IpAddr::V6(_) => 0,
+pub fn address(host: u8, family: Family) -> IpAddr {
+    // Not 127, which is no address of a router.
+    let high = 64 + host / 2 + u8::from(host >= 126);
+    match family {
+        Family::V4 => IpAddr::from([high, host & 1, 0, host ^ 0x55]),
+        Family::V6 => {
+            let [order, last] = [host, host ^ 0x55].map(u16::from);
+            IpAddr::from([0xFE80, 0, 0, 0, order << 8, 0, 0, last])
+        }
     }
 }
 

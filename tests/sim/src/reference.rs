@@ -1,9 +1,12 @@
-//! The election as RFC 9568 6.4 has it, written from its text and much simpler
+//! The election as RFC 9568 6.4 and RFC 3768 6.4 have it, written from its text and much simpler
 //! than the core: the peer that is not ours, and what the core is held against.
 
-use agent_common::KernelTime;
+use agent_common::{KernelTime, Version};
 
-use crate::network::Advert;
+use crate::{
+    network::Advert,
+    schedule::{Kind, RouterSpec, Setting},
+};
 
 const CENTI: u64 = 10_000_000;
 
@@ -31,29 +34,62 @@ pub struct Reference {
     pub preempt: bool,
     interval_cs: u64,
     active_interval_cs: u64,
+    /// v2 knows no other interval than its own, and a skew of up to 1 s.
+    old: bool,
     /// Answers a lower priority (RFC 9568), or stays silent (RFC 5798).
     asserts: bool,
+    /// And tells hosts anew where the VIPs are (keepalived).
+    announces: bool,
     /// Adver_Timer or Active_Down_Timer.
     pub timer: Option<KernelTime>,
 }
 
 impl Reference {
-    pub fn new(host: u8, priority: u8, preempt: bool, interval_cs: u16, asserts: bool) -> Self {
+    pub fn new(spec: &RouterSpec, setting: &Setting, instance: usize) -> Self {
+        let interval_cs = u64::from(spec.interval_cs);
         Self {
             state: State::Initialize,
-            host,
-            priority,
-            preempt,
-            interval_cs: u64::from(interval_cs),
-            active_interval_cs: u64::from(interval_cs),
-            asserts,
+            host: spec.host,
+            priority: spec.priority[instance],
+            preempt: spec.preempt,
+            interval_cs,
+            active_interval_cs: interval_cs,
+            old: setting.version == Version::V2,
+            asserts: spec.kind != Kind::Rfc5798,
+            announces: spec.kind == Kind::Keepalived,
             timer: None,
+        }
+    }
+
+    /// Another Advertisement_Interval; timers that run go on.
+    pub fn configure(&mut self, interval_cs: u16) {
+        self.interval_cs = u64::from(interval_cs);
+        if self.old {
+            self.active_interval_cs = self.interval_cs;
+        }
+    }
+
+    /// keepalived, when somebody takes a VIP: it begins anew, soon.
+    pub fn robbed(&mut self, now: KernelTime) -> Outcome {
+        if self.state != State::Active {
+            return Outcome::default();
+        }
+        self.state = State::Backup;
+        self.timer = Some(KernelTime(now.0 + self.skew()));
+        Outcome {
+            send: Some(0),
+            vips: Some(false),
         }
     }
 
     /// Skew_Time in nanoseconds (RFC 9568 6.1).
     pub fn skew(&self) -> u64 {
-        (256 - u64::from(self.priority)) * self.active_interval_cs * CENTI / 256
+        let base = if self.old {
+            100
+        } else {
+            self.active_interval_cs
+        };
+        (256 - u64::from(self.priority)) * base * CENTI / 256
     }
 
     /// Active_Down_Interval in nanoseconds.
@@ -106,7 +142,7 @@ impl Reference {
             }
             State::Backup => {
                 if !self.preempt || theirs >= self.priority {
-                    self.active_interval_cs = u64::from(advert.interval.centis());
+                    self.learn(advert);
                     self.timer = Some(KernelTime(now.0 + self.down()));
                 }
                 Outcome::default()
@@ -115,7 +151,7 @@ impl Reference {
             State::Active => {
                 let loses = (theirs, advert.host) > (self.priority, self.host);
                 if loses {
-                    self.active_interval_cs = u64::from(advert.interval.centis());
+                    self.learn(advert);
                     self.state = State::Backup;
                     self.timer = Some(KernelTime(now.0 + self.down()));
                     Outcome {
@@ -123,11 +159,20 @@ impl Reference {
                         vips: Some(false),
                     }
                 } else if self.asserts {
-                    self.advertise(now)
+                    Outcome {
+                        vips: self.announces.then_some(true),
+                        ..self.advertise(now)
+                    }
                 } else {
                     Outcome::default()
                 }
             }
+        }
+    }
+
+    fn learn(&mut self, advert: &Advert) {
+        if !self.old {
+            self.active_interval_cs = u64::from(advert.interval.centis());
         }
     }
 

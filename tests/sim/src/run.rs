@@ -25,6 +25,17 @@ pub struct Outcome {
 pub fn run(schedule: &Schedule, traced: bool) -> Outcome {
     let mut world = World::new(schedule.clone());
     world.coverage.traced = traced;
+    run_world(world)
+}
+
+/// The same, and prints what happens.
+pub fn run_told(schedule: &Schedule) -> Outcome {
+    let mut world = World::new(schedule.clone());
+    world.coverage.told = true;
+    run_world(world)
+}
+
+fn run_world(mut world: World) -> Outcome {
     let panicked = catch_unwind(AssertUnwindSafe(|| world.run())).err();
     if let Some(panic) = panicked {
         let text = panic

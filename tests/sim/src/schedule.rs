@@ -2,10 +2,17 @@
 //! and faults at their times. A schedule without some of its faults is a
 //! schedule too, which is how a violation is made short.
 
+mod fault;
+mod setting;
+
 use std::fmt;
 
 use fastrand::Rng;
 
+pub use self::{
+    fault::{Attack, Fault},
+    setting::Setting,
+};
 use crate::time::{At, LocalClock, MS, SEC, US};
 
 /// Instances that every router has; the second one is there to stay untouched
@@ -24,6 +31,9 @@ pub enum Kind {
     /// RFC 5798: discards lower priorities in silence, as many routers in the
     /// field do.
     Rfc5798,
+    /// keepalived 2.2, as its users have it: no advert before it yields, and
+    /// Backup for a moment when somebody takes a VIP.
+    Keepalived,
 }
 
 #[derive(Clone, Debug)]
@@ -70,157 +80,10 @@ impl Quality {
     };
 }
 
-#[derive(Clone, PartialEq, Debug)]
-pub enum Fault {
-    /// SIGSTOP, or all CPUs taken: the kernel goes on.
-    Pause {
-        router: usize,
-        span: u64,
-    },
-    /// The machine with its network: a snapshot, a migration.
-    Freeze {
-        router: usize,
-        span: u64,
-    },
-    /// Every wake-up is late by up to this.
-    Starve {
-        router: usize,
-        span: u64,
-        late: u64,
-    },
-    /// The agent is killed; its supervisor cleans up and starts it again.
-    Crash {
-        router: usize,
-        span: u64,
-    },
-    /// Supervisor and agent are killed together: VIPs stay until the restart.
-    CrashDirty {
-        router: usize,
-        span: u64,
-    },
-    PowerLoss {
-        router: usize,
-        span: u64,
-    },
-    /// Stopped in good order, and started again.
-    Restart {
-        router: usize,
-        span: u64,
-    },
-    LinkDown {
-        router: usize,
-        span: u64,
-    },
-    /// No frame from one to the other, and nobody is told.
-    OneWay {
-        from: usize,
-        to: usize,
-        span: u64,
-    },
-    /// Cut off from all others, and nobody is told.
-    Island {
-        router: usize,
-        span: u64,
-    },
-    Weather {
-        quality: Quality,
-        span: u64,
-    },
-    /// Somebody removes a VIP by hand.
-    Removed {
-        router: usize,
-        vip: usize,
-    },
-    /// Somebody removes it, and the kernel's word of it is lost.
-    Overrun {
-        router: usize,
-        vip: usize,
-    },
-    /// The kernel refuses addresses for a while.
-    Refusal {
-        router: usize,
-        span: u64,
-    },
-    /// Configured anew with another priority.
-    Reconfigure {
-        router: usize,
-        priority: u8,
-    },
-    /// Configured anew with the same.
-    Reload {
-        router: usize,
-    },
-    /// Forged adverts from somebody on the link.
-    Attack {
-        span: u64,
-        flavour: Attack,
-    },
-    /// The wall clock of a router jumps: nothing may come of it.
-    ClockStep {
-        router: usize,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Attack {
-    Release,
-    Lower,
-    Higher,
-    Reflect,
-}
-
-impl Fault {
-    /// How long it lasts.
-    pub fn span(&self) -> u64 {
-        match self {
-            Self::Pause { span, .. }
-            | Self::Freeze { span, .. }
-            | Self::Starve { span, .. }
-            | Self::Crash { span, .. }
-            | Self::CrashDirty { span, .. }
-            | Self::PowerLoss { span, .. }
-            | Self::Restart { span, .. }
-            | Self::LinkDown { span, .. }
-            | Self::OneWay { span, .. }
-            | Self::Island { span, .. }
-            | Self::Weather { span, .. }
-            | Self::Refusal { span, .. }
-            | Self::Attack { span, .. } => *span,
-            Self::Removed { .. }
-            | Self::Overrun { .. }
-            | Self::Reconfigure { .. }
-            | Self::Reload { .. }
-            | Self::ClockStep { .. } => 0,
-        }
-    }
-
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Pause { .. } => "pause",
-            Self::Freeze { .. } => "freeze",
-            Self::Starve { .. } => "starve",
-            Self::Crash { .. } => "crash",
-            Self::CrashDirty { .. } => "dirty crash",
-            Self::PowerLoss { .. } => "power loss",
-            Self::Restart { .. } => "restart",
-            Self::LinkDown { .. } => "link down",
-            Self::OneWay { .. } => "one-way partition",
-            Self::Island { .. } => "partition",
-            Self::Weather { .. } => "bad link",
-            Self::Removed { .. } => "VIP removed",
-            Self::Overrun { .. } => "netlink overrun",
-            Self::Refusal { .. } => "addresses refused",
-            Self::Reconfigure { .. } => "reconfigured",
-            Self::Reload { .. } => "reloaded",
-            Self::Attack { .. } => "attack",
-            Self::ClockStep { .. } => "clock step",
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Schedule {
     pub seed: u64,
+    pub setting: Setting,
     pub routers: Vec<RouterSpec>,
     pub faults: Vec<(At, Fault)>,
     /// From here on all is well.
@@ -228,12 +91,19 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `routers`: how many, or as the seed says.
-    pub fn generate(seed: u64, routers: Option<usize>) -> Self {
+    /// v3 over IPv4 by multicast, without trackers and groups: the rows of
+    /// earlier figures.
+    pub fn plain(seed: u64, routers: Option<usize>) -> Self {
+        Self::drawn(seed, routers, None)
+    }
+
+    /// `interval`: one for all, in centiseconds, or as the seed says.
+    fn drawn(seed: u64, routers: Option<usize>, interval: Option<u16>) -> Self {
         let mut rng = Rng::with_seed(seed);
         let count = routers.unwrap_or_else(|| rng.usize(2..=5));
-        let interval_cs = *pick(&mut rng, &[1, 1, 10, 10, 100]);
-        let mixed = rng.u32(0..10) == 0;
+        let drawn = *pick(&mut rng, &[1, 1, 10, 10, 100]);
+        let interval_cs = interval.unwrap_or(drawn);
+        let mixed = rng.u32(0..10) == 0 && interval.is_none();
         let preempt = rng.u32(0..4) != 0;
         let equals = rng.u32(0..4) == 0;
         let all_agents = rng.u32(0..3) != 0;
@@ -281,17 +151,24 @@ impl Schedule {
         let mut faults: Vec<(At, Fault)> = (0..rng.usize(4..=16))
             .map(|_| {
                 let at = beat * 5 + rng.u64(0..length);
-                (at, fault(&mut rng, count, beat))
+                (at, fault::fault(&mut rng, count, beat))
             })
             .collect();
         faults.sort_by_key(|(at, _)| *at);
-        let last = faults.iter().map(|(at, fault)| at + fault.span()).max();
-        Self {
+        let mut schedule = Self {
             seed,
+            setting: Setting::PLAIN,
             routers: specs,
-            heal_at: last.unwrap_or(0) + beat,
+            heal_at: 0,
             faults,
-        }
+        };
+        schedule.heal_at = schedule.healed(beat);
+        schedule
+    }
+
+    fn healed(&self, beat: u64) -> At {
+        let ends = self.faults.iter().map(|(at, fault)| at + fault.span());
+        ends.max().unwrap_or(0) + beat
     }
 
     /// The same with only those faults whose numbers are in `keep`.
@@ -323,6 +200,8 @@ impl Schedule {
             | Fault::Refusal { .. }
             | Fault::Reconfigure { .. }
             | Fault::Reload { .. }
+            | Fault::Tracked { .. }
+            | Fault::Rollout { .. }
             | Fault::ClockStep { .. } => false,
         })
     }
@@ -336,6 +215,7 @@ impl Schedule {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {:?}", self.setting)?;
         for (index, router) in self.routers.iter().enumerate() {
             writeln!(f, "  router {index}: {router:?}")?;
         }
@@ -349,69 +229,4 @@ impl fmt::Display for Schedule {
 
 fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
     &from[rng.usize(0..from.len())]
-}
-
-fn fault(rng: &mut Rng, routers: usize, beat: u64) -> Fault {
-    let router = rng.usize(0..routers);
-    let vip = rng.usize(0..VIPS);
-    // Around the time-out as well as far beyond it.
-    let span = match rng.u32(0..4) {
-        0 => rng.u64(1..beat),
-        1 => beat * 3 + rng.u64(0..beat),
-        _ => rng.u64(1..beat * 20),
-    };
-    match rng.u32(0..26) {
-        0..=2 => Fault::Pause { router, span },
-        3..=4 => Fault::Freeze { router, span },
-        5..=6 => Fault::Starve {
-            router,
-            span,
-            late: rng.u64(1..beat * 2),
-        },
-        7..=8 => Fault::Crash { router, span },
-        9 => Fault::CrashDirty { router, span },
-        10 => Fault::PowerLoss { router, span },
-        11..=12 => Fault::Restart { router, span },
-        13..=14 => Fault::LinkDown { router, span },
-        15 => Fault::OneWay {
-            from: router,
-            to: (router + 1 + rng.usize(0..routers - 1)) % routers,
-            span,
-        },
-        16 => Fault::Island { router, span },
-        17..=19 => Fault::Weather {
-            quality: Quality {
-                loss: rng.u32(0..400),
-                burst_every: *pick(rng, &[0, 10, 50]),
-                burst_len: rng.u32(1..10),
-                delay: rng.u64(0..beat / 4),
-                jitter: rng.u64(1..beat),
-                duplicates: rng.u32(0..200),
-            },
-            span,
-        },
-        20 => Fault::Removed { router, vip },
-        21 => Fault::Overrun { router, vip },
-        22 => Fault::Refusal { router, span },
-        23 => match rng.bool() {
-            true => Fault::Reload { router },
-            false => Fault::ClockStep { router },
-        },
-        24 => Fault::Reconfigure {
-            router,
-            priority: rng.u8(1..=254),
-        },
-        _ => Fault::Attack {
-            span,
-            flavour: *pick(
-                rng,
-                &[
-                    Attack::Release,
-                    Attack::Lower,
-                    Attack::Higher,
-                    Attack::Reflect,
-                ],
-            ),
-        },
-    }
 }

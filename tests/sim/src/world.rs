@@ -1,8 +1,11 @@
 //! The world: one queue of events in the order of time, and nothing else that
 //! moves. The same schedule gives the same events.
 
+mod attack;
 mod faults;
+mod hearing;
 mod process;
+mod tracking;
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -10,11 +13,11 @@ use fastrand::Rng;
 
 use crate::{
     books::Book,
-    check::{Broken, Rule},
+    check::{Broken, Rule, Vacancy},
     coverage::Coverage,
     hosts::Host,
     network::{Advert, Frame, Network, Port},
-    node::{Brain, Node, address},
+    node::Node,
     schedule::{Fault, HOSTS, INSTANCES, Kind, Schedule},
     time::{At, MS, SEC, US},
 };
@@ -60,6 +63,13 @@ pub enum Event {
     Forge {
         fault: usize,
     },
+    /// A router gets its part of a change of all.
+    Rollout {
+        fault: usize,
+        router: usize,
+    },
+    /// The last frame of a bad link has arrived.
+    Settle,
     /// The checkers look at everything.
     Look,
     Ask {
@@ -85,14 +95,24 @@ pub struct World {
     pub faults: u32,
     /// Of those, loops that bring each advert back to its sender.
     pub mirrors: u32,
+    /// Frames that were sent over a bad link arrive until then: the word of a
+    /// router that may be another one since.
+    pub stray_until: At,
     /// Since when two are Active, and none of the faults lasts.
     pub two_since: [Option<At>; INSTANCES],
     /// Of two Actives that did not hear each other one went in silence, and
     /// nobody took over since: what it told hosts nobody knows of.
     pub left_unheard: [bool; INSTANCES],
+    /// An Active has gone, and somebody must take over in time.
+    pub vacant: [Option<Vacancy>; INSTANCES],
     /// Whom a newcomer must not disturb.
     pub incumbent: [Option<usize>; INSTANCES],
     pub events: u64,
+    /// Adverts that were on the link, some of the last.
+    remembered: Vec<Advert>,
+    /// The port that the switch sends frames for a virtual MAC address to;
+    /// `None` where it has learned of none, or of that of an attacker.
+    pub learned: [Option<usize>; INSTANCES],
     frames: Vec<Frame>,
     free: Vec<usize>,
     queue: BinaryHeap<Reverse<(At, u64, Event)>>,
@@ -102,7 +122,9 @@ pub struct World {
 
 impl World {
     pub fn new(schedule: Schedule) -> Self {
-        let nodes: Vec<Node> = schedule.routers.iter().cloned().map(Node::new).collect();
+        let setting = schedule.setting;
+        let specs = schedule.routers.iter().cloned();
+        let nodes: Vec<Node> = specs.map(|spec| Node::new(spec, setting)).collect();
         let mut world = Self {
             now: 0,
             books: nodes.iter().map(|_| Default::default()).collect(),
@@ -114,10 +136,14 @@ impl World {
             calm_at: SEC,
             faults: 0,
             mirrors: 0,
+            stray_until: 0,
             two_since: [None; INSTANCES],
             left_unheard: [false; INSTANCES],
+            vacant: [None; INSTANCES],
             incumbent: [None; INSTANCES],
             events: 0,
+            remembered: Vec::new(),
+            learned: [None; INSTANCES],
             frames: Vec::new(),
             free: Vec::new(),
             queue: BinaryHeap::new(),
@@ -145,7 +171,8 @@ impl World {
     /// a while, or until an invariant breaks.
     pub fn run(&mut self) {
         let beat = self.schedule.beat();
-        let limit = self.schedule.heal_at + 60 * SEC + 400 * beat;
+        // A forged interval can keep Backups back for that long.
+        let limit = self.schedule.heal_at + 400 * SEC + 800 * beat;
         while let Some(Reverse((at, _, event))) = self.queue.pop() {
             let end = self.schedule.heal_at.max(self.calm_at) + 8 * beat;
             if self.broken.is_some() || at > end {
@@ -181,6 +208,8 @@ impl World {
             Event::CleanUp { router, life } => self.clean_up(router, life),
             Event::Resync { router, life } => self.resync(router, life),
             Event::Forge { fault } => self.forge(fault),
+            Event::Rollout { fault, router } => self.roll_out(fault, router),
+            Event::Settle => self.disturb(),
             Event::Look => {
                 self.look();
                 let pause = self.schedule.beat() / 2;
@@ -216,6 +245,13 @@ impl World {
         }
     }
 
+    /// A line of a replay.
+    pub fn tell(&self, what: impl FnOnce() -> String) {
+        if self.coverage.told {
+            println!("  {:>12.6} s  {}", self.now as f64 / SEC as f64, what());
+        }
+    }
+
     pub fn fail(&mut self, rule: Rule, router: Option<usize>, what: String) {
         if self.broken.is_none() {
             self.broken = Some(Broken {
@@ -229,7 +265,7 @@ impl World {
 
     /// Something happened after which an election may have to be held.
     pub fn disturb(&mut self) {
-        let beat = self.schedule.beat();
+        let beat = self.beat();
         let (mut until, mut down, mut delay) = (0, 0, 0);
         for node in &self.nodes {
             let (deadline, interval) = node.patience();
@@ -237,14 +273,27 @@ impl World {
             down = down.max(interval);
             delay = delay.max(node.spec.preempt_delay_ms * MS);
         }
-        let calm = self.now.max(until) + 2 * down + 2 * delay + 8 * beat + 2 * MARGIN;
+        // Sync groups may wait for each other some rounds.
+        let rounds = if self.schedule.setting.grouped { 48 } else { 0 };
+        let calm = self.now.max(until) + 2 * down + 2 * delay + (8 + rounds) * beat + 2 * MARGIN;
         self.calm_at = self.calm_at.max(calm);
         self.incumbent = [None; INSTANCES];
     }
 
+    /// What is heard was sent just now, and to all.
+    pub fn is_clear(&self) -> bool {
+        self.network.is_good() && self.now > self.stray_until
+    }
+
+    /// The longest Advertisement_Interval that anybody has just now.
+    pub fn beat(&self) -> u64 {
+        let longest = self.nodes.iter().map(|node| node.spec.interval_cs).max();
+        u64::from(longest.unwrap_or(1)) * 10 * MS
+    }
+
     /// Nothing is wrong, and has not been for as long as elections take.
     pub fn is_calm(&self) -> bool {
-        self.faults == 0 && self.now >= self.calm_at && self.network.is_good()
+        self.faults == 0 && self.now >= self.calm_at && self.is_clear()
     }
 
     pub fn broadcast(&mut self, from: Port, frame: Frame) {
@@ -253,11 +302,16 @@ impl World {
         {
             return;
         }
+        self.switch(from, &frame);
         let routers = (0..self.nodes.len()).map(Port::Router);
         let ports = routers.chain((0..HOSTS).map(Port::Host));
+        let good = self.network.is_good();
         for to in ports.filter(|to| *to != from) {
             let arrivals = self.network.pass(from, to, self.now, &mut self.rng);
             for at in arrivals.into_iter().flatten() {
+                if !good {
+                    self.stray_until = self.stray_until.max(at);
+                }
                 let what = self.keep(frame);
                 self.at(at, Event::Deliver { to, what });
             }
@@ -299,39 +353,6 @@ impl World {
             (Port::Router(_), Frame::Garp { .. })
             | (Port::Host(_), Frame::Advert(_))
             | (Port::Attacker, _) => {}
-        }
-    }
-
-    fn hear(&mut self, router: usize, advert: Advert) {
-        let node = &mut self.nodes[router];
-        if !node.plight.is_linked() || node.brain.is_none() {
-            return;
-        }
-        let heard = node.heard(&advert, self.now);
-        let woken = match &node.brain {
-            Some(Brain::Agent(_)) => {
-                let own = agent_common::Priority(node.priority[advert.instance]);
-                let book = &mut self.books[router][advert.instance];
-                // A farewell in our own name is no farewell.
-                if advert.host != node.spec.host || !advert.priority.is_release() {
-                    book.hear(&heard, own, node.spec.preempt);
-                }
-                let before = node.kernel.dropped;
-                let woken = node.kernel.receive(advert.instance, heard);
-                book.dropped += node.kernel.dropped - before;
-                woken
-            }
-            Some(Brain::Reference(_)) => {
-                // As deep as a socket's buffer.
-                if node.inbox.len() < 256 && advert.host != node.spec.host {
-                    node.inbox.push_back(advert);
-                }
-                true
-            }
-            None => false,
-        };
-        if woken {
-            self.signal(router);
         }
     }
 
@@ -392,11 +413,5 @@ impl World {
 
     pub fn dice(&mut self) -> &mut Rng {
         &mut self.rng
-    }
-
-    /// The router that an address belongs to.
-    pub fn router_of(&self, from: std::net::IpAddr) -> Option<usize> {
-        let mine = |node: &Node| address(node.spec.host) == from;
-        self.nodes.iter().position(mine)
     }
 }

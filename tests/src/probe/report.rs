@@ -7,6 +7,10 @@ use std::{
 
 use crate::topology::Mac;
 
+/// Nanoseconds that an answer may take without being noted: the way through two
+/// kernels that have nothing else to do takes a tenth of that.
+const SLOW: u64 = 2_000_000;
+
 /// One request, by its number in the order of sending.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -42,6 +46,10 @@ pub struct Report {
     pub answers_by_mac: BTreeMap<Mac, usize>,
     /// Requests answered by more than one machine.
     pub double_answers: usize,
+    /// These requests.
+    pub doubles: Vec<Request>,
+    /// From when to when an answer was on its way for more than [`SLOW`].
+    pub slow: Vec<(u64, u64)>,
     /// Each change of the machine that answers: when, and who from then on.
     pub changes: Vec<(u64, Mac)>,
     /// The longest that the prober itself was late: above the spacing, the
@@ -77,13 +85,19 @@ pub fn report(requests: &[Request]) -> Report {
         for mac in &machines {
             *report.answers_by_mac.entry(*mac).or_default() += 1;
         }
-        report.double_answers += usize::from(machines.len() > 1);
+        if machines.len() > 1 {
+            report.double_answers += 1;
+            report.doubles.push(request.clone());
+        }
         let Some(&(mac, arrived)) = request.answers.iter().min_by_key(|(_, arrived)| *arrived)
         else {
             lost += 1;
             continue;
         };
         report.answered += 1;
+        if arrived.saturating_sub(request.sent) >= SLOW {
+            report.slow.push((request.sent, arrived));
+        }
         if serving != Some(mac) {
             report.changes.push((arrived, mac));
             serving = Some(mac);

@@ -65,3 +65,85 @@ impl PassProgram {
             .ok_or_else(|| io::Error::other("no prog_id"))
     }
 }
+
+/// `union bpf_attr` for what goes through all BPF links, linux/bpf.h.
+#[repr(C)]
+struct LinkId {
+    id: u32,
+    next: u32,
+    flags: u32,
+}
+
+/// The same for BPF_OBJ_GET_INFO_BY_FD.
+#[repr(C)]
+struct Info {
+    fd: u32,
+    length: u32,
+    at: u64,
+}
+
+/// One call of bpf(2).
+///
+/// # Safety
+/// `attributes` must be those of the command, and what they point to must live.
+unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
+    // SAFETY: pointer and length are those of a live structure; the caller
+    // answers for its content.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attributes),
+            mem::size_of::<T>(),
+        )
+    };
+    check(result as libc::c_int)
+}
+
+/// Takes the program with that number off its interface by force, whoever it
+/// belongs to: the number must be that of a program in a namespace of the lab.
+///
+/// # Errors
+/// When there is no such link, or the kernel refuses.
+pub fn detach_by_force(program: u32) -> io::Result<()> {
+    const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+    const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
+    const BPF_LINK_GET_NEXT_ID: libc::c_int = 31;
+    const BPF_LINK_DETACH: libc::c_int = 34;
+    let mut id = 0;
+    loop {
+        let mut next = LinkId {
+            id,
+            next: 0,
+            flags: 0,
+        };
+        // SAFETY: no pointer in it. ENOENT ends the search.
+        unsafe { bpf(BPF_LINK_GET_NEXT_ID, &mut next) }?;
+        id = next.next;
+        let mut one = LinkId {
+            id,
+            next: 0,
+            flags: 0,
+        };
+        // SAFETY: no pointer in it.
+        let Ok(fd) = (unsafe { bpf(BPF_LINK_GET_FD_BY_ID, &mut one) }) else {
+            continue;
+        };
+        // SAFETY: `fd` was just opened and nobody else owns it.
+        let link = unsafe { OwnedFd::from_raw_fd(fd) };
+        // Type, number, and the number of the program.
+        let mut found = [0_u32; 4];
+        let mut info = Info {
+            fd: link.as_raw_fd().cast_unsigned(),
+            length: mem::size_of_val(&found) as u32,
+            at: found.as_mut_ptr() as u64,
+        };
+        // SAFETY: `found` lives through the call, and its length is passed.
+        unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut info) }?;
+        if found[2] == program {
+            let mut detach = link.as_raw_fd().cast_unsigned();
+            // SAFETY: the attribute is one descriptor.
+            return unsafe { bpf(BPF_LINK_DETACH, &mut detach) }.map(drop);
+        }
+    }
+}

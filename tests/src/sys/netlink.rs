@@ -113,6 +113,46 @@ pub fn attach_xdp(ifindex: u32, program: BorrowedFd<'_>, flags: u32) -> io::Resu
     }
 }
 
+/// Asks the kernel for a change that changes nothing, which has to wait for its
+/// RTNL lock as every change of an address does.
+#[derive(Debug)]
+pub struct RtnlQueue(OwnedFd);
+
+impl RtnlQueue {
+    /// In the namespace of the calling thread.
+    pub fn open() -> io::Result<Self> {
+        open(0).map(Self)
+    }
+
+    /// Returns when the lock was had.
+    pub fn pass(&self) -> io::Result<()> {
+        const RTM_SETLINK: u16 = 19;
+        const NLM_F_REQUEST_ACK: u16 = 0x5;
+        const LOOPBACK: u32 = 1;
+        let mut request = Vec::new();
+        request.extend(32_u32.to_ne_bytes());
+        request.extend(RTM_SETLINK.to_ne_bytes());
+        request.extend(NLM_F_REQUEST_ACK.to_ne_bytes());
+        request.extend([0; 12]);
+        request.extend(LOOPBACK.to_ne_bytes());
+        request.extend([0; 8]);
+        // SAFETY: pointer and length are those of `request`.
+        let sent = unsafe {
+            libc::send(
+                self.0.as_raw_fd(),
+                request.as_ptr().cast(),
+                request.len(),
+                0,
+            )
+        };
+        if sent < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // The kernel answers before send returns.
+        receive(&self.0, &mut [0; 4096]).map(drop)
+    }
+}
+
 /// The ports of other sockets of route netlink in a table like /proc/net/netlink.
 pub fn ports(table: &str) -> Vec<u32> {
     let rows = table.lines().skip(1).map(str::split_whitespace);

@@ -105,6 +105,8 @@ fn p13_without_descriptors_elections_go_on() -> Result<()> {
     lan.cut_cable(0)?;
     wait_vip(lan.host(0), vip, false, SOON)?;
     wait_vip(lan.host(1), vip, true, SOON)?;
+    // Its line may come after the VIP.
+    backup.wait_state(State::Active, SOON)?;
     let before = states(&backup);
     backup.write_conf(&conf("", 101, ""))?;
     let mark = backup.process().mark();

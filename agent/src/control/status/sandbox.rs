@@ -11,6 +11,7 @@ pub struct Sandbox {
     /// False with `--no-sandbox`.
     pub enabled: bool,
     pub fast_lane: Confinement,
+    pub hands: Confinement,
     pub slow_lane: Confinement,
     /// System calls that were refused, of the whole process.
     pub refused_calls: u64,
@@ -36,6 +37,7 @@ impl fmt::Display for Sandbox {
         let Self {
             enabled,
             fast_lane,
+            hands,
             slow_lane,
             refused_calls,
             last_refused,
@@ -44,6 +46,7 @@ impl fmt::Display for Sandbox {
             return writeln!(f, "  sandbox: off");
         }
         writeln!(f, "  sandbox, fast lane: {fast_lane}")?;
+        writeln!(f, "  sandbox, hands: {hands}")?;
         writeln!(f, "  sandbox, slow lane: {slow_lane}")?;
         match last_refused {
             Some(number) => writeln!(

@@ -125,6 +125,16 @@ impl Kernel {
         self.links.remove(&ifindex).map(|(backend, _link)| backend)
     }
 
+    /// True when a program of ours was taken off that interface by somebody else,
+    /// or with the interface.
+    pub fn is_detached(&self, ifindex: u32) -> bool {
+        let Some((_, Some(link))) = self.links.get(&ifindex) else {
+            return false;
+        };
+        // A kernel that does not say is no reason to attach again and again.
+        !sys::link_is_attached(link.as_fd()).unwrap_or(true)
+    }
+
     /// The live backend of an interface.
     pub fn backend(&self, ifindex: u32) -> Option<Backend> {
         self.links.get(&ifindex).map(|(backend, _link)| *backend)

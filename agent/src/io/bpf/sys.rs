@@ -10,6 +10,7 @@ const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
 
@@ -39,6 +40,25 @@ struct LinkUpdateAttr {
     /// None: whatever program the link has is replaced.
     flags: u32,
     old_program: u32,
+}
+
+#[repr(C)]
+struct InfoAttr {
+    fd: u32,
+    info_len: u32,
+    info: u64,
+}
+
+/// The start of `struct bpf_link_info`, of a link of XDP or tcx.
+#[repr(C)]
+#[derive(Default)]
+struct LinkInfo {
+    kind: u32,
+    id: u32,
+    program: u32,
+    _pad: u32,
+    ifindex: u32,
+    attach_type: u32,
 }
 
 #[repr(C)]
@@ -179,6 +199,21 @@ pub fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<
     };
     // SAFETY: the attribute holds no address.
     unsafe { bpf(BPF_LINK_UPDATE, &mut attr) }.map(|_zero| ())
+}
+
+/// Whether a link of XDP or tcx still is on an interface. It is not when the
+/// interface went, or when somebody detached it by force (BPF_LINK_DETACH).
+pub fn link_is_attached(link: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut info = LinkInfo::default();
+    let mut attr = InfoAttr {
+        fd: fd_of(link),
+        info_len: mem::size_of::<LinkInfo>() as u32,
+        info: (&raw mut info) as u64,
+    };
+    // SAFETY: `info` outlives the call, and the kernel writes no more than the
+    // length that it is told.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(info.ifindex != 0)
 }
 
 /// Runs a program `repeat` times on `frame`, attached to nothing.

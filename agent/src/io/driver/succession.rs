@@ -14,8 +14,8 @@ use super::Driver;
 use crate::{
     core::{Effect, Input, InstanceId, Saved, State},
     io::{
-        announce::Which,
         clock,
+        hands::Wish,
         lane::{Command, Report, Returned},
     },
     upgrade::{
@@ -30,6 +30,8 @@ const ROOM: Duration = Duration::from_millis(3);
 const TRIES: u8 = 16;
 /// What the successor has to take over, before it is ended.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// What changes of addresses that are under way have: no job may outlive us.
+const HANDS: Duration = Duration::from_secs(1);
 
 /// Packets of a backlog: more than a socket holds.
 const BACKLOG: usize = 1 << 16;
@@ -52,6 +54,8 @@ pub struct HandOver {
     socket: OwnedFd,
     buffer: Vec<u8>,
     tries: u8,
+    /// Until then the hands have to be done.
+    until: Option<KernelTime>,
     /// Verdicts of the socket backends, as in a picture.
     pub outcomes: Vec<OutcomeCounters>,
     /// How long nobody acted; or why the successor has not taken over.
@@ -67,6 +71,8 @@ pub enum NotTaken {
     TooLate,
     #[error("it does not understand the state of an instance")]
     Refused,
+    #[error("the kernel is still at work on addresses after {HANDS:?}")]
+    HandsBusy,
     #[error("the state could not be sent (errno {0})")]
     Unsent(i32),
 }
@@ -77,6 +83,7 @@ impl HandOver {
             socket,
             buffer: Vec::with_capacity(MAX_MESSAGE),
             tries: 0,
+            until: None,
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             result: Err(NotTaken::Ended),
         }
@@ -159,13 +166,22 @@ impl Driver {
     /// Hands over now, unless one of our adverts is due in a moment.
     pub(super) fn try_hand_over(&mut self, mut over: Box<HandOver>) {
         let now = clock::now();
+        let until = *over.until.get_or_insert(now.after(HANDS));
+        let quiet = self.ledger.is_quiet();
+        if !quiet && now < until {
+            self.over = Some(over);
+            return;
+        }
         let next = self.machine.poll_timeout();
-        if over.tries < TRIES && next.is_some_and(|next| next < now.after(ROOM)) {
+        if quiet && over.tries < TRIES && next.is_some_and(|next| next < now.after(ROOM)) {
             over.tries += 1;
             self.over = Some(over);
             return;
         }
-        over.result = self.hand_over(&mut over, now);
+        over.result = match quiet {
+            true => self.hand_over(&mut over, now),
+            false => Err(NotTaken::HandsBusy),
+        };
         let taken = over.result.is_ok();
         self.lane.give_back(Returned::HandedOver(over));
         if taken {
@@ -173,7 +189,13 @@ impl Driver {
             self.finished = true;
         } else {
             self.await_resume();
+            self.ledger.resume();
         }
+    }
+
+    /// When a hand-over that waits is to be looked at again.
+    pub(super) fn over_due(&self) -> Option<KernelTime> {
+        self.over.as_ref()?.until
     }
 
     fn hand_over(&mut self, over: &mut HandOver, now: KernelTime) -> Result<Duration, NotTaken> {
@@ -186,13 +208,12 @@ impl Driver {
         let instances = self.machine.instances().count();
         over.send(&Heading {
             instances: u16::try_from(instances).unwrap_or(u16::MAX),
-            counters: self.counters,
+            counters: self.counted(),
         })?;
         for index in 1..=self.ports.0.len() {
             let id = InstanceId(index as u16);
             if let Some(saved) = self.machine.save(id) {
-                let port = self.ports.port(id);
-                let to_announce = port.map_or(0, |port| port.announce.most_left());
+                let to_announce = self.ledger.desk().left(id);
                 over.send(&Handed { saved, to_announce })?;
             }
         }
@@ -220,6 +241,7 @@ impl Driver {
                 }
                 self.command(command, now);
             }
+            self.hand_out();
             if self.finished {
                 return;
             }
@@ -232,13 +254,21 @@ impl Driver {
         self.waiting = true;
         while !self.finished {
             channel::wait(
-                [self.lane.wake_fd(), heir.socket.as_fd()],
+                [
+                    self.lane.wake_fd(),
+                    heir.socket.as_fd(),
+                    self.ledger.desk().wake_fd(),
+                ],
                 Duration::from_secs(1),
             );
             self.lane.clear_wake();
             while let Some(command) = self.lane.command() {
                 self.command(command, clock::now());
             }
+            // Plans go to the hands, and marks come back.
+            self.ledger.collect();
+            self.land(clock::now());
+            self.hand_out();
             match heir.read() {
                 Ok(false) => {}
                 Ok(true) => return self.take_over(&heir),
@@ -285,17 +315,20 @@ impl Driver {
         if handed.to_announce == 0 || state != Some(State::Active) {
             return;
         }
-        let pacer = &mut self.pacer;
-        if let Some(seat) = self.ports.seat(id)
-            && let Some(port) = &mut seat.port
-        {
-            port.announce
-                .queue(Which::All, handed.to_announce, |key| pacer.admit(key));
-        }
+        self.ledger
+            .want(id, |wish| wish.announce_rest(handed.to_announce));
     }
 
     /// Its links and its configuration are those that we have found ourselves.
     fn continue_instance(&mut self, id: InstanceId, now: KernelTime) {
+        if self.is_active(id) {
+            // The VIPs are there, and their links are up.
+            self.ledger.set_active(id, true);
+            self.ledger.want(id, Wish::inherit);
+            if let Some(port) = self.ports.port(id) {
+                port.raised = !port.virtual_links.is_empty();
+            }
+        }
         let Some(seat) = self.ports.seat(id) else {
             return;
         };

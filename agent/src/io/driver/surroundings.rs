@@ -21,7 +21,8 @@ const EVENTS: usize = 64;
 const DATAGRAMS: usize = 256;
 
 impl Driver {
-    pub(super) fn watch_surroundings(&mut self, now: KernelTime) {
+    /// True when all news there were have been read.
+    pub(super) fn watch_surroundings(&mut self, now: KernelTime) -> bool {
         for _ in 0..DATAGRAMS {
             let mut events = [None; EVENTS];
             let mut count = 0;
@@ -38,17 +39,15 @@ impl Driver {
             }
             match read {
                 Ok(true) => {}
-                Ok(false) => {
-                    // Whatever our own changes brought about is read by now.
-                    self.removed.clear();
-                    return;
-                }
+                Ok(false) => return true,
                 Err(_) => {
                     self.counters.receive_errors += 1;
-                    return;
+                    // Not waited for: it may be like this forever.
+                    return true;
                 }
             }
         }
+        false
     }
 
     fn surrounding(&mut self, event: Event, now: KernelTime) {
@@ -61,6 +60,8 @@ impl Driver {
                         None,
                     );
                     self.virtual_link_down(ifindex, now);
+                } else {
+                    self.virtual_link_up(ifindex);
                 }
                 self.pass_on(ifindex);
             }
@@ -84,9 +85,11 @@ impl Driver {
                 address,
                 gone,
                 port,
-            } if port == self.sockets.command.port() => {
-                if gone && !self.was_removed((ifindex, address)) {
-                    self.address_gone(ifindex, address, now);
+            } if port == self.ledger.port() => {
+                if gone {
+                    self.address_gone(ifindex, address, true, now);
+                } else {
+                    self.address_is_back((ifindex, address));
                 }
             }
             Event::Address {
@@ -96,7 +99,7 @@ impl Driver {
                 port: _,
             } => {
                 if gone {
-                    self.address_gone(ifindex, address, now);
+                    self.address_gone(ifindex, address, false, now);
                 } else {
                     self.address_came(ifindex, address);
                 }
@@ -110,12 +113,6 @@ impl Driver {
                 self.lane.surroundings_changed();
             }
         }
-    }
-
-    /// Once for each removal of a reload.
-    fn was_removed(&mut self, place: (u32, IpAddr)) -> bool {
-        let at = self.removed.iter().position(|removed| *removed == place);
-        at.map(|at| self.removed.swap_remove(at)).is_some()
     }
 
     /// Every instance that needs what was lost gives up at once. `own` names
@@ -152,6 +149,11 @@ impl Driver {
                 continue;
             };
             port.raised = false;
+            if self.ledger.is_busy(id) {
+                // We may take it down ourselves, and then up again.
+                port.missing.link = true;
+                continue;
+            }
             let first = port.vips.iter().position(|(home, _)| *home == ifindex);
             if let Some(vip) = first.and_then(|vip| u16::try_from(vip).ok()) {
                 self.feed(Input::AddressLost { id, vip }, now);
@@ -159,12 +161,51 @@ impl Driver {
         }
     }
 
-    fn address_gone(&mut self, ifindex: u32, address: IpAddr, now: KernelTime) {
+    fn virtual_link_up(&mut self, ifindex: u32) {
+        let ports = self
+            .ports
+            .0
+            .iter_mut()
+            .filter_map(|seat| seat.port.as_mut());
+        for port in ports.filter(|port| port.missing.link) {
+            port.missing.link = !port.virtual_links.contains(&ifindex);
+        }
+    }
+
+    /// `own`: by a change that we asked for. While there is more that we asked
+    /// for, an address that went may be on its way back already: whether it is
+    /// wanted shows when all of that is done.
+    fn address_gone(&mut self, ifindex: u32, address: IpAddr, own: bool, now: KernelTime) {
         for index in 1..=self.ports.0.len() {
             let id = InstanceId(index as u16);
             let port = self.ports.port(id);
-            if let Some(vip) = port.and_then(|port| port.tracked((ifindex, address))) {
+            let Some(vip) = port.and_then(|port| port.tracked((ifindex, address))) else {
+                continue;
+            };
+            if own && self.ledger.is_busy(id) {
+                self.missing(id, vip);
+            } else {
                 self.feed(Input::AddressLost { id, vip }, now);
+            }
+        }
+    }
+
+    fn missing(&mut self, id: InstanceId, vip: u16) {
+        if let Some(port) = self.ports.port(id) {
+            port.missing.add(vip);
+        }
+    }
+
+    /// We have put it there.
+    fn address_is_back(&mut self, place: (u32, IpAddr)) {
+        let ports = self
+            .ports
+            .0
+            .iter_mut()
+            .filter_map(|seat| seat.port.as_mut());
+        for port in ports.filter(|port| !port.missing.is_empty()) {
+            if let Some(vip) = port.tracked(place) {
+                port.missing.remove(vip);
             }
         }
     }

@@ -15,18 +15,20 @@ use rustix::{
 };
 
 use super::Sockets;
-use crate::io::lane::FastEnd;
+use crate::io::{hands::Grip, lane::FastEnd};
 
 const TIMER: u64 = 1;
 const COMMANDS: u64 = 2;
 const MONITOR: u64 = 3;
 const ADVERTS: u64 = 4;
+const HANDS: u64 = 5;
 
 /// What has something to read. Adverts and deadlines are looked at always.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ready {
     pub commands: bool,
     pub monitor: bool,
+    pub hands: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ struct Alarm {
 }
 
 impl Waiter {
-    pub(super) fn new(sockets: &Sockets, lane: &FastEnd) -> io::Result<Self> {
+    pub(super) fn new(sockets: &Sockets, hands: &Grip, lane: &FastEnd) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let alarm = Alarm::new()?;
         let add = |fd: &dyn AsFd, data, flags| {
@@ -54,6 +56,7 @@ impl Waiter {
         add(&alarm.timer, TIMER, EventFlags::IN)?;
         add(&lane.wake_fd(), COMMANDS, EventFlags::IN)?;
         add(&sockets.monitor, MONITOR, EventFlags::IN)?;
+        add(&hands.wake_fd(), HANDS, EventFlags::IN)?;
         if let Some(maps) = &sockets.maps {
             // By edge: only a submission that asks for a wake-up counts. By
             // level, a steady advert that came during a round would end the
@@ -95,6 +98,7 @@ impl Waiter {
                 TIMER => self.alarm.armed = None,
                 COMMANDS => ready.commands = true,
                 MONITOR => ready.monitor = true,
+                HANDS => ready.hands = true,
                 _ => {}
             }
         }

@@ -1,12 +1,10 @@
 //! How each fault begins and ends.
 
-use agent_common::Priority;
 use failoverd::core::{Fault as Down, Input};
 
 use super::{Event, World};
 use crate::{
-    network::{Advert, Frame, Port},
-    node::{Brain, id, interval},
+    node::{Brain, Tracked, id},
     schedule::{Attack, Fault, INSTANCES, Kind},
     time::{MS, SEC},
 };
@@ -18,6 +16,8 @@ impl World {
     pub(super) fn begin(&mut self, number: usize) {
         let fault = self.fault(number);
         self.coverage.fault(fault.name());
+        self.void_vacancies();
+        self.tell(|| format!("begins: {fault:?}"));
         let span = fault.span();
         if span > 0 {
             self.faults += 1;
@@ -32,6 +32,7 @@ impl World {
             }
             Fault::Crash { router, .. } => {
                 self.nodes[router].plight.gone += 1;
+                self.vacates(router, false);
                 self.ends(router);
                 self.nodes[router].kill();
                 let life = self.nodes[router].life;
@@ -40,20 +41,27 @@ impl World {
             }
             Fault::CrashDirty { router, .. } => {
                 self.nodes[router].plight.gone += 1;
+                self.vacates(router, false);
                 self.ends(router);
                 self.nodes[router].kill();
             }
             Fault::PowerLoss { router, .. } => {
                 self.nodes[router].plight.gone += 1;
                 self.nodes[router].plight.unpowered += 1;
+                self.vacates(router, false);
                 self.ends(router);
                 self.nodes[router].kill();
                 self.nodes[router].kernel.vips = Default::default();
             }
-            Fault::Restart { router, .. } => self.stop(router),
+            Fault::Restart { router, .. } => {
+                let says_so = self.nodes[router].plight.runs();
+                self.vacates(router, says_so);
+                self.stop(router);
+            }
             Fault::LinkDown { router, .. } => {
                 self.nodes[router].plight.cut += 1;
                 let fault = Down::LinkDown;
+                self.nodes[router].is_up = false;
                 for book in &mut self.books[router] {
                     // Heard by an instance that takes no part any more.
                     (book.life_sign, book.release) = (None, None);
@@ -78,12 +86,29 @@ impl World {
             // No clock that can be stepped reaches the core: nothing to do is
             // what this is to show.
             Fault::ClockStep { .. } => {}
+            Fault::Tracked {
+                router,
+                instance,
+                priority,
+                ..
+            } => {
+                let fault = number;
+                let tracked = Tracked {
+                    fault,
+                    instance,
+                    priority,
+                };
+                self.track(router, tracked);
+            }
+            Fault::Rollout { span, .. } => self.begin_rollout(number, span),
         }
         self.disturb();
     }
 
     pub(super) fn end(&mut self, number: usize) {
         self.faults -= 1;
+        self.void_vacancies();
+        self.tell(|| format!("ends: {:?}", self.fault(number)));
         match self.fault(number) {
             Fault::Pause { router, .. } => {
                 self.nodes[router].plight.paused -= 1;
@@ -126,13 +151,18 @@ impl World {
             Fault::Attack { flavour, .. } => {
                 self.mirrors -= u32::from(flavour == Attack::Reflect);
             }
-            Fault::Removed { .. }
+            Fault::Tracked { router, .. } => self.untrack(router, number),
+            Fault::Rollout { .. }
+            | Fault::Removed { .. }
             | Fault::Overrun { .. }
             | Fault::Reconfigure { .. }
             | Fault::Reload { .. }
             | Fault::ClockStep { .. } => {}
         }
         self.disturb();
+        if self.stray_until > self.now {
+            self.at(self.stray_until + 1, Event::Settle);
+        }
     }
 
     /// What was put off is done now.
@@ -174,14 +204,31 @@ impl World {
         if node.life != life || node.plight.cut > 0 {
             return;
         }
-        let source = crate::node::address(node.spec.host);
         match &node.brain {
-            Some(Brain::Agent(_)) => self.tell_all(router, |id| Input::Up { id, source }),
+            Some(Brain::Agent(_)) => self.give_link(router),
             Some(Brain::Reference(_)) => self.start_reference(router),
             None => {}
         }
         self.disturb();
         self.remember_incumbent(router);
+    }
+
+    fn give_link(&mut self, router: usize) {
+        let node = &mut self.nodes[router];
+        node.is_up = true;
+        for index in 0..INSTANCES {
+            let id = id(index);
+            let source = node.address(index);
+            let input = match node.is_barred(index) {
+                true => Input::Down {
+                    id,
+                    fault: Down::TrackedScript,
+                },
+                false => Input::Up { id, source },
+            };
+            node.commands.push_back(input);
+        }
+        self.signal(router);
     }
 
     pub(super) fn clean_up(&mut self, router: usize, life: u64) {
@@ -196,8 +243,11 @@ impl World {
     /// Somebody removes a VIP; the agent hears of it, or finds out.
     fn remove(&mut self, router: usize, vip: usize, heard: bool) {
         let node = &mut self.nodes[router];
-        // Peers that are not ours have no way of hearing of it.
+        // Of the peers, only keepalived hears of it.
         let standing = node.plight.frozen > 0 || node.plight.unpowered > 0;
+        if !standing && node.spec.kind == Kind::Keepalived && node.plight.runs() {
+            return self.rob(router, vip);
+        }
         if standing
             || node.spec.kind != Kind::Agent
             || !std::mem::take(&mut node.kernel.vips[0][vip])
@@ -216,13 +266,25 @@ impl World {
         }
     }
 
+    fn rob(&mut self, router: usize, vip: usize) {
+        let now = self.nodes[router].local(self.now);
+        let node = &mut self.nodes[router];
+        let there = std::mem::take(&mut node.kernel.vips[0][vip]);
+        if let (true, Some(Brain::Reference(routers))) = (there, &mut node.brain) {
+            let outcome = routers[0].robbed(now);
+            self.do_as(router, 0, outcome);
+            self.arm(router);
+        }
+    }
+
     fn configure(&mut self, router: usize, priority: u8) {
         let now = self.nodes[router].local(self.now);
         let node = &mut self.nodes[router];
         if !matches!(node.brain, Some(Brain::Agent(_))) || node.spec.priority[0] == 255 {
             return;
         }
-        node.priority[0] = priority;
+        node.base[0] = priority;
+        node.track();
         self.books[router][0].configured = now;
         let config = self.nodes[router].config(0);
         self.nodes[router]
@@ -256,35 +318,5 @@ impl World {
             None => {}
         }
         self.signal(router);
-    }
-
-    pub(super) fn forge(&mut self, number: usize) {
-        let (began, Fault::Attack { span, flavour }) = self.schedule.faults[number].clone() else {
-            return;
-        };
-        if self.now >= began + span {
-            return;
-        }
-        let routers = self.nodes.len();
-        let victim = self.dice().usize(0..routers);
-        let instance = self.dice().usize(0..INSTANCES);
-        let node = &self.nodes[victim];
-        let interval = interval(node.spec.interval_cs);
-        let (host, priority) = match flavour {
-            Attack::Release => (node.spec.host, 0),
-            Attack::Lower => (251, 1),
-            Attack::Higher => (251, 254),
-            Attack::Reflect => (node.spec.host, node.priority[instance]),
-        };
-        let advert = Advert {
-            host,
-            instance,
-            priority: Priority(priority),
-            interval,
-        };
-        self.broadcast(Port::Attacker, Frame::Advert(advert));
-        let pause = self.schedule.beat();
-        let pause = self.dice().u64(pause / 20..pause);
-        self.at(self.now + pause, Event::Forge { fault: number });
     }
 }

@@ -7,7 +7,7 @@ use super::{Event, World};
 use crate::{
     check::Rule,
     kernel::Watch,
-    network::{Advert, Frame, Port},
+    network::{Advert, Bend, Frame, Port},
     node::{self, Brain, Step, id},
     reference::Outcome,
     schedule::{INSTANCES, Kind, VIPS},
@@ -66,6 +66,7 @@ impl World {
     }
 
     fn feed(&mut self, router: usize, input: Input, now: KernelTime) {
+        self.install(router, &input);
         let (steps, effects) = self.nodes[router].feed(input, now);
         self.note(&(router, &effects));
         self.check_steps(router, &steps, &effects, now);
@@ -112,6 +113,7 @@ impl World {
                 ..
             } => {
                 self.coverage.transition(from, to, &cause);
+                self.tell(|| format!("router {router} {id:?}: {from:?} -> {to:?}, {cause:?}"));
                 if matches!(cause, Cause::AddressesTaken) {
                     self.disturb();
                 }
@@ -134,7 +136,9 @@ impl World {
             instance,
             priority,
             interval: node::interval(spec.interval_cs),
+            bend: Bend::Straight,
         };
+        self.remember(advert);
         self.coverage.adverts += 1;
         self.broadcast(Port::Router(router), Frame::Advert(advert));
     }
@@ -250,7 +254,7 @@ impl World {
         }
     }
 
-    fn do_as(&mut self, router: usize, instance: usize, outcome: Outcome) {
+    pub(super) fn do_as(&mut self, router: usize, instance: usize, outcome: Outcome) {
         if let Some(priority) = outcome.send {
             self.send(router, instance, Priority(priority));
         }
@@ -282,7 +286,7 @@ impl World {
     /// Nobody is about to take over from `active` for what an earlier fault has
     /// kept from him: all others have heard it in the last interval.
     fn is_heard(&self, active: usize, index: usize) -> bool {
-        let address = node::address(self.nodes[active].spec.host);
+        let address = self.nodes[active].address(index);
         let others = self
             .nodes
             .iter()
@@ -303,9 +307,9 @@ impl World {
     /// which nobody preempts.
     pub(super) fn remember_incumbent(&mut self, newcomer: usize) {
         let preempts = self.nodes.iter().any(|node| {
-            node.spec.preempt || node.spec.priority.contains(&255) || node.spec.kind != Kind::Agent
+            node.spec.preempt || node.priority.contains(&255) || node.spec.kind != Kind::Agent
         });
-        if preempts || self.faults > 0 || !self.network.is_good() {
+        if preempts || self.faults > 0 || !self.is_clear() {
             return;
         }
         for index in 0..INSTANCES {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use agent_common::KernelTime;
 
-use super::Driver;
+use super::Hands;
 use crate::{
-    core::{InstanceId, State},
+    core::InstanceId,
     io::{
         announce::{FramePace, PaceKey},
         clock,
@@ -87,11 +87,11 @@ impl Pacer {
     }
 }
 
-impl Driver {
-    /// At most one frame for each limit: our adverts come first again before
-    /// the next.
+impl Hands {
+    /// At most one frame for each limit: what else is wanted comes first again
+    /// before the next.
     pub(super) fn pace_announcements(&mut self) {
-        if self.pacer.next().is_none() {
+        if self.held || self.pacer.next().is_none() {
             return;
         }
         let now = clock::now();
@@ -114,25 +114,29 @@ impl Driver {
     /// Sends the next frame that waits for `limit`, and says how long the one
     /// after it has to wait; `None` where none was waiting.
     fn announce_next(&mut self, limit: &mut Limit) -> Option<Duration> {
-        let seats = self.ports.0.len();
+        let seats = self.seats.len();
         // The instance it begins with comes twice: from the VIP on, and before.
         for _ in 0..=seats {
             let id = InstanceId(u16::try_from(limit.instance).unwrap_or(u16::MAX));
-            let waiting = self
-                .ports
-                .port(id)
-                .and_then(|port| port.announce.waiting(limit.key, limit.vip));
-            let state = self.machine.snapshot(id).map(|snapshot| snapshot.state);
-            if let (Some((at, interval)), Some(port)) = (waiting, self.ports.port(id)) {
-                if state == Some(State::Active) {
-                    limit.vip = at + 1;
-                    let result = port.announce.send_one(&self.sockets.announcer, at);
+            let active = self.desk.is_active(id);
+            let Self {
+                seats: all,
+                announcer,
+                ..
+            } = self;
+            let works = all.get_mut(limit.instance);
+            if let Some(works) = works.and_then(|seat| seat.works.as_mut())
+                && let Some((at, interval)) = works.announce.waiting(limit.key, limit.vip)
+            {
+                if active {
+                    limit.vip = at.saturating_add(1);
+                    let result = works.announce.send_one(announcer, at);
                     self.announced(id, result);
                     return Some(interval);
                 }
-                port.announce.cancel();
+                works.announce.cancel();
             }
-            limit.instance = limit.instance % seats + 1;
+            limit.instance = limit.instance.saturating_add(1) % seats.max(1);
             limit.vip = 0;
         }
         None
