@@ -20,6 +20,8 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 const MAP_LOOKUP: u64 = 1;
 const MAP_UPDATE: u64 = 2;
 const MAP_DELETE: u64 = 3;
+/// Whether a link has its interface still.
+const INFO: u64 = 15;
 const LINK_CREATE: u64 = 28;
 const LINK_UPDATE: u64 = 29;
 
@@ -212,7 +214,14 @@ pub fn fast() -> Result<Filters, BackendError> {
 pub fn slow() -> Result<Filters, BackendError> {
     let mut rules = plain(SLOW.iter().chain(SLOW_HERE));
     // Programs and maps were made at the start.
-    let commands = [MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, LINK_CREATE, LINK_UPDATE];
+    let commands = [
+        MAP_LOOKUP,
+        MAP_UPDATE,
+        MAP_DELETE,
+        INFO,
+        LINK_CREATE,
+        LINK_UPDATE,
+    ];
     let others = commands.map(|command| argument(0, SeccompCmpOp::Ne, command));
     let others: Vec<_> = others.into_iter().collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_bpf, vec![SeccompRule::new(others)?]);

@@ -381,9 +381,9 @@ fn processes_are_seen_where_proc_hides_them() -> Result<()> {
         .env_remove("JOURNAL_STREAM")
         .env_remove("NOTIFY_SOCKET");
     let mut process = Process::start("failoverd", &mut command)?;
-    process.wait_line("Entering MASTER STATE", START)?;
+    process.wait_line("Quorum gained for tracked process p", START)?;
     tracked.terminate()?;
-    process.wait_line("Entering FAULT STATE", START)?;
+    process.wait_line("Quorum lost for tracked process p", START)?;
     process.signal(libc::SIGTERM)?;
     ensure!(process.wait(SOON)?.success());
     Ok(())
