@@ -56,6 +56,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The most that an agent may ask for to end in: `shutdown_script_timeout`, and
 /// notify scripts.
 const LONGEST_END: Duration = Duration::from_secs(1100);
+/// Messages of an agent that are read before others are looked at.
+const MESSAGES: usize = 64;
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
 /// The exit code of an agent that a signal ended.
@@ -357,7 +359,8 @@ impl Watch<'_> {
     /// The agent asks for a successor, or has something for the service
     /// manager.
     fn answer(&mut self, ward: &mut Ward) {
-        loop {
+        // What is left wakes us again.
+        for _ in 0..MESSAGES {
             match requests::receive(&ward.requests) {
                 Err(channel::ChannelError::System(error))
                     if error.kind() == io::ErrorKind::WouldBlock =>

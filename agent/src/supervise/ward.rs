@@ -88,7 +88,8 @@ impl Ward {
             .env_remove("WATCHDOG_PID")
             .process_group(0);
         match std::env::var_os(notify::SOCKET) {
-            Some(_) => command.env(notify::RELAY, "1"),
+            // By one way alone, so that one that does not work is noticed.
+            Some(_) => command.env(notify::RELAY, "1").env_remove(notify::SOCKET),
             None => command.env_remove(notify::RELAY),
         };
         match &heir {
