@@ -79,6 +79,8 @@ outcomes! {
     UnknownPeer = "unknown_peer",
     /// Unicast mode: TTL or hop limit outside of what the peer may have.
     PeerTtl = "peer_ttl",
+    /// Not from one of the prefixes of `allowed_sources`.
+    SourceNotAllowed = "source_not_allowed",
     /// We own the addresses and ignore adverts, as configured.
     OwnerIgnores = "owner_ignores",
     /// Valid, but the ring buffer was full: only LATEST has it.

@@ -19,6 +19,9 @@ pub const NO_SLOT: u32 = 0;
 /// Unicast peers that one instance can have.
 pub const MAX_PEERS: usize = 32;
 
+/// Prefixes in the list of sources of one instance.
+pub const MAX_ALLOWED: usize = 16;
+
 /// An IPv4 address in the first four bytes, or an IPv6 address; network order.
 pub type WireAddress = [u8; 16];
 
@@ -77,6 +80,8 @@ pub mod reflect_hook {
     pub const XDP: u8 = 1;
     /// tcx redirects it to the link that it came in on.
     pub const TCX: u8 = 2;
+    /// None does: the agent itself answers.
+    pub const USER: u8 = 3;
 }
 
 /// How long a virtual router may be said to be served here, in the LEASES map.
@@ -85,6 +90,47 @@ pub mod reflect_hook {
 pub struct Lease {
     /// CLOCK_MONOTONIC nanoseconds; 0 for a router that is not Active.
     pub until_ns: u64,
+    /// Until when another router that was heard since then serves in our
+    /// place; the kernel side writes it, and a renewal takes it back.
+    pub other_until_ns: u64,
+}
+
+const _: () = assert!(size_of::<Lease>() == 16);
+
+impl Lease {
+    /// Whether the agent said that it serves, and then nothing any more: it
+    /// hangs. Of a router that left Active nothing is known here.
+    #[inline(always)]
+    pub const fn has_run_out(&self, now_ns: u64) -> bool {
+        self.until_ns != 0 && self.until_ns <= now_ns
+    }
+}
+
+/// Key of the FENCE map: a VIP where requests for it come in. Filled from the
+/// configuration, only looked up with what a packet says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct FenceKey {
+    pub ifindex: u32,
+    /// As in [`InstanceKey`].
+    pub vlan: u16,
+    /// [`crate::Family`] as a byte.
+    pub family: u8,
+    pub _pad: u8,
+    pub address: WireAddress,
+}
+
+const _: () = assert!(size_of::<FenceKey>() == 24);
+
+/// What was kept from a hung machine, in the FENCED map: one value per slot
+/// and CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct FenceCounters {
+    /// ARP requests and Neighbor Solicitations for VIPs.
+    pub questions: u64,
+    /// IP packets to VIPs, while another router serves.
+    pub packets: u64,
 }
 
 /// What became of probes, in the REFLECTED map: one value per slot and CPU.
@@ -121,6 +167,32 @@ pub mod filter_flags {
     pub const OLD_CHECKSUM: u8 = 1 << 5;
 }
 
+/// Addresses that adverts may come from: those that agree with `address` in
+/// every bit of `mask`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct AllowedPrefix {
+    pub address: WireAddress,
+    pub mask: WireAddress,
+}
+
+impl AllowedPrefix {
+    /// The first `length` bits of `address` count.
+    pub const fn new(address: WireAddress, length: u8) -> Self {
+        let hidden = 128_u32.saturating_sub(length as u32);
+        let mask = match u128::MAX.checked_shl(hidden) {
+            Some(mask) => mask,
+            None => 0,
+        };
+        Self {
+            address,
+            mask: mask.to_be_bytes(),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<AllowedPrefix>() == 32);
+
 /// What the verdict on an advert needs to know of the instance it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
@@ -148,15 +220,18 @@ pub struct InstanceFilter {
     /// Our own priority: adverts at or above it have a budget of their own, so
     /// that a flood of lower ones cannot hide a new Active.
     pub priority: u8,
-    pub _pad: u8,
+    /// Entries of `allowed` in use; with 0 adverts may come from anybody.
+    pub allowed_count: u8,
     pub peers: [WireAddress; MAX_PEERS],
     /// Least TTL or hop limit that adverts of the peer may come with, 0 for any.
     pub min_ttl: [u8; MAX_PEERS],
     /// How far below 255 the greatest one lies, 0 for any.
     pub ttl_headroom: [u8; MAX_PEERS],
+    /// Where adverts may come from, by multicast as by unicast.
+    pub allowed: [AllowedPrefix; MAX_ALLOWED],
 }
 
-const _: () = assert!(size_of::<InstanceFilter>() == 56 + 18 * MAX_PEERS);
+const _: () = assert!(size_of::<InstanceFilter>() == 56 + 18 * MAX_PEERS + 32 * MAX_ALLOWED);
 
 /// Bits of [`AdvertRecord::flags`].
 pub mod advert_flags {

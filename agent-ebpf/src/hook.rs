@@ -24,6 +24,10 @@ const SCANNED: usize = 14 + 8 + 40 + 4;
 /// control packet are 94 bytes. A power of two.
 const ANSWER_ROOM: usize = 128;
 
+/// What tells who is asked for or sent to: Ethernet, two tags, IPv6, and a
+/// solicitation up to its target are 86 bytes. A power of two.
+const HEAD: usize = 128;
+
 /// A place in the kernel where frames are seen.
 pub trait Hook: EbpfContext {
     /// The value of [`agent_common::record::ReflectTarget::hook`] that means
@@ -52,8 +56,21 @@ pub trait Hook: EbpfContext {
     /// Copies the start of the frame; false when the kernel would not.
     #[inline(always)]
     fn fill(&self, scratch: *mut Scratch) -> bool {
+        self.fill_up_to::<{ Scratch::CAPACITY }>(scratch)
+    }
+
+    /// [`Self::fill`] with no more than the headers.
+    #[inline(always)]
+    fn fill_head(&self, scratch: *mut Scratch) -> bool {
+        self.fill_up_to::<HEAD>(scratch)
+    }
+
+    /// `LIMIT` must be a power of two.
+    #[inline(always)]
+    fn fill_up_to<const LIMIT: usize>(&self, scratch: *mut Scratch) -> bool {
+        const { assert!(LIMIT.is_power_of_two() && LIMIT <= Scratch::CAPACITY) };
         let received = self.frame_len();
-        let readable = received.min(Scratch::CAPACITY);
+        let readable = received.min(LIMIT);
         if readable == 0 {
             return false;
         }
@@ -62,9 +79,9 @@ pub trait Hook: EbpfContext {
         let scratch = unsafe { &mut *scratch };
         scratch.received = received as u64;
         scratch.readable = readable as u64;
-        // From 1 to `CAPACITY`, as it is already. Linux 6.1 has forgotten that
+        // From 1 to `LIMIT`, as it is already. Linux 6.1 has forgotten that
         // by now, and the compiler must not know that it need not be said.
-        let last = core::hint::black_box(readable).wrapping_sub(1) & (Scratch::CAPACITY - 1);
+        let last = core::hint::black_box(readable).wrapping_sub(1) & (LIMIT - 1);
         self.load(scratch.bytes.as_mut_ptr(), last as u32 + 1)
     }
 }

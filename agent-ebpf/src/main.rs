@@ -3,9 +3,10 @@
 //!
 //! Three programs over one verdict: XDP, tcx where XDP cannot attach, and the
 //! filter of the slow path's raw socket. A fourth answers probes where XDP
-//! cannot. Whatever is not provably an advert
-//! for a configured instance passes untouched, and so does everything when
-//! anything in here fails.
+//! cannot, and two more are the fence of links that hear no adverts. Whatever
+//! is not provably an advert for a configured instance passes untouched, but
+//! for what a fence is against, and so does everything when anything in here
+//! fails.
 
 #![no_std]
 #![no_main]
@@ -17,6 +18,7 @@
 
 mod budget;
 mod emit;
+mod fence;
 mod hook;
 mod log;
 mod maps;
@@ -26,7 +28,7 @@ mod verdict;
 
 use agent_common::{
     Outcome,
-    wire::{bfd::scan_probe, scan},
+    wire::{approach::scan_question, bfd::scan_probe, scan},
 };
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
@@ -36,6 +38,7 @@ use aya_ebpf::{
 };
 
 use crate::{
+    fence::fenced,
     hook::{Direct, Hook},
     maps::slow_path_is_open,
     reflect::reflect,
@@ -56,6 +59,8 @@ pub fn failoverd_xdp(ctx: XdpContext) -> u32 {
     if !scan(&head, None) {
         return if scan_probe(&head, None) && reflect(&ctx) {
             xdp_action::XDP_TX
+        } else if fenced(&ctx, scan_question(&head, None)) {
+            xdp_action::XDP_DROP
         } else {
             xdp_action::XDP_PASS
         };
@@ -69,14 +74,41 @@ pub fn failoverd_xdp(ctx: XdpContext) -> u32 {
 #[classifier]
 pub fn failoverd_tcx(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
+    let vlan = ctx.link().vlan;
     // Headers may lie outside the linear part of an skb: then copy and look.
-    if head.is_whole(ctx.len()) && !scan(&head, ctx.link().vlan) {
+    let whole = head.is_whole(ctx.len());
+    let advert = whole && scan(&head, vlan);
+    if !advert && fenced(&ctx, !whole || scan_question(&head, vlan)) {
+        return TC_ACT_SHOT;
+    }
+    if whole && !advert {
         return TC_ACT_UNSPEC;
     }
     match action(receive(&ctx)) {
         Action::Pass => TC_ACT_UNSPEC,
         Action::Drop => TC_ACT_SHOT,
     }
+}
+
+/// The fence alone, on links that have VIPs and hear no adverts.
+#[classifier]
+pub fn failoverd_fence(ctx: TcContext) -> i32 {
+    let head = Direct::new(ctx.data(), ctx.data_end());
+    let question = !head.is_whole(ctx.len()) || scan_question(&head, ctx.link().vlan);
+    if fenced(&ctx, question) {
+        return TC_ACT_SHOT;
+    }
+    TC_ACT_UNSPEC
+}
+
+/// [`failoverd_fence`] on kernels without tcx.
+#[xdp(frags)]
+pub fn failoverd_fence_xdp(ctx: XdpContext) -> u32 {
+    let head = Direct::new(ctx.data(), ctx.data_end());
+    if fenced(&ctx, scan_question(&head, None)) {
+        return xdp_action::XDP_DROP;
+    }
+    xdp_action::XDP_PASS
 }
 
 /// Answers probes where XDP cannot send: beside the XDP program, or where there
@@ -135,6 +167,7 @@ fn action(outcome: Outcome) -> Action {
         | Outcome::AuthFailed
         | Outcome::UnknownPeer
         | Outcome::PeerTtl
+        | Outcome::SourceNotAllowed
         | Outcome::OwnerIgnores
         | Outcome::RingFull => Action::Pass,
     }

@@ -5,11 +5,12 @@ use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
     record::{
-        InstanceFilter, InstanceKey, LatestSlot, Lease, ReflectCounters, ReflectKey, ReflectTarget,
-        SLOTS, WatchSlot,
+        FenceCounters, FenceKey, InstanceFilter, InstanceKey, LatestSlot, Lease, ReflectCounters,
+        ReflectKey, ReflectTarget, SLOTS, WatchSlot,
     },
 };
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     helpers::generated::bpf_ktime_get_ns,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
@@ -19,6 +20,10 @@ use crate::{budget::Buckets, scratch::Scratch};
 
 /// Configured virtual routers, both families on all interfaces.
 const MAX_INSTANCES: u32 = 512;
+
+/// VIPs that can be fenced. Elements are made when the agent puts them in, so
+/// that what is not configured costs nothing.
+const MAX_FENCED: u32 = 65_536;
 
 /// Bytes of the ring of adverts: 256 KiB hold 5,461 of them.
 pub const EVENTS_BYTES: u32 = 256 * 1024;
@@ -60,6 +65,18 @@ pub static LEASES: Array<Lease> = Array::with_max_entries(SLOTS as u32, 0);
 
 #[map]
 pub static REFLECTED: PerCpuArray<ReflectCounters> = PerCpuArray::with_max_entries(SLOTS as u32, 0);
+
+/// Whose VIPs are asked for where: the slot.
+#[map]
+pub static FENCE: HashMap<FenceKey, u32> = HashMap::with_max_entries(MAX_FENCED, BPF_F_NO_PREALLOC);
+
+#[map]
+pub static FENCED: PerCpuArray<FenceCounters> = PerCpuArray::with_max_entries(SLOTS as u32, 0);
+
+/// Until when another router serves in the place of any instance whose agent
+/// hangs, CLOCK_MONOTONIC nanoseconds.
+#[map]
+pub static OTHER_SERVES: Array<u64> = Array::with_max_entries(1, 0);
 
 /// When each outcome was logged last, CLOCK_MONOTONIC nanoseconds.
 #[map]

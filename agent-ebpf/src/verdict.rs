@@ -8,7 +8,7 @@ use agent_common::{
 
 use crate::{
     budget::{self, Item},
-    emit,
+    emit, fence,
     hook::Hook,
     log::{self, Refused},
     maps::{INSTANCES, SCRATCH, WATCH, count, now_ns},
@@ -71,6 +71,7 @@ pub fn receive<H: Hook>(hook: &H) -> Outcome {
         Ok(advert) => advert,
         Err(why) => return refuse(hook, filter.slot, &refused(why), now),
     };
+    fence::heard(&advert, now);
     let Some(watch) = WATCH.get(advert.slot) else {
         return Outcome::Foreign;
     };

@@ -14,8 +14,9 @@ use tempfile::TempDir;
 
 use crate::{
     netns::Netns,
-    process::Process,
+    process::{self, Process},
     router::{Router, VirtualRouter},
+    usage,
 };
 
 /// Name of the file in the directory of an agent.
@@ -176,13 +177,7 @@ impl Agent {
 
     /// The pids of the process and of everything that it started.
     pub fn family(&self) -> Vec<i32> {
-        let mut family = vec![self.process.pid()];
-        let mut next = 0;
-        while let Some(&pid) = family.get(next) {
-            family.extend(children(pid));
-            next += 1;
-        }
-        family
+        usage::family(self.process.pid())
     }
 
     /// Stops (SIGSTOP) or continues (SIGCONT) every process of the agent, as a
@@ -206,10 +201,7 @@ impl Agent {
         self.process.signal(libc::SIGTERM)?;
         let status = self.process.wait(Duration::from_secs(5))?;
         if !status.success() {
-            bail!(
-                "failoverd after SIGTERM: {}",
-                crate::process::describe(status)
-            );
+            bail!("failoverd after SIGTERM: {}", process::describe(status));
         }
         Ok(())
     }
@@ -263,24 +255,6 @@ fn directory() -> Result<TempDir> {
         .prefix("lab-failoverd")
         .tempdir()
         .context("directory of the agent")
-}
-
-/// Direct children of a process, of all its threads.
-fn children(pid: i32) -> Vec<i32> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    let lists = threads
-        .flatten()
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
 }
 
 static CHOSEN: OnceLock<PathBuf> = OnceLock::new();

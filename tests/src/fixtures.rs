@@ -9,6 +9,8 @@ use bytemuck::Zeroable as _;
 
 use crate::packet::{OUR_MAC, OUR_V4, PEER_MAC, PEER_V4, Packet, golden};
 
+mod sources;
+
 /// The slot of the one instance that is configured while a fixture runs.
 pub const SLOT: u32 = 3;
 
@@ -70,6 +72,7 @@ impl Fixture {
             | Outcome::AuthFailed
             | Outcome::UnknownPeer
             | Outcome::PeerTtl
+            | Outcome::SourceNotAllowed
             | Outcome::OwnerIgnores
             | Outcome::RingFull
             | Outcome::OverBudget => Some(SLOT),
@@ -147,6 +150,7 @@ pub fn all() -> Vec<Fixture> {
     all.extend(refused_headers());
     all.extend(refused_messages());
     all.extend(peer_rules());
+    all.extend(sources::all());
     all
 }
 

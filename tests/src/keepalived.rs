@@ -37,13 +37,27 @@ impl Keepalived {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(ns: &Netns, conf: &str, instance: &str) -> Result<Self> {
+        Self::start_flags(ns, conf, instance, &["--log-detail"])
+    }
+
+    /// The same without a line for each gratuitous ARP, which it waits for
+    /// somebody to read: as distributions start it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_terse(ns: &Netns, conf: &str, instance: &str) -> Result<Self> {
+        Self::start_flags(ns, conf, instance, &[])
+    }
+
+    fn start_flags(ns: &Netns, conf: &str, instance: &str, flags: &[&str]) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("lab-keepalived")
             .tempdir()?;
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("keepalived.conf"), conf).context("keepalived.conf")?;
         let mut command = ns.command("keepalived");
-        command.args(["--dont-fork", "--log-console", "--log-detail", "--vrrp"]);
+        command.args(["--dont-fork", "--log-console", "--vrrp"]);
+        command.args(flags);
         command.arg("--use-file").arg(path("keepalived.conf"));
         command
             .arg("--pid")

@@ -9,6 +9,7 @@
 //! The decoders here are deliberately not those of `agent-common`: they are a
 //! second opinion on what is on the wire.
 
+pub mod adverts;
 pub mod agent;
 pub mod agents;
 pub mod capture;
@@ -18,6 +19,7 @@ pub mod decode;
 #[cfg(test)]
 mod failure_modes;
 pub mod fixtures;
+pub mod flood;
 pub mod forge;
 pub mod frr;
 pub mod impair;
@@ -34,8 +36,10 @@ pub mod random;
 pub mod router;
 pub mod soak;
 pub mod stalls;
+pub mod stress;
 pub mod sys;
 pub mod topology;
 pub mod tshark;
+pub mod usage;
 pub mod wait;
 pub mod witness;

@@ -80,6 +80,14 @@ impl Stalls {
         Ok(watch)
     }
 
+    /// How many there were in that span.
+    pub fn count_within(&self, from: u64, to: u64) -> usize {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter()
+            .filter(|(began, ended)| *began < to && *ended > from)
+            .count()
+    }
+
     /// Also notes how long others hold the RTNL lock, of which a machine has one
     /// for all namespaces: whoever changes an address waits for it.
     ///

@@ -11,6 +11,8 @@ use std::{
 use crate::clock::nanos;
 
 pub mod bpf;
+pub mod bridge;
+pub mod child;
 pub mod netlink;
 pub mod packet_socket;
 pub mod rtnl;
@@ -130,13 +132,19 @@ pub fn prefer_this_thread_at(priority: i32) {
 
 /// Keeps the calling thread on one processor.
 pub fn stay_on(processor: usize) -> io::Result<()> {
+    // 0 names the calling thread.
+    keep_on(0, processor)
+}
+
+/// Keeps a thread on one processor.
+pub fn keep_on(thread: i32, processor: usize) -> io::Result<()> {
     // SAFETY: all-zero is an empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     assert!(processor < libc::CPU_SETSIZE as usize, "no such processor");
     // SAFETY: within the set, as just seen.
     unsafe { libc::CPU_SET(processor, &mut set) };
-    // SAFETY: 0 names the calling thread; the set lives through the call.
-    check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) }).map(drop)
+    // SAFETY: the set lives through the call.
+    check(unsafe { libc::sched_setaffinity(thread, size_of_val(&set), &raw const set) }).map(drop)
 }
 
 /// Waits until CLOCK_MONOTONIC shows `time`, in nanoseconds.

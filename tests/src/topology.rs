@@ -8,7 +8,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{netns::Netns, wait::eventually};
+use crate::{
+    netns::Netns,
+    sys::{self, bridge::BridgePort},
+    wait::eventually,
+};
 
 /// For a carrier to come back.
 const CARRIER: Duration = Duration::from_secs(5);
@@ -179,6 +183,17 @@ impl Switch {
     /// switch in between that dies does.
     pub fn cut_silently(&self, port: &Port) -> Result<()> {
         self.set_forwarding(port, false)
+    }
+
+    /// A switch for [`Self::cut_silently`] that takes one system call.
+    ///
+    /// # Errors
+    /// When the port is not there.
+    pub fn cutter(&self, port: &Port) -> Result<BridgePort> {
+        self.ns.enter(|| {
+            let index = sys::interface_index(&port.switch_side).context("port")?;
+            BridgePort::open(index).context("netlink socket")
+        })
     }
 
     fn set_forwarding(&self, port: &Port, forwarding: bool) -> Result<()> {

@@ -182,32 +182,70 @@ fn what_is_said_follows_the_role() -> Result<()> {
     Ok(())
 }
 
-/// Generic XDP sends the answer itself. Who wants no BPF gets none.
+/// Generic XDP sends the answer itself; without BPF the agent does.
 #[test]
 fn each_backend_answers() -> Result<()> {
     require_agent!();
-    for (backend, reflector) in [
-        ("generic", Some("xdp")),
-        ("tcx", Some("tcx")),
-        ("raw", None),
-    ] {
+    for (backend, reflector) in [("generic", "xdp"), ("tcx", "tcx"), ("raw", "user")] {
         let lan = Lan::new(2)?;
         let conf = conf(&lan, 200, "fast_detect on");
         let flags = ["--backend", backend];
         let agent = Agent::start_conf_with(&lan.host(0).ns, &conf, "VI_1", &flags)?;
         let target = lan.host(0).port.v4.into();
-        let yours = Initiator::documented(false, VRID);
-        let initiator = Initiator::new(&lan.host(1).ns, "eth0", target, yours)?;
+        let ask_for = |vrid| {
+            let yours = Initiator::documented(false, vrid);
+            Initiator::new(&lan.host(1).ns, "eth0", target, yours)
+        };
+        let initiator = ask_for(VRID)?;
         agent.wait_state(State::Active, START)?;
-        match reflector {
-            Some(_) => drop(until(&initiator, Some(Said::Up), START).context(backend)?),
-            None => assert_eq!(initiator.ask(Duration::from_millis(100))?, None),
-        }
+        until(&initiator, Some(Said::Up), START).context(backend)?;
+        let stranger = ask_for(VRID + 1)?.ask(Duration::from_millis(100))?;
+        assert_eq!(stranger, None, "{backend}");
         let status = agent.status()?;
-        let found = instance(&status)["fast_detect"]["reflector"].as_str();
-        assert_eq!(found, reflector, "{backend}");
+        let found = &instance(&status)["fast_detect"];
+        assert_eq!(found["reflector"], reflector, "{backend}");
+        assert!(found["answered_up"].as_u64() > Some(0), "{backend}");
+        assert_eq!(status["unclaimed_probes"], 1, "{backend}");
+        // By whatever way: a hung agent is not Up.
+        agent.freeze(true)?;
+        let hung = match reflector {
+            "user" => None,
+            _ => Some(Said::AdminDown),
+        };
+        until(&initiator, hung, START).context(backend)?;
+        agent.freeze(false)?;
+        until(&initiator, Some(Said::Up), START).context(backend)?;
     }
     Ok(())
+}
+
+/// No program of the kernel, and an address that has to be found.
+#[test]
+fn the_agent_itself_answers_in_ipv6_and_follows_the_role() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(2)?;
+    let conf = |priority| {
+        format!(
+            "vrrp_instance VI_6 {{\n interface eth0\n virtual_router_id {VRID}\n \
+             priority {priority}\n version 3\n advert_int 0.01\n fast_detect on\n \
+             native_ipv6\n virtual_ipaddress {{\n {}/64\n }}\n}}\n",
+            lan.vip6_link_local(),
+        )
+    };
+    let start = |at: usize, priority| {
+        let flags = ["--backend", "raw"];
+        Agent::start_conf_with(&lan.host(at).ns, &conf(priority), "VI_6", &flags)
+    };
+    let agent = start(0, 100)?;
+    agent.wait_state(State::Active, START)?;
+    let target = lan.host(0).port.link_local.into();
+    let yours = Initiator::documented(true, VRID);
+    let initiator = Initiator::new(&lan.host(1).ns, "eth0", target, yours)?;
+    until(&initiator, Some(Said::Up), START)?;
+    let better = start(1, 200)?;
+    better.wait_state(State::Active, START)?;
+    agent.wait_state(State::Backup, START)?;
+    until(&initiator, Some(Said::AdminDown), START).map(drop)
 }
 
 #[test]

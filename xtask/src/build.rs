@@ -40,3 +40,18 @@ pub fn agent_as_is() -> Result<PathBuf> {
     shell::run(&mut build).context("build of the agent")?;
     Ok(shell::target_directory().join("release/failoverd"))
 }
+
+/// One of the agent's examples, built as the agent itself is.
+///
+/// # Errors
+/// When the tool chain cannot be had or the build fails.
+pub fn example(name: &str) -> Result<PathBuf> {
+    setup::ensure(Group::Ebpf)?;
+    let mut build = shell::cargo();
+    build.args(["build", "--quiet", "--release", "--package", "failoverd"]);
+    build.args(["--example", name]);
+    shell::run(&mut build)?;
+    Ok(shell::target_directory()
+        .join("release/examples")
+        .join(name))
+}

@@ -3,7 +3,8 @@
 //! The second kernel of the test matrix: the XDP program must load there and a
 //! fail-over must happen; `--test seeds` runs the deployment that needs a dummy
 //! interface, `--test links` those that need a VLAN, a bond or a VRF, which the
-//! kernel of the build machine may lack. The machine is emulated in software
+//! kernel of the build machine may lack, `--test faults` what is done to a whole
+//! machine. The machine is emulated in software
 //! where there is no KVM, so no time that it shows means anything.
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use failoverd_tests::{daemon::Daemon, process::Process, sys};
+use failoverd_tests::{daemon::Daemon, process::Process, sys, usage, wait};
 
 use crate::{
     build,
@@ -27,6 +28,8 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(360);
 /// Printed in the machine when all went well: its exit code may get lost.
 const VERDICT: &str = "verdict of the virtual machine: passed";
+/// Said by a test inside (tests/tests/faults/machine.rs).
+const PLEASE_STOP: &str = "please stop this machine for 4 s";
 /// What the lab needs of the kernel.
 const MODULES: [&str; 9] = [
     "veth",
@@ -69,6 +72,9 @@ enum Suite {
     Seeds,
     /// Virtual routers on a VLAN on a bond, in a VRF, with a dummy, on a macvlan
     Links,
+    /// A wall clock that is stepped, a machine that is suspended, stopped from
+    /// outside or locked down, a switch that filters VLANs
+    Faults,
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
@@ -137,10 +143,13 @@ fn boot_script(kernel: Option<&Path>, script: &str, limit: Duration) -> Result<(
     println!("booting {}", kernel.display());
     let mut machine = Process::start("virtme-ng", &mut command)?;
     let mut shown = 0;
-    let ended = failoverd_tests::wait::eventually(limit, "the end of the virtual machine", || {
+    let ended = wait::eventually(limit, "the end of the virtual machine", || {
         let lines = machine.lines();
         for line in lines.iter().skip(shown) {
             println!("vm | {}", line.text.trim_end());
+            if line.text.contains(PLEASE_STOP) {
+                stop_for_a_while(machine.pid());
+            }
         }
         shown = lines.len();
         machine.try_wait().transpose()
@@ -157,6 +166,28 @@ fn boot_script(kernel: Option<&Path>, script: &str, limit: Duration) -> Result<(
         bail!("the virtual machine did not pass ({status})");
     }
     Ok(())
+}
+
+/// Stops the emulator, which is what a snapshot or a migration does to a
+/// machine: it does not know, and its clock goes on.
+fn stop_for_a_while(starter: i32) {
+    let family = usage::family(starter);
+    let emulators = family.into_iter().filter(|pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.starts_with("qemu")
+    });
+    let emulators: Vec<i32> = emulators.collect();
+    let tell = |signal| {
+        for pid in &emulators {
+            if let Err(error) = sys::kill(*pid, signal) {
+                eprintln!("signal to {pid}: {error}");
+            }
+        }
+    };
+    println!("stopped for 4 s: {emulators:?}");
+    tell(libc::SIGSTOP);
+    let _interrupted = wait::let_pass(Duration::from_secs(4));
+    tell(libc::SIGCONT);
 }
 
 /// What the machine runs: this program, on its inside.
@@ -198,14 +229,16 @@ impl Suite {
         match self {
             Self::Seeds => "interop_seeds",
             Self::Links => "modes",
+            Self::Faults => "faults",
         }
     }
 
     /// What the names of its tests contain.
-    const fn filter(self) -> &'static str {
+    const fn filter(self) -> &'static [&'static str] {
         match self {
-            Self::Seeds => "dummy",
-            Self::Links => "links::",
+            Self::Seeds => &["dummy"],
+            Self::Links => &["links::"],
+            Self::Faults => &["machine::", "n16_"],
         }
     }
 
@@ -214,6 +247,7 @@ impl Suite {
         match self {
             Self::Seeds => "seeds",
             Self::Links => "links",
+            Self::Faults => "faults",
         }
     }
 
@@ -247,11 +281,13 @@ impl Suite {
     fn inside(self, program: &Path) -> Result<()> {
         prepare()?;
         let mut test = Command::new(program);
-        test.args([self.filter(), "--test-threads", "1", "--nocapture"]);
+        test.args(self.filter());
+        test.args(["--test-threads", "1", "--nocapture"]);
         // Skipping would be no success here.
         test.env("CI", "1")
             .env("FAILOVERD_REQUIRE_DUMMY", "1")
-            .env("FAILOVERD_REQUIRE_LINKS", "1");
+            .env("FAILOVERD_REQUIRE_LINKS", "1")
+            .env("FAILOVERD_MACHINE", "1");
         shell::run(&mut test)?;
         println!("{VERDICT}");
         Ok(())

@@ -269,6 +269,18 @@ impl Probe {
         frame: &mut F,
         state: SessionState,
     ) -> Option<usize> {
+        self.answer_at(frame, state, REQUIRED_MIN_RX_US)
+    }
+
+    /// [`Self::answer`] of a reflector that wants to be asked no more often
+    /// than each `required_min_rx_us` microseconds.
+    #[inline(always)]
+    pub fn answer_at<F: FrameMut + ?Sized>(
+        &self,
+        frame: &mut F,
+        state: SessionState,
+        required_min_rx_us: u32,
+    ) -> Option<usize> {
         if self.udp_at + DATAGRAM_LEN > frame.readable() {
             return None;
         }
@@ -302,7 +314,7 @@ impl Probe {
             ],
         );
         exchange::<4, F>(frame, at + UDP_LEN + 4, at + UDP_LEN + 8)?;
-        frame.put(at + UDP_LEN + 16, REQUIRED_MIN_RX_US.to_be_bytes());
+        frame.put(at + UDP_LEN + 16, required_min_rx_us.to_be_bytes());
         frame.put(at + UDP_LEN + 20, [0; 4]);
         if self.family == Family::V6 {
             let sum = Sum::new()

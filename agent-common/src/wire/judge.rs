@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     outcome::Outcome,
-    record::{AdvertRecord, InstanceFilter, advert_flags, filter_flags},
+    record::{AdvertRecord, InstanceFilter, MAX_ALLOWED, WireAddress, advert_flags, filter_flags},
     types::{Family, Version},
 };
 
@@ -101,6 +101,9 @@ fn check_source(located: &Located, filter: &InstanceFilter) -> Result<(), Outcom
     if same_address(source, &filter.own) {
         return Err(Outcome::OwnSource);
     }
+    if !is_allowed(source, filter) {
+        return Err(Outcome::SourceNotAllowed);
+    }
     if filter.flags & filter_flags::CHECK_SOURCE == 0 {
         return Ok(());
     }
@@ -117,6 +120,21 @@ fn check_source(located: &Located, filter: &InstanceFilter) -> Result<(), Outcom
         (true, false) => Err(Outcome::PeerTtl),
         (false, _) => Err(Outcome::UnknownPeer),
     }
+}
+
+/// Beyond the RFCs, which take adverts from anybody on the link (RFC 9568 9).
+#[inline(always)]
+fn is_allowed(source: &WireAddress, filter: &InstanceFilter) -> bool {
+    let source = u128::from_ne_bytes(*source);
+    // A bound that the compiler cannot see: unrolled, the loop would need more
+    // stack than a BPF program has.
+    let used = (filter.allowed_count as usize).min(MAX_ALLOWED);
+    let mut allowed = used == 0;
+    for prefix in filter.allowed.iter().take(used) {
+        let differs = source ^ u128::from_ne_bytes(prefix.address);
+        allowed |= differs & u128::from_ne_bytes(prefix.mask) == 0;
+    }
+    allowed
 }
 
 #[inline(always)]

@@ -8,6 +8,7 @@
 //! [`scan`] is the cheap question (could this be ours?), [`locate`] finds the
 //! VRRP message, [`judge`] checks it against one configured instance.
 
+pub mod approach;
 pub mod arp;
 pub mod bfd;
 pub mod checksum;

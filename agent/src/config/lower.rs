@@ -27,6 +27,7 @@ mod tell;
 mod track;
 mod transport;
 mod traps;
+mod trust;
 mod useless;
 mod value;
 mod virtual_links;

@@ -10,6 +10,7 @@ mod paths;
 pub(super) mod seeds;
 mod telling;
 mod tracking;
+mod trust;
 mod values;
 mod verdicts;
 mod vmac;

@@ -23,6 +23,9 @@ pub struct Status {
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
     pub unclaimed: BTreeMap<String, u64>,
+    /// Probes (S-BFD) for none of us, or malformed.
+    #[serde(default)]
+    pub unclaimed_probes: u64,
     /// For how long no instance takes part yet: the delay after the start.
     #[serde(default)]
     pub waits_ms: Option<u64>,
@@ -228,6 +231,15 @@ pub struct FastDetect {
     pub answered_stale: u64,
     /// Not answered: with another destination than ours.
     pub left_alone: u64,
+    /// The agent has not renewed its lease: nothing for the VIPs is answered.
+    #[serde(default)]
+    pub fenced: bool,
+    /// ARP requests and neighbour solicitations that were kept from the stack.
+    #[serde(default)]
+    pub fenced_questions: u64,
+    /// Packets to the VIPs that were, while another router served.
+    #[serde(default)]
+    pub fenced_packets: u64,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -297,7 +309,24 @@ impl fmt::Display for FastDetect {
             answered_down,
             answered_stale,
             left_alone: _,
+            fenced,
+            fenced_questions,
+            fenced_packets,
         } = self;
+        if *fenced {
+            writeln!(
+                f,
+                "  FENCED: no advert was sent for the length of the lease"
+            )?;
+        }
+        if fenced_questions.saturating_add(*fenced_packets) > 0 {
+            writeln!(
+                f,
+                "  kept from the stack while the agent did not run: {fenced_questions} ARP \
+                 requests and neighbour solicitations for the VIPs, {fenced_packets} packets \
+                 to them"
+            )?;
+        }
         match reflector {
             Some(by) => writeln!(
                 f,

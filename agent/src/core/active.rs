@@ -329,6 +329,13 @@ impl Instance {
         }
     }
 
+    /// No advert: this is nothing between routers.
+    pub(super) fn address_claimed(&mut self, now: KernelTime, out: &mut Effects) {
+        if self.state == State::Active {
+            self.reannounce(now, out);
+        }
+    }
+
     /// Advertisement_Interval.
     fn interval(&self) -> Duration {
         self.config.interval.duration()

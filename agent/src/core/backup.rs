@@ -123,7 +123,7 @@ impl Instance {
     /// S-18, and S-40 when Active: what an accepted advert teaches.
     pub(super) fn learn(&mut self, advert: &Advert) {
         if self.config.version == Version::V3 {
-            self.learned = advert.interval;
+            self.learned = self.believed(advert.interval);
         }
         self.active = Some(advert.source);
         self.active_priority = Some(advert.priority);

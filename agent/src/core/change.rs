@@ -73,6 +73,7 @@ impl Instance {
         if self.config.version == Version::V2 || self.last_advert.is_none() {
             self.learned = self.config.interval;
         }
+        self.learned = self.believed(self.learned);
         self.preempt_delay_changed(&old.config);
         let new = self.rules();
         let same = (old.interval, old.down, old.skew) == (new.interval, new.down, new.skew);

@@ -58,6 +58,11 @@ pub struct InstanceConfig {
     pub preempt: bool,
     /// How long a better Backup waits before it preempts a living Active.
     pub preempt_delay: Duration,
+    /// v3: of a longer interval only this much is learned; `None` for all of
+    /// it. At least `interval`.
+    pub max_learned: Option<AdvertInterval>,
+    /// Adverts come from routers of a list only: a new one is no stranger.
+    pub senders_listed: bool,
     /// Factor of Active_Down_Interval, 3 in the RFCs (T-14).
     pub down_factor: u8,
     /// Answer a lower-priority advert at once (S-42); false for RFC 5798.

@@ -58,13 +58,31 @@ pub enum Notice {
     LowerPriorityHeard { from: IpAddr, priority: Priority },
     /// Equal priority from our own address: a clone or a loop (S-45).
     OwnAddressHeard { from: IpAddr },
-    /// A router released its addresses (priority 0).
-    ReleaseHeard { from: IpAddr },
+    /// A router released its addresses (priority 0); `expected` of the Active
+    /// alone, and of anybody where none is known.
+    ReleaseHeard { from: IpAddr, expected: bool },
+    /// A router that was never heard before outranks a living Active.
+    UnknownWinner { from: IpAddr, priority: Priority },
     /// v3: the advert's interval is not ours; learned when Backup.
     IntervalDiffers {
         from: IpAddr,
         theirs: AdvertInterval,
         ours: AdvertInterval,
+    },
+    /// Backup: the Active that it believes sends at more than twice our interval.
+    IntervalLong {
+        from: IpAddr,
+        theirs: AdvertInterval,
+        ours: AdvertInterval,
+        /// Active_Down_Interval by now.
+        patience: core::time::Duration,
+    },
+    /// Backup: the Active that it believes states an interval beyond
+    /// `max_learned_interval`, of which that much is learned.
+    IntervalLimited {
+        from: IpAddr,
+        theirs: AdvertInterval,
+        believed: AdvertInterval,
     },
     /// The address list is not ours.
     AddressesDiffer { from: IpAddr, theirs: u8, ours: u8 },

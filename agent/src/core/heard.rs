@@ -31,6 +31,12 @@ impl Heard {
         self.routers
     }
 
+    /// Whether an advert of this router is among those remembered.
+    pub(super) fn knows(&self, source: IpAddr) -> bool {
+        let mut known = self.routers.iter().flatten();
+        known.any(|(router, _)| *router == source)
+    }
+
     /// Notes an advert. False for one that was read before, from the ring
     /// buffer or the LATEST slot, and for one that a newer advert of the same
     /// router has superseded.

@@ -105,6 +105,9 @@ pub enum Input {
     Timeout,
     /// The kernel no longer has VIP number `vip` and we did not remove it.
     AddressLost { id: InstanceId, vip: u16 },
+    /// Another machine says that it has one of the VIPs. An Active announces
+    /// them again, within the limit of S-47.
+    AddressClaimed { id: InstanceId },
     /// Leave for good: priority 0 if Active, VIPs removed (S-15, S-37).
     Shutdown { id: InstanceId },
 }

@@ -155,6 +155,7 @@ impl Instance {
         if self.state == State::Initialize || advert.source.is_ipv4() != self.is_ipv4() {
             return;
         }
+        let before = self.before(advert);
         if advert.stamp < self.up_at || !self.heard.note(advert.source, advert.stamp) {
             bump(&mut self.counters.adverts_stale);
             return;
@@ -183,7 +184,7 @@ impl Instance {
             State::Backup => self.backup_advert(advert, now, out),
             State::Active => self.active_advert(advert, own, now, out),
         }
-        self.remark(advert, own, now, out);
+        self.remark(advert, before, own, now, out);
     }
 
     /// Our own address with our own priority, or our own farewell: a
@@ -195,38 +196,6 @@ impl Instance {
             State::Initialize | State::Backup => false,
         };
         advert.source == own && (content || advert.priority.is_release())
-    }
-
-    fn count_release(&mut self, advert: &Advert) {
-        bump(&mut self.counters.priority_zero_received);
-        // The RFC takes a release from anybody; so do we, and count it.
-        if self.state == State::Active || self.active != Some(advert.source) {
-            bump(&mut self.counters.priority_zero_not_active);
-        }
-    }
-
-    /// What an operator should hear of, whatever the advert did (R-14, R-15, L-04).
-    fn remark(&mut self, advert: &Advert, own: IpAddr, now: KernelTime, out: &mut Effects) {
-        let from = advert.source;
-        let config = self.config;
-        if advert.priority.is_release() {
-            self.notice(Notice::ReleaseHeard { from }, now, out);
-        }
-        if config.version == Version::V3 && advert.interval != config.interval {
-            let (theirs, ours) = (advert.interval, config.interval);
-            self.notice(Notice::IntervalDiffers { from, theirs, ours }, now, out);
-        }
-        if config.check_addresses
-            && (advert.address_count, advert.addresses_digest)
-                != (config.address_count, config.addresses_digest)
-        {
-            bump(&mut self.counters.addresses_differed);
-            let (theirs, ours) = (advert.address_count, config.address_count);
-            self.notice(Notice::AddressesDiffer { from, theirs, ours }, now, out);
-        }
-        if config.priority.is_owner() && advert.priority.is_owner() && from != own {
-            self.notice(Notice::TwoOwners { other: from }, now, out);
-        }
     }
 
     pub(super) fn timeout(&mut self, now: KernelTime, out: &mut Effects) {

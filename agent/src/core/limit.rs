@@ -59,7 +59,7 @@ pub(super) struct NoticeGate {
     last: [Option<KernelTime>; NOTICE_KINDS],
 }
 
-pub(super) const NOTICE_KINDS: usize = 10;
+pub(super) const NOTICE_KINDS: usize = 12;
 const NOTICE_PERIOD: Duration = Duration::from_secs(10);
 
 impl NoticeGate {
@@ -99,6 +99,9 @@ const fn kind(notice: &Notice) -> usize {
         Notice::AdvertLate { .. } => 7,
         Notice::AddressRestored { .. } => 8,
         Notice::TwoOwners { .. } => 9,
+        // Of one kind: no router is both.
+        Notice::IntervalLong { .. } | Notice::IntervalLimited { .. } => 10,
+        Notice::UnknownWinner { .. } => 11,
     }
 }
 

@@ -117,6 +117,9 @@ impl Machine {
                     instance.address_lost(vip, now, out)
                 });
             }
+            Input::AddressClaimed { id } => {
+                self.with(id, now, |instance, out| instance.address_claimed(now, out));
+            }
             Input::Shutdown { id } => {
                 self.with(id, now, |instance, out| instance.shutdown(now, out))
             }

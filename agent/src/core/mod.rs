@@ -19,6 +19,7 @@ mod lifecycle;
 mod limit;
 mod machine;
 mod queue;
+mod remark;
 pub mod saved;
 pub mod snapshot;
 pub mod timers;

@@ -35,6 +35,10 @@ pub struct Counters {
     pub priority_zero_received: u64,
     /// Of those, from a router that was not the Active.
     pub priority_zero_not_active: u64,
+    /// A router never heard before outranked a living Active.
+    pub unknown_winners: u64,
+    /// Adverts of whose interval less was learned than they state.
+    pub intervals_limited: u64,
     /// From our own address with our own content (R-23, S-45).
     pub own_address_heard: u64,
     /// Woke too late to judge the Active.

@@ -104,6 +104,8 @@ struct Seat {
     down: bool,
     /// Newest stamp that came out of the ring buffer.
     ring_stamp: u64,
+    /// Until when the kernel vouches for it.
+    leased: Option<KernelTime>,
 }
 
 /// The seats of all instances that there can be; instance N has number N - 1.
@@ -373,6 +375,7 @@ impl Driver {
                 }
             }
             Command::AddressMissing { id, vip } => self.feed(Input::AddressLost { id, vip }, now),
+            Command::AddressClaimed { id } => self.feed(Input::AddressClaimed { id }, now),
             Command::EnsurePaths { id } => self.ledger.want(id, Wish::ensure_paths),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),

@@ -122,10 +122,6 @@ impl Grip {
     /// # Errors
     ///
     /// The wish, where there is no room.
-    #[expect(
-        clippy::result_large_err,
-        reason = "a box would be an allocation of the fast lane"
-    )]
     pub fn ask(&self, id: InstanceId, wish: Wish) -> Result<(), Wish> {
         match self.desk.put(Job::Wish { id, wish }) {
             Ok(()) => Ok(()),

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use agent_common::{KernelTime, Priority, outcome::OutcomeCounters};
+use agent_common::{KernelTime, Priority, outcome::OutcomeCounters, record::SLOTS};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -71,6 +71,10 @@ pub enum Command {
     AddressMissing {
         id: InstanceId,
         vip: u16,
+    },
+    /// Another machine says that it has a VIP of the instance.
+    AddressClaimed {
+        id: InstanceId,
     },
     /// Put back routes and rules of the instance that are missing, if it is
     /// Active.
@@ -167,6 +171,12 @@ pub enum Report {
     },
     /// What the machine allows the fast lane.
     Privileges(Entered),
+    /// An instance was Active for this long with nothing to vouch for it: the
+    /// fast lane did not run, or nobody could be sent to.
+    LeaseLapsed {
+        id: InstanceId,
+        span: Duration,
+    },
     /// What it allows the thread that changes addresses.
     HandsPrivileges(Entered),
     /// The kernel has not carried out a change of addresses for this long, and
@@ -250,6 +260,8 @@ struct Shared {
     returned: ArrayQueue<Returned>,
     dropped: AtomicU64,
     surroundings: AtomicBool,
+    /// By slot: until when the instance may be said to be served, 0 for not.
+    leases: Box<[AtomicU64]>,
     wake_fast: OwnedFd,
     wake_slow: OwnedFd,
 }
@@ -276,6 +288,7 @@ pub fn pair() -> io::Result<(SlowEnd, FastEnd)> {
         returned: ArrayQueue::new(2 * COMMANDS),
         dropped: AtomicU64::new(0),
         surroundings: AtomicBool::new(false),
+        leases: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
         wake_fast: wake()?,
         wake_slow: wake()?,
     });
@@ -318,6 +331,19 @@ impl SlowEnd {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
+    /// What the fast lane said with [`FastEnd::lease`] last, 0 for not served.
+    pub fn lease(&self, slot: u32) -> u64 {
+        let lease = self.0.leases.get(slot as usize);
+        lease.map_or(0, |lease| lease.load(Ordering::Relaxed))
+    }
+
+    /// What a predecessor said, until the fast lane does.
+    pub fn set_lease(&self, slot: u32, until_ns: u64) {
+        if let Some(lease) = self.0.leases.get(slot as usize) {
+            lease.store(until_ns, Ordering::Relaxed);
+        }
+    }
+
     /// Readable when there is something to take.
     pub fn wake_fd(&self) -> BorrowedFd<'_> {
         self.0.wake_slow.as_fd()
@@ -351,6 +377,14 @@ impl FastEnd {
 
     pub fn command(&self) -> Option<Command> {
         self.0.commands.pop()
+    }
+
+    /// Until when a slot may be said to be served here (CLOCK_MONOTONIC
+    /// nanoseconds), for whoever answers where the kernel side does not.
+    pub fn lease(&self, slot: u32, until_ns: u64) {
+        if let Some(lease) = self.0.leases.get(slot as usize) {
+            lease.store(until_ns, Ordering::Relaxed);
+        }
     }
 
     /// Never waits: a report that finds no room is counted instead.

@@ -3,24 +3,26 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod fence;
+mod filter;
+mod fitting;
 mod missing;
 mod virtual_links;
 
 use std::{
-    borrow::Cow,
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
 
 use agent_common::{
-    Family, Priority, Version,
-    record::{InstanceFilter, InstanceKey, MAX_PEERS, filter_flags},
-    wire::{frame::wire_address, vrrp::address_digest},
+    Family, Priority,
+    record::{InstanceFilter, InstanceKey},
+    wire::vrrp::address_digest,
 };
-use bytemuck::Zeroable;
 
-use self::{missing::Missing, virtual_links::virtual_links};
+pub use self::fitting::fitting;
+use self::{filter::filter, missing::Missing, virtual_links::virtual_links};
 use super::{
     advert::AdvertPlan,
     announce::{AnnouncePlan, Announced, FramePace, PaceKey},
@@ -32,10 +34,7 @@ use super::{
     },
 };
 use crate::{
-    config::{
-        IfName, Instance, MAX_ADVERTISED, StaticAddress,
-        model::{OldChecksum, Transport},
-    },
+    config::{IfName, Instance, StaticAddress, model::Transport},
     core::{Fault, GroupId, InstanceConfig, InstanceId},
     track::Kind,
 };
@@ -103,6 +102,7 @@ pub struct Essence {
     announce: AnnouncePlan,
     watched: Vec<u32>,
     paths: PathPlan,
+    fenced: Vec<(u32, IpAddr)>,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -111,6 +111,11 @@ impl Essence {
     /// The link of the instance.
     pub fn ifindex(&self) -> u32 {
         self.ifindex
+    }
+
+    /// Each VIP where it is asked for, as far as it is to be fenced.
+    pub fn fenced(&self) -> &[(u32, IpAddr)] {
+        &self.fenced
     }
 }
 
@@ -158,6 +163,8 @@ pub fn core_config(id: InstanceId, instance: &Instance, standing: Standing) -> I
         interval: instance.interval,
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
+        max_learned: instance.packets.max_learned,
+        senders_listed: senders_listed(instance),
         down_factor: instance.down_factor,
         assert_on_lower: instance.assert_on_lower,
         higher_prio_send_advert: instance.higher_prio_send_advert,
@@ -170,6 +177,15 @@ pub fn core_config(id: InstanceId, instance: &Instance, standing: Standing) -> I
     }
 }
 
+/// The kernel side refuses whoever is in no list.
+fn senders_listed(instance: &Instance) -> bool {
+    let peers = match &instance.transport {
+        Transport::Multicast { .. } => false,
+        Transport::Unicast { check_source, .. } => *check_source,
+    };
+    peers || !instance.packets.allowed_sources.is_empty()
+}
+
 /// Of every word that is said of the VIPs, in their order: the numbers of VIPs
 /// are theirs as long as it stays.
 fn vips_digest(instance: &Instance) -> u64 {
@@ -177,45 +193,6 @@ fn vips_digest(instance: &Instance) -> u64 {
     // Equal values print alike, and no field that is added can be forgotten.
     format!("{:?}{:?}", instance.interface, instance.vips).hash(&mut hasher);
     hasher.finish()
-}
-
-/// An Ethernet header, an IP header and that of the advert. keepalived takes
-/// the first off the MTU too, and routers of one group must cut alike.
-const HEADERS_V4: usize = 14 + 20 + 8;
-const HEADERS_V6: usize = 14 + 40 + 8;
-/// Authentication data at the end of a v2 advert (RFC 3768 5.3.10).
-const AUTHENTICATION: usize = 8;
-
-/// How many addresses an advert has room for on a link with this MTU; at most
-/// [`MAX_ADVERTISED`].
-fn room(version: Version, family: Family, mtu: u32) -> usize {
-    let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
-    let (headers, address) = match family {
-        Family::V4 => (HEADERS_V4, 4),
-        Family::V6 => (HEADERS_V6, 16),
-    };
-    let authentication = match version {
-        Version::V2 => AUTHENTICATION,
-        Version::V3 => 0,
-    };
-    let room = mtu.saturating_sub(headers + authentication) / address;
-    room.clamp(1, MAX_ADVERTISED)
-}
-
-/// The instance as its adverts can be on a link with this MTU: VIPs that they
-/// have no room for are held, but not advertised. The first ones of the file
-/// stay, so that routers with one list cut alike.
-pub fn fitting(instance: &Instance, mtu: u32) -> Cow<'_, Instance> {
-    let mut room = room(instance.version, instance.family, mtu);
-    if instance.advertised().count() <= room {
-        return Cow::Borrowed(instance);
-    }
-    let mut instance = instance.clone();
-    for vip in instance.vips.iter_mut().filter(|vip| vip.advertised) {
-        vip.advertised = room > 0;
-        room = room.saturating_sub(1);
-    }
-    Cow::Owned(instance)
 }
 
 /// At least for as long as others wait for an advert: a shorter lease would
@@ -325,6 +302,9 @@ pub fn plan(
         .collect();
     let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
     let paths = PathPlan::new(&instance.paths, index);
+    let asked = || placed().map(|(vip, home)| (vip.address, *home));
+    let fenced = instance.fast_detect.as_ref();
+    let fenced = fenced.map_or_else(Vec::new, |_| fence::places(link, &links, asked()));
     let own = instance.virtual_mac.as_ref();
     let by_own = own.filter(|own| !own.xmit_base).and(links.first());
     let from = by_own.map_or(link.ifindex, |own| *own);
@@ -337,6 +317,7 @@ pub fn plan(
         announce: announce.clone(),
         watched: watched.clone(),
         paths: paths.clone(),
+        fenced,
         instance: Instance {
             name: String::new(),
             ..instance.clone()
@@ -434,65 +415,6 @@ pub fn source_address(instance: &Instance, link: &Link, world: &World) -> Option
             (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => false,
         })
         .map(|found| found.address)
-}
-
-fn filter(
-    id: InstanceId,
-    instance: &Instance,
-    standing: Standing,
-    link: &Link,
-    source: IpAddr,
-) -> InstanceFilter {
-    let mut filter = InstanceFilter::zeroed();
-    filter.slot = u32::from(id.0);
-    filter.version = instance.version as u8;
-    filter.own = wire_address(source);
-    filter.mac = link.mac;
-    filter.priority = standing.priority.get();
-    if instance.version == Version::V2 {
-        filter.v2_seconds = u8::try_from(instance.interval.centis() / 100).unwrap_or(u8::MAX);
-    }
-    if let Some(password) = instance.password {
-        filter.flags |= filter_flags::AUTH_PASS;
-        filter.auth = password.0;
-    }
-    if instance.owner_ignores && instance.priority.is_owner() {
-        filter.flags |= filter_flags::OWNER_IGNORES;
-    }
-    let first = instance.advertised().next();
-    if matches!(first, Some(IpAddr::V6(first)) if !first.is_unicast_link_local()) {
-        filter.flags |= filter_flags::ANY_FIRST_ADDRESS;
-    }
-    match &instance.transport {
-        Transport::Multicast { .. } => {
-            filter.destination = group(instance).map(wire_address).unwrap_or_default();
-        }
-        Transport::Unicast {
-            peers,
-            check_source,
-            ..
-        } => {
-            filter.flags |= filter_flags::UNICAST;
-            if *check_source {
-                filter.flags |= filter_flags::CHECK_SOURCE;
-            }
-            filter.destination = wire_address(source);
-            for (slot, peer) in filter.peers.iter_mut().zip(peers) {
-                *slot = wire_address(*peer);
-            }
-            filter.peer_count = peers.len().min(MAX_PEERS) as u8;
-            let limits = filter.min_ttl.iter_mut().zip(&mut filter.ttl_headroom);
-            for ((min, headroom), peer) in limits.zip(peers) {
-                let limit = instance.packets.peer_ttl.iter().find(|l| l.peer == *peer);
-                (*min, *headroom) = limit.map_or((0, 0), |l| (l.min, u8::MAX - l.max));
-            }
-            let v3_ipv4 = instance.version == Version::V3 && instance.family == Family::V4;
-            if v3_ipv4 && instance.packets.old_checksum != OldChecksum::Never {
-                filter.flags |= filter_flags::OLD_CHECKSUM;
-            }
-        }
-    }
-    filter
 }
 
 #[cfg(test)]

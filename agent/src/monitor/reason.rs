@@ -34,6 +34,7 @@ pub fn meaning(outcome: Outcome) -> &'static str {
         Outcome::AuthFailed => "the password is wrong",
         Outcome::UnknownPeer => "not a configured unicast peer",
         Outcome::PeerTtl => "the TTL or hop limit is not within that of the peer",
+        Outcome::SourceNotAllowed => "not one of the addresses that adverts may come from",
         Outcome::OwnerIgnores => "ignored by the owner of the addresses",
         Outcome::RingFull => "valid, but the ring buffer was full",
         Outcome::OverBudget => "beyond the budget against floods",

@@ -178,6 +178,9 @@ pub fn remedy(reason: Outcome) -> &'static str {
             "set the same authentication block on all routers"
         }
         Outcome::UnknownPeer => "list it in unicast_peer if it belongs there",
+        Outcome::SourceNotAllowed => {
+            "add it to allowed_sources if it is one of your routers, or find out who sends"
+        }
         Outcome::NotLinkLocal | Outcome::NoAddresses => {
             "list the same VIPs on all routers, a link-local one first with IPv6"
         }

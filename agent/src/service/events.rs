@@ -72,6 +72,7 @@ impl Service {
             | Report::PathsRefused { .. }
             | Report::PathsRestored { .. }
             | Report::AnnounceFailed { .. }
+            | Report::LeaseLapsed { .. }
             | Report::Privileges(_)
             | Report::HandsPrivileges(_)
             | Report::HandsWait { .. }

@@ -279,6 +279,7 @@ impl Service {
         }
         // Before our programs are asked.
         self.reflect();
+        self.fence_vips();
         match &self.kernel {
             Some(kernel) => kernel
                 .switch()

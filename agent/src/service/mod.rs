@@ -3,12 +3,14 @@
 
 mod alarms;
 mod bequest;
+mod claims;
 mod confine;
 mod debounce;
 mod dumps;
 mod events;
 mod failure;
 mod fault;
+mod fence;
 mod firewall;
 mod health;
 mod heir;
@@ -57,9 +59,11 @@ use tracing::warn;
 
 use self::{
     alarms::Alarms,
+    claims::Claims,
     confine::Standing,
     debounce::Debounce,
     dumps::{Cleared, Order},
+    fence::Fences,
     health::Health,
     held::Held,
     igmp::LocalIgmp,
@@ -178,7 +182,9 @@ struct Service {
     held: Held,
     igmp: LocalIgmp,
     strangers: Strangers,
+    claims: Claims,
     reflectors: Reflectors,
+    fences: Fences,
     pending: Pending,
     placement: Placement,
     debounce: Debounce,
@@ -260,6 +266,11 @@ impl Service {
                     self.pending.inspect(&self.lane);
                 }
                 Some(stranger) = self.strangers.heard() => self.stranger(stranger),
+                () = sleep_until(self.claims.look_at.unwrap_or_else(far_away)), if self.claims.look_at.is_some() => {
+                    self.claims.look_at = None;
+                    self.pending.inspect(&self.lane);
+                }
+                Some(heard) = self.claims.heard() => self.claimed(heard),
                 ifindex = self.links.tagged() => {
                     self.links.leave_xdp(ifindex, &mut self.kernel, &self.policy, &self.lane);
                     // Probes have to be answered elsewhere now.
@@ -350,7 +361,9 @@ impl Service {
                 Report::LinkGone { ifindex } => {
                     // Its successor may have the same index already.
                     self.links.forget(ifindex, &mut self.kernel, &self.lane);
+                    self.claims.forget(ifindex);
                     self.reflectors.forget(ifindex);
+                    self.fences.forget(ifindex);
                     self.doubt();
                     look = true;
                 }
@@ -364,6 +377,7 @@ impl Service {
                     }
                     look = true;
                 }
+                Report::LeaseLapsed { id, span } => self.lease_lapsed(id, span),
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,

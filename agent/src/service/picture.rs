@@ -137,6 +137,7 @@ impl Service {
     pub(super) async fn answer(&mut self, picture: Picture) {
         notify::tell(&[sd_notify::NotifyState::Watchdog]);
         self.look_at_alarms(&picture);
+        self.look_at_claims(&picture);
         let Some((purpose, _)) = self.pending.questions.pop_front() else {
             return;
         };
@@ -190,6 +191,7 @@ impl Service {
                 })
                 .collect(),
             unclaimed: self.outcomes(picture.slot(0), NO_SLOT),
+            unclaimed_probes: self.unclaimed_probes(),
             waits_ms: self.held.rest().map(|rest| rest.as_millis() as u64),
             telling: self.telling.status(),
         }
@@ -367,6 +369,8 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         priority_zero_sent,
         priority_zero_received,
         priority_zero_not_active,
+        unknown_winners,
+        intervals_limited,
         own_address_heard,
         overslept,
         adverts_late,
@@ -385,6 +389,8 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
         ("priority_zero_sent", priority_zero_sent),
         ("priority_zero_received", priority_zero_received),
         ("priority_zero_not_active", priority_zero_not_active),
+        ("unknown_winners", unknown_winners),
+        ("intervals_limited", intervals_limited),
         ("own_address_heard", own_address_heard),
         ("overslept", overslept),
         ("adverts_late", adverts_late),

@@ -1,48 +1,74 @@
 //! The reflector follows the instances: on each of their links a program that
 //! answers probes, and for each of them whether and how it is asked.
 
+mod user;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use agent_common::{
     KernelTime,
-    record::{InstanceFilter, InstanceKey, ReflectCounters, ReflectKey, ReflectTarget},
+    record::{
+        FenceCounters, InstanceFilter, InstanceKey, NO_SLOT, ReflectCounters, ReflectKey,
+        ReflectTarget,
+    },
     wire::bfd::discriminator,
 };
 use tracing::{error, info, warn};
 
+use self::user::{Book, UserReflector};
 use super::Service;
 use crate::{
     config::Instance,
     control::status,
-    io::bpf::{Backend, Kernel, Reflecting, Reflector},
+    io::{
+        bpf::{Backend, Kernel, Reflecting, Reflector},
+        clock,
+        lane::SlowEnd,
+    },
     upgrade::message::Message,
 };
 
 /// What the kernel was told.
 #[derive(Debug, Default)]
 pub(super) struct Reflectors {
-    /// By link, with the backend that was chosen for; `None` where neither
-    /// program can be had, which was said.
-    links: BTreeMap<u32, (Backend, Option<Reflecting>)>,
+    /// By link, with the backend that was chosen for; `None` where nothing
+    /// answers, which was said.
+    links: BTreeMap<u32, (Backend, Option<Way>)>,
     /// By slot.
     targets: BTreeMap<u32, (ReflectKey, ReflectTarget)>,
-    /// That there is no BPF was said.
-    warned: bool,
+    /// What is answered without the kernel.
+    book: Book,
+}
+
+/// How probes are answered on a link, for as long as it lives.
+#[derive(Debug)]
+enum Way {
+    Kernel(Reflecting),
+    User { _task: UserReflector },
+}
+
+impl Way {
+    fn reflector(&self) -> Reflector {
+        match self {
+            Self::Kernel(reflecting) => reflecting.reflector,
+            Self::User { .. } => Reflector::User,
+        }
+    }
 }
 
 impl Reflectors {
     /// How probes are answered on a link.
     pub(super) fn on(&self, ifindex: u32) -> Option<Reflector> {
         let (_, reflecting) = self.links.get(&ifindex)?;
-        reflecting.as_ref().map(|found| found.reflector)
+        reflecting.as_ref().map(Way::reflector)
     }
 
     /// The program of a link, made ready when it is asked for first.
     fn prepare(
         &mut self,
-        kernel: &Kernel,
-        ifindex: u32,
-        name: &str,
+        kernel: Option<&Kernel>,
+        lane: &SlowEnd,
+        (ifindex, name): (u32, &str),
         backend: Backend,
     ) -> Option<Reflector> {
         let known = self
@@ -51,22 +77,74 @@ impl Reflectors {
             .filter(|(was, _)| *was == backend);
         let reflecting = match known {
             Some((_, Some(reflecting))) => Some(reflecting),
-            before => match kernel.reflect_on(ifindex, name, backend) {
-                Ok(reflecting) => {
-                    let by = reflecting.reflector.label();
-                    info!("{name}: answering S-BFD probes in {by}");
-                    Some(reflecting)
-                }
-                Err(reason) => {
-                    if before.is_none() {
-                        warn!("{name}: cannot answer S-BFD probes in the kernel: {reason}");
+            before => {
+                let is_news = before.is_none();
+                let by_kernel = match kernel {
+                    Some(kernel) => kernel.reflect_on(ifindex, name, backend),
+                    None => Err("there is no BPF".to_owned()),
+                };
+                match by_kernel {
+                    Ok(reflecting) => {
+                        let by = reflecting.reflector.label();
+                        info!("{name}: answering S-BFD probes in {by}");
+                        Some(Way::Kernel(reflecting))
                     }
-                    None
+                    Err(reason) => self.by_user(lane, (ifindex, name), &reason, is_news),
                 }
-            },
+            }
         };
         self.links.insert(ifindex, (backend, reflecting));
         self.on(ifindex)
+    }
+
+    /// What the kernel cannot do is done by a process, which may be late.
+    fn by_user(
+        &self,
+        lane: &SlowEnd,
+        (ifindex, name): (u32, &str),
+        reason: &str,
+        is_news: bool,
+    ) -> Option<Way> {
+        match UserReflector::start(ifindex, self.book.clone(), lane.clone()) {
+            Ok(task) => {
+                warn!(
+                    "{name}: S-BFD probes are answered by the agent itself, which a busy machine \
+                     keeps waiting, and no hung agent is fenced: {reason}"
+                );
+                Some(Way::User { _task: task })
+            }
+            Err(error) => {
+                if is_news {
+                    warn!(
+                        "{name}: cannot answer S-BFD probes: {reason}; nor in user space: {error}"
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    /// What became of the probes of a slot.
+    fn counters(&self, kernel: Option<&Kernel>, slot: u32) -> ReflectCounters {
+        let counters = kernel.and_then(|kernel| kernel.reflected(slot).ok());
+        let mut sum = counters.unwrap_or_default();
+        let ReflectCounters {
+            up,
+            down,
+            stale,
+            passed,
+        } = self.book.counters(slot);
+        sum.up = sum.up.saturating_add(up);
+        sum.down = sum.down.saturating_add(down);
+        sum.stale = sum.stale.saturating_add(stale);
+        sum.passed = sum.passed.saturating_add(passed);
+        sum
+    }
+
+    /// Answers nothing by itself any more: who has taken over does.
+    pub(super) fn leave(&mut self) {
+        let by_kernel = |way: &Option<Way>| !matches!(way, Some(Way::User { .. }));
+        self.links.retain(|_, (_, way)| by_kernel(way));
     }
 
     /// A link that went, whose successor may have the same index.
@@ -74,18 +152,28 @@ impl Reflectors {
         self.links.remove(&ifindex);
     }
 
-    fn tell(&mut self, kernel: &mut Kernel, key: ReflectKey, target: ReflectTarget) {
+    fn tell(&mut self, kernel: Option<&mut Kernel>, key: ReflectKey, target: ReflectTarget) {
         if self.targets.get(&target.slot) == Some(&(key, target)) {
             return;
         }
-        match kernel.set_target(&key, &target) {
+        if target.hook == Reflector::User.hook() {
+            self.book.tell(key, target);
+        } else {
+            self.book.remove(target.slot);
+        }
+        match kernel.map_or(Ok(()), |kernel| kernel.set_target(&key, &target)) {
             Ok(()) => drop(self.targets.insert(target.slot, (key, target))),
             Err(error) => error!("{error}"),
         }
     }
 
     /// Ends what none of these needs.
-    fn retain(&mut self, kernel: &mut Kernel, slots: &BTreeSet<u32>, links: &BTreeSet<u32>) {
+    fn retain(
+        &mut self,
+        mut kernel: Option<&mut Kernel>,
+        slots: &BTreeSet<u32>,
+        links: &BTreeSet<u32>,
+    ) {
         let unused: Vec<u32> = self
             .targets
             .keys()
@@ -93,7 +181,9 @@ impl Reflectors {
             .filter(|slot| !slots.contains(slot))
             .collect();
         for slot in unused {
-            match kernel.remove_target(slot) {
+            self.book.remove(slot);
+            let kernel = kernel.as_deref_mut();
+            match kernel.map_or(Ok(()), |kernel| kernel.remove_target(slot)) {
                 Ok(()) => drop(self.targets.remove(&slot)),
                 Err(error) => error!("{error}"),
             }
@@ -134,12 +224,6 @@ impl Service {
         let (mut slots, mut links) = (BTreeSet::new(), BTreeSet::new());
         let instances = self.config.instances.iter().zip(&self.seats);
         for (instance, seat) in instances.filter(|(instance, _)| instance.fast_detect.is_some()) {
-            let Some(kernel) = &mut self.kernel else {
-                if !std::mem::replace(&mut self.reflectors.warned, true) {
-                    warn!("fast_detect: without BPF no S-BFD probe is answered");
-                }
-                return;
-            };
             let (Some(placed), true) = (&seat.placed, seat.installed.is_some()) else {
                 continue;
             };
@@ -149,16 +233,19 @@ impl Service {
             };
             let name = instance.interface.as_str();
             links.insert(ifindex);
-            let Some(reflector) = self.reflectors.prepare(kernel, ifindex, name, backend) else {
+            let kernel = self.kernel.as_ref();
+            let prepared = self
+                .reflectors
+                .prepare(kernel, &self.lane, (ifindex, name), backend);
+            let Some(reflector) = prepared else {
                 continue;
             };
             let (key, target) = target(instance, placed, reflector);
             slots.insert(target.slot);
-            self.reflectors.tell(kernel, key, target);
+            self.reflectors.tell(self.kernel.as_mut(), key, target);
         }
-        if let Some(kernel) = &mut self.kernel {
-            self.reflectors.retain(kernel, &slots, &links);
-        }
+        let kernel = self.kernel.as_mut();
+        self.reflectors.retain(kernel, &slots, &links);
     }
 
     /// Until when each of our instances may be said to be served, for a
@@ -166,10 +253,10 @@ impl Service {
     pub(super) fn leases(&self) -> Vec<Message> {
         let slots = self.reflectors.targets.keys();
         let leases = slots.filter_map(|slot| {
-            let until = self.kernel.as_ref()?.lease(*slot).ok()?;
-            Some(Message::Lease {
+            let until_ns = self.lane.lease(*slot);
+            (until_ns > 0).then_some(Message::Lease {
                 id: u16::try_from(*slot).ok()?,
-                until_ns: until?.nanos(),
+                until_ns,
             })
         });
         leases.collect()
@@ -177,6 +264,7 @@ impl Service {
 
     /// What [`Self::leases`] of a predecessor says.
     pub(super) fn take_lease(&self, id: u16, until_ns: u64) {
+        self.lane.set_lease(u32::from(id), until_ns);
         if let Some(kernel) = &self.kernel
             && let Err(error) = kernel.set_lease(u32::from(id), KernelTime(until_ns))
         {
@@ -190,13 +278,14 @@ impl Service {
         let target = self.reflectors.targets.get(&slot);
         let reflector = target.and_then(|(key, _)| self.reflectors.on(key.ifindex));
         let kernel = self.kernel.as_ref();
-        let counters = kernel.and_then(|kernel| kernel.reflected(slot).ok());
         let ReflectCounters {
             up,
             down,
             stale,
             passed,
-        } = counters.unwrap_or_default();
+        } = self.reflectors.counters(kernel, slot);
+        let fenced = kernel.and_then(|kernel| kernel.fenced(slot).ok());
+        let FenceCounters { questions, packets } = fenced.unwrap_or_default();
         Some(status::FastDetect {
             reflector: reflector.map(|reflector| reflector.label().to_owned()),
             discriminator: discriminator(instance.family, instance.vrid),
@@ -204,6 +293,19 @@ impl Service {
             answered_down: down,
             answered_stale: stale,
             left_alone: passed,
+            fenced: kernel.is_some_and(|kernel| {
+                kernel
+                    .is_fenced(slot, clock::now())
+                    .is_ok_and(|fenced| fenced)
+            }),
+            fenced_questions: questions,
+            fenced_packets: packets,
         })
+    }
+
+    /// Probes for the reflector's port that none of our instances was asked by.
+    pub(super) fn unclaimed_probes(&self) -> u64 {
+        let kernel = self.kernel.as_ref();
+        self.reflectors.counters(kernel, NO_SLOT).passed
     }
 }

@@ -180,8 +180,8 @@ impl Reporter {
                 "({}) sent 0 priority",
                 self.name(*id)
             ),
-            // See `refusals`.
-            Report::Refused(_) => {}
+            // See `refusals` and `fence`.
+            Report::Refused(_) | Report::LeaseLapsed { .. } => {}
             Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
         }
     }

@@ -91,9 +91,11 @@ impl Service {
         }
         if acts {
             self.reflect();
+            self.fence_vips();
         }
         self.strangers
             .watch(self.config.log_unknown_vrids, &self.links);
+        self.claims.watch(&self.config.instances, &world);
         Ok(settled)
     }
 

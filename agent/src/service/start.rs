@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, confine::Standing,
-    debounce::Debounce, health::Health, held::Held, igmp::LocalIgmp, links::Links, lock::Locks,
-    machine::Machine, picture::Pending, process::Placement, reflect::Reflectors, refusals,
-    reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
-    vmac::VirtualLinks,
+    Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, claims::Claims,
+    confine::Standing, debounce::Debounce, fence::Fences, health::Health, held::Held,
+    igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
+    process::Placement, reflect::Reflectors, refusals, reload::named_interfaces, reports::Reporter,
+    strangers::Strangers, telling::Telling, vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -200,7 +200,9 @@ impl Service {
             held,
             igmp: LocalIgmp::default(),
             strangers: Strangers::default(),
+            claims: Claims::default(),
             reflectors: Reflectors::default(),
+            fences: Fences::default(),
             pending: Pending::new(),
             seats,
             leaving: Vec::new(),

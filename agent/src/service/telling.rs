@@ -153,6 +153,7 @@ impl Telling {
             | Report::PathsRefused { .. }
             | Report::PathsRestored { .. }
             | Report::AnnounceFailed { .. }
+            | Report::LeaseLapsed { .. }
             | Report::Privileges(_)
             | Report::HandsPrivileges(_)
             | Report::HandsWait { .. }

@@ -266,6 +266,9 @@ impl Service {
             }
         };
         successor.spared = true;
+        // Our leases end now, and would count here.
+        self.fences.take_down();
+        self.reflectors.leave();
         if let Err(error) = self.say_farewell(&successor.channel, &over, reload) {
             warn!("the new agent does not know what was counted: {error}");
         }

@@ -97,9 +97,54 @@ pub(super) fn notice(notice: &Notice, vip: impl Fn(u16) -> String) -> Words {
                  a cloned machine or a loop"
             ),
         ),
-        Notice::ReleaseHeard { from } => Words::info(
+        Notice::ReleaseHeard {
+            from,
+            expected: true,
+        } => Words::info(
             "release_heard",
             format!("received priority 0 advertisement from {from}"),
+        ),
+        Notice::ReleaseHeard {
+            from,
+            expected: false,
+        } => Words::warning(
+            "release_heard",
+            format!("received priority 0 advertisement from {from}, which is not the Active"),
+        ),
+        Notice::UnknownWinner { from, priority } => Words::warning(
+            "unknown_winner",
+            format!(
+                "{from} was never heard before and outranks the Active with priority \
+                 {priority}: if it is none of your routers, list yours in allowed_sources"
+            ),
+        ),
+        Notice::IntervalLong {
+            from,
+            theirs,
+            ours,
+            patience,
+        } => Words::warning(
+            "interval_long",
+            format!(
+                "advertisement interval of {from} is {} ms, ours {} ms: should it fall silent, \
+                 nobody serves for {:.1} s; max_learned_interval limits that",
+                theirs.duration().as_millis(),
+                ours.duration().as_millis(),
+                patience.as_secs_f64()
+            ),
+        ),
+        Notice::IntervalLimited {
+            from,
+            theirs,
+            believed,
+        } => Words::warning(
+            "interval_limited",
+            format!(
+                "advertisement interval of {from} is {} ms: more than max_learned_interval, \
+                 {} ms are used",
+                theirs.duration().as_millis(),
+                believed.duration().as_millis()
+            ),
         ),
         Notice::IntervalDiffers { from, theirs, ours } => Words::warning(
             "interval_differs",

@@ -24,7 +24,7 @@ const WAIT_MS: i32 = 10_000;
 
 /// Runs `test` in a network namespace of its own, which holds the veth pair
 /// `ours` and `theirs`, both up.
-fn in_namespace(test: fn(Kernel)) {
+pub fn in_namespace(test: fn(Kernel)) {
     let Some(kernel) = lab::kernel() else { return };
     let ran = thread::spawn(move || {
         // SAFETY: changes the namespace of this thread only.

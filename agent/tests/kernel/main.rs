@@ -3,9 +3,12 @@
 
 mod attach;
 mod delivery;
+mod fence;
 mod flood;
 mod lab;
+mod leaves;
 mod logs;
+mod loops;
 mod reflect;
 mod transmit;
 mod verdicts;

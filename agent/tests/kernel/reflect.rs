@@ -20,18 +20,18 @@ const XDP_TX: u32 = 3;
 const TC_NEXT: u32 = u32::MAX;
 const TC_REDIRECT: u32 = 7;
 
-const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-const PEER: [u8; 6] = [2, 0, 0, 0, 0, 2];
-const OWN: [u8; 4] = [192, 0, 2, 1];
+pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub const PEER: [u8; 6] = [2, 0, 0, 0, 0, 2];
+pub const OWN: [u8; 4] = [192, 0, 2, 1];
 const SLOT: u32 = 3;
 const SECOND: u64 = 1_000_000_000;
 
-fn wanted() -> u32 {
+pub fn wanted() -> u32 {
     discriminator(Family::V4, Vrid::new(51).unwrap())
 }
 
 /// Summed without the crate that is under test.
-fn checksum(header: &[u8]) -> [u8; 2] {
+pub fn checksum(header: &[u8]) -> [u8; 2] {
     let words = header
         .chunks(2)
         .map(|w| u32::from(w[0]) << 8 | u32::from(w[1]));
@@ -41,7 +41,7 @@ fn checksum(header: &[u8]) -> [u8; 2] {
 }
 
 /// What an initiator sends (RFC 7880 7.3, RFC 7881 3).
-fn probe(discriminator: u32) -> Vec<u8> {
+pub fn probe(discriminator: u32) -> Vec<u8> {
     let mut frame = [MAC, PEER].concat();
     frame.extend([0x08, 0x00]);
     let mut ip = vec![0x45, 0, 0, 52, 0, 1, 0x40, 0, 255, 17, 0, 0];
@@ -62,19 +62,30 @@ fn probe(discriminator: u32) -> Vec<u8> {
 }
 
 fn target(hook: u8) -> (ReflectKey, ReflectTarget) {
+    target_for(hook, SLOT, MAC, OWN, wanted())
+}
+
+/// Somebody with these addresses, and what asks for it.
+pub fn target_for(
+    hook: u8,
+    slot: u32,
+    mac: [u8; 6],
+    own: [u8; 4],
+    discriminator: u32,
+) -> (ReflectKey, ReflectTarget) {
     let key = ReflectKey {
         ifindex: LOOPBACK,
         vlan: 0,
         family: Family::V4 as u8,
         _pad: 0,
-        discriminator: wanted(),
+        discriminator,
     };
     let target = ReflectTarget {
-        slot: SLOT,
-        mac: MAC,
+        slot,
+        mac,
         hook,
         _pad: 0,
-        own: wire_v4(OWN),
+        own: wire_v4(own),
     };
     (key, target)
 }

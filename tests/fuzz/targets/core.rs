@@ -57,6 +57,8 @@ fn config(id: InstanceId, bytes: &mut Bytes<'_>) -> InstanceConfig {
         vips_digest: u64::from(has(6)),
         address_count: 3,
         addresses_digest: 7,
+        max_learned: None,
+        senders_listed: false,
         check_addresses: has(7),
     }
 }
@@ -261,6 +263,7 @@ fn target(input: &Input) -> Option<InstanceId> {
         | Input::Priority { id, .. }
         | Input::Advert { id, .. }
         | Input::AddressLost { id, .. }
+        | Input::AddressClaimed { id }
         | Input::Shutdown { id } => Some(id),
     }
 }

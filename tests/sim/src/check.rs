@@ -47,6 +47,7 @@ impl World {
             self.check_reload(router, step, &mine);
             self.check_order(router, step, &mine);
             self.check_advert(router, index, step, now);
+            self.check_priority(router, index, step, now);
             self.check_cadence(router, index, step, &mine, now);
             let received = step.after.counters.adverts_received;
             if received > self.books[router][index].accepted {
@@ -439,6 +440,7 @@ fn concerns(input: &Input, index: usize) -> bool {
         | Input::Priority { id, .. }
         | Input::Advert { id, .. }
         | Input::AddressLost { id, .. }
+        | Input::AddressClaimed { id }
         | Input::Shutdown { id } => node::index(id) == index,
     }
 }

@@ -80,6 +80,9 @@ const fn notice_name(notice: &Notice) -> &'static str {
         Notice::Overslept { .. } => "overslept",
         Notice::AdvertLate { .. } => "advert late",
         Notice::AddressRestored { .. } => "address restored",
+        Notice::IntervalLong { .. } => "interval long",
+        Notice::IntervalLimited { .. } => "interval limited",
+        Notice::UnknownWinner { .. } => "unknown winner",
         Notice::TwoOwners { .. } => "two owners",
     }
 }

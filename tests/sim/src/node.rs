@@ -182,6 +182,8 @@ impl Node {
             vips_digest: 1,
             address_count: VIPS as u8,
             addresses_digest: address_digest(wire::vips(&self.setting, index)),
+            max_learned: None,
+            senders_listed: false,
             check_addresses: true,
         }
     }

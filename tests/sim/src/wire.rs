@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use agent_common::{
     Family, Version, Vrid,
     outcome::Outcome,
-    record::{AdvertRecord, InstanceFilter, MAX_PEERS, filter_flags},
+    record::{AdvertRecord, AllowedPrefix, InstanceFilter, MAX_ALLOWED, MAX_PEERS, filter_flags},
     wire::{
         Link, ethernet,
         frame::wire_address,
@@ -71,10 +71,11 @@ pub fn filter(setting: &Setting, spec: &RouterSpec, instance: usize) -> Instance
         destination: wire_address(group(family)),
         mac: mac(spec.host),
         priority: spec.priority[instance],
-        _pad: 0,
+        allowed_count: 0,
         peers: [[0; 16]; MAX_PEERS],
         min_ttl: [0; MAX_PEERS],
         ttl_headroom: [0; MAX_PEERS],
+        allowed: [AllowedPrefix::new([0; 16], 0); MAX_ALLOWED],
     };
     if setting.version == Version::V2 {
         filter.v2_seconds = u8::try_from(spec.interval_cs / 100).unwrap_or(u8::MAX);
@@ -128,7 +129,7 @@ fn write(setting: &Setting, advert: &Advert, to: u8) -> Option<Bytes> {
         Family::V6 => 40,
     };
     let message = IP_AT + header;
-    let bare = family == Family::V4 && advert.host % 2 == 0;
+    let bare = family == Family::V4 && advert.host.is_multiple_of(2);
     let vrrp = vrrp::Advert {
         version: setting.version,
         vrid: Vrid::new(vrid(setting, advert.instance) + advert.bend.stray_vrid())?,

@@ -68,7 +68,7 @@ pub enum Event {
         fault: usize,
         router: usize,
     },
-    /// The last frame of a bad link has arrived.
+    /// The last frame of a bad link has arrived, or what waited is read.
     Settle,
     /// The checkers look at everything.
     Look,

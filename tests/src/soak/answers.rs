@@ -8,7 +8,7 @@ use crate::{
 
 use super::{
     ROUTERS_PER_MACHINE, WATCHED,
-    judge::{DELTA, Episode, Finding, WORKER},
+    judge::{DELTA, Episode, Finding, IPV6, WORKER},
     world::World,
 };
 
@@ -79,7 +79,11 @@ fn double(
                     && held.until(episode.to).saturating_add(delta) >= sent
             })
         };
-        if excusable || has(nanos(WORKER)) {
+        // One that comes and goes before that is never told of at all.
+        let track = &episode.tracks[machine][router];
+        let early = sent.saturating_sub(nanos(WORKER));
+        let says = router == IPV6 && track.claims(early, *arrived).next().is_some();
+        if excusable || says || has(nanos(WORKER)) {
             continue;
         }
         let text = format!("machine {machine} answers without the VIP");

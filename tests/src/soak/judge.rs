@@ -26,7 +26,7 @@ pub const DELTA: Duration = Duration::from_millis(20);
 /// Likewise in IPv6: an address is there, is answered for and is announced by
 /// the kernel only when one of its workers has run, which has the priority of
 /// any process. Where the processors are wanted, that takes its time.
-pub const WORKER: Duration = Duration::from_millis(300);
+pub const WORKER: Duration = Duration::from_secs(1);
 /// Two at once, from the moment on at which they hear each other (3): an
 /// interval and the answer.
 pub const DUAL: Duration = Duration::from_millis(20);
@@ -40,7 +40,7 @@ pub const STRAY: Duration = Duration::from_millis(500);
 /// one (30): an Active_Down_Interval, three of grace, and the way of the VIPs.
 pub const SETTLED: Duration = Duration::from_secs(1);
 /// Index of the virtual router in IPv6.
-const IPV6: usize = 1;
+pub const IPV6: usize = 1;
 /// Adverts of one virtual router in an interval: its own, ten answers (11).
 const IN_AN_INTERVAL: usize = 12;
 

@@ -88,7 +88,11 @@ pub fn attach_xdp(ifindex: u32, program: BorrowedFd<'_>, flags: u32) -> io::Resu
         request.extend(kind.to_ne_bytes());
         request.extend(value.to_ne_bytes());
     }
-    let socket = open(0)?;
+    ask(&open(0)?, &request)
+}
+
+/// Sends one request that asks for an acknowledgement, and reads it.
+pub(super) fn ask(socket: &OwnedFd, request: &[u8]) -> io::Result<()> {
     // SAFETY: pointer and length are those of `request`.
     let sent = unsafe {
         libc::send(
@@ -103,7 +107,7 @@ pub fn attach_xdp(ifindex: u32, program: BorrowedFd<'_>, flags: u32) -> io::Resu
     }
     // The kernel answers before send returns.
     let mut buffer = [0; 4096];
-    let length = receive(&socket, &mut buffer)?;
+    let length = receive(socket, &mut buffer)?;
     let errno = message(buffer.get(..length).unwrap_or_default())
         .and_then(|(_, body, _)| body.first_chunk())
         .map_or(libc::EPROTO, |code| -i32::from_ne_bytes(*code));
@@ -197,7 +201,7 @@ pub fn forge(port: u32, kind: u16, body: &[u8]) -> io::Result<()> {
         .map_err(|_| io::Error::last_os_error())
 }
 
-fn open(groups: u32) -> io::Result<OwnedFd> {
+pub(super) fn open(groups: u32) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: socket takes no pointers.
     let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) })?;

@@ -86,6 +86,32 @@ impl PacketSocket {
         }
     }
 
+    /// Sends whole frames by one system call; how many the kernel has taken.
+    pub fn send_many(&self, frames: &[&[u8]]) -> io::Result<usize> {
+        let mut parts: Vec<libc::iovec> = frames
+            .iter()
+            .map(|frame| libc::iovec {
+                iov_base: frame.as_ptr().cast_mut().cast(),
+                iov_len: frame.len(),
+            })
+            .collect();
+        let mut messages: Vec<libc::mmsghdr> = parts
+            .iter_mut()
+            .map(|part| {
+                // SAFETY: all-zero is a valid mmsghdr, with null pointers.
+                let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
+                message.msg_hdr.msg_iov = part;
+                message.msg_hdr.msg_iovlen = 1;
+                message
+            })
+            .collect();
+        let count = libc::c_uint::try_from(messages.len()).unwrap_or(0);
+        // SAFETY: `count` messages whose parts live through the call, and which
+        // the kernel only reads.
+        let sent = unsafe { libc::sendmmsg(self.0.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
+        check(sent).map(|sent| usize::try_from(sent).unwrap_or(0))
+    }
+
     /// The next frame, `None` when there is none at the moment.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
         let mut control = Control([0; 256]);

@@ -2,6 +2,7 @@
 
 mod accept;
 mod announce;
+mod approach;
 mod bfd;
 mod lab;
 mod reject;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     outcome::Outcome,
-    record::{InstanceFilter, advert_flags, filter_flags},
+    record::{AllowedPrefix, InstanceFilter, advert_flags, filter_flags},
     types::Family,
     wire::{Bytes, Frame, Link, ethernet, frame::wire_address, locate, scan},
 };
@@ -371,4 +371,30 @@ fn oversize_is_what_was_not_copied_whole() {
     .frame();
     assert!(locate(&Head(&frame, 94), link).is_ok());
     assert_eq!(locate(&Head(&frame, 93), link), Err(Outcome::Oversize));
+}
+
+#[test]
+fn only_listed_sources_are_heard() {
+    let frame = Packet::v4(G2).frame();
+    let listed = |prefixes: &[(&str, u8)], count| {
+        let mut filter = filter(3, Family::V4);
+        for (slot, (address, length)) in filter.allowed.iter_mut().zip(prefixes) {
+            *slot = AllowedPrefix::new(wire_address(ip(address)), *length);
+        }
+        filter.allowed_count = count;
+        verdict(&frame, &filter).map(|_| ())
+    };
+    let refused = Err(Outcome::SourceNotAllowed);
+    let peer = core::net::Ipv4Addr::from(PEER_V4);
+    let peer = std::format!("{peer}");
+    let last = std::vec![("192.0.2.99", 32); 15];
+    let last = [last, std::vec![(peer.as_str(), 32)]].concat();
+    assert_eq!(listed(&[("192.0.2.99", 32)], 0), Ok(()), "no list");
+    assert_eq!(listed(&[("192.0.2.99", 32)], 1), refused);
+    assert_eq!(listed(&[("192.0.2.0", 24)], 1), Ok(()));
+    assert_eq!(listed(&[("198.51.100.0", 24)], 1), refused);
+    assert_eq!(listed(&[("0.0.0.0", 0)], 1), Ok(()));
+    assert_eq!(listed(&last, 16), Ok(()));
+    assert_eq!(listed(&last, 15), refused, "beyond the count: not in use");
+    assert_eq!(listed(&last, 255), Ok(()), "no more than there are");
 }

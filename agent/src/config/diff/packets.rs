@@ -12,6 +12,8 @@ impl Values {
             old_checksum,
             fault_without_peers,
             skip_address_check,
+            allowed_sources,
+            max_learned,
         } = packets;
         self.list("mcast_dst_ip", group);
         self.list(
@@ -32,6 +34,11 @@ impl Values {
         self.list("old_unicast_checksum", old);
         self.flag("unicast_fault_no_peer", *fault_without_peers);
         self.flag("skip_check_adv_addr", *skip_address_check);
+        self.list("allowed_sources", allowed_sources);
+        self.list(
+            "max_learned_interval",
+            max_learned.map(|limit| seconds(limit.duration())),
+        );
     }
 }
 

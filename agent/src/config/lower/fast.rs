@@ -66,7 +66,7 @@ fn lease(keyword: &Word, value: Option<&Word>, sink: &mut Sink) -> Option<Durati
 }
 
 /// `200ms`, `500us`, `0.2s`.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, parts) = if let Some(number) = text.strip_suffix("us") {
         (number, 1_000_000)
     } else if let Some(number) = text.strip_suffix("ms") {

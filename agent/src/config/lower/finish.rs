@@ -14,7 +14,7 @@ use super::instance::Draft;
 use super::paths::{self, Preferences};
 use super::transport::transport;
 use super::useless::useless;
-use super::{strict, track, traps, virtual_links};
+use super::{strict, track, traps, trust, virtual_links};
 use crate::config::diagnostic::Code;
 use crate::config::model::{IfName, Instance, Pace, Pacing, Transport, V3Checksum, Vip};
 use crate::config::sink::Sink;
@@ -51,6 +51,15 @@ pub fn finish(
         let limits = &mut packets.peer_ttl;
         limits.retain(|limit| peers.contains(&limit.peer));
     }
+    let heard = trust::Heard {
+        family,
+        version,
+        interval,
+        transport: transport.as_ref(),
+    };
+    draft
+        .trust
+        .settle(&draft.title(), &heard, globals, &mut packets, sink);
     let interface = interface?;
     let v3_checksum = if draft
         .v3_checksum_as_v2

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use agent_common::{Family, Version};
+use agent_common::{AdvertInterval, Family, Version};
 
 use super::instance::interface;
 use super::packets::group_of;
@@ -14,7 +14,7 @@ use super::{files, process, tell};
 use crate::config::files::Files;
 use crate::config::iproute::Names;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
-use crate::config::lexer::Word;
+use crate::config::lexer::{Span, Word};
 use crate::config::machine::Process;
 use crate::config::model::{AnnouncePolicy, Firewall, IfName, Pacing, RunAs, StartDelay};
 use crate::config::sink::Sink;
@@ -44,6 +44,7 @@ pub struct Globals {
     pub group_v4: Option<IpAddr>,
     pub group_v6: Option<IpAddr>,
     pub skip_address_check: Option<bool>,
+    pub max_learned: Option<(AdvertInterval, Span)>,
     pub start_delay: StartDelay,
     pub log_unknown_vrids: bool,
     pub disable_local_igmp: bool,
@@ -246,6 +247,10 @@ fn set(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink: &mut 
         GlobalKey::SkipCheckAdvAddr => {
             keep(&mut globals.skip_address_check, switch(statement, sink));
         }
+        GlobalKey::MaxLearnedInterval => keep(
+            &mut globals.max_learned,
+            super::trust::interval(statement, sink),
+        ),
         GlobalKey::Nftables => {
             if let Some(name) = super::firewall::table(statement, sink) {
                 globals.firewall.table = name;
@@ -341,6 +346,7 @@ fn set_agent(key: GlobalKey, statement: &Statement, globals: &mut Globals, sink:
         | GlobalKey::ScriptUser
         | GlobalKey::ScriptSecurity
         | GlobalKey::SkipCheckAdvAddr
+        | GlobalKey::MaxLearnedInterval
         | GlobalKey::DynamicInterfaces
         | GlobalKey::DefaultInterface
         | GlobalKey::Process(_)

@@ -11,6 +11,7 @@ use super::packets::Packets;
 use super::paths;
 use super::statement::Reader;
 use super::transport::{self, Unicast};
+use super::trust::{self, Trust};
 use super::value::{MICROS, first, number, switch, timer};
 use super::vmac::{self, Vmac};
 use super::{tell, track, traps};
@@ -61,6 +62,7 @@ pub struct Draft {
     pub v3_checksum_as_v2: Option<bool>,
     pub owner_ignores: Option<bool>,
     pub packets: Packets,
+    pub trust: Trust,
     /// The last of `accept` and `no_accept`, with its place.
     pub accept: Option<(bool, Span)>,
     pub promote_secondaries: bool,
@@ -168,6 +170,13 @@ fn set(key: InstanceKey, statement: &Statement, draft: &mut Draft, sink: &mut Si
             keep(
                 &mut draft.packets.skip_address_check,
                 switch(statement, sink),
+            );
+        }
+        K::AllowedSources => draft.trust.add_sources(statement, sink),
+        K::MaxLearnedInterval => {
+            keep(
+                &mut draft.trust.max_learned,
+                trust::interval(statement, sink),
             );
         }
         K::StrictMode => keep(&mut draft.strict, switch(statement, sink)),

@@ -111,6 +111,8 @@ impl Packets {
                 .skip_address_check
                 .or(globals.skip_address_check)
                 .unwrap_or(false),
+            allowed_sources: Vec::new(),
+            max_learned: None,
         }
     }
 }

@@ -285,7 +285,7 @@ impl<'a> Line<'a> {
 }
 
 /// `ADDRESS[/LEN]`; `Some(None)` for all there is: `default`, `any` or `all`.
-fn network(word: &str) -> Option<Option<Network>> {
+pub(super) fn network(word: &str) -> Option<Option<Network>> {
     if matches!(word, "default" | "any" | "all") {
         return Some(None);
     }

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use crate::config::diagnostic::Code;
-use crate::config::keywords::{Block, Body, Key, Keyword, Status, find, hint, home, nearest};
+use crate::config::keywords::{
+    Block, Body, InstanceKey, Key, Keyword, Status, find, hint, home, nearest,
+};
 use crate::config::lexer::Word;
 use crate::config::sink::Sink;
 use crate::config::survey;
@@ -51,7 +53,8 @@ impl Reader {
                 if good && matches!(key, Key::Track(_) | Key::Tell(_)) {
                     survey::statement(row, statement, sink);
                 }
-                if good && !self.seen.insert(key) && row.shape.body == Body::None {
+                let single = row.shape.body == Body::None && !adds_up(key);
+                if good && !self.seen.insert(key) && single {
                     let message = format!("{name} is given more than once; the last one counts");
                     sink.trap(Code::Repeated, keyword.span, message);
                 }
@@ -118,6 +121,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// Lines of a list that has no block, so that keepalived skips each of them.
+fn adds_up(key: Key) -> bool {
+    key == Key::Instance(InstanceKey::AllowedSources)
 }
 
 /// Checks the words and the block of a statement that nothing acts on yet.

@@ -3,7 +3,9 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use super::IfName;
+use agent_common::AdvertInterval;
+
+use super::{IfName, Network};
 
 /// What few installations change about the adverts of an instance.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +22,14 @@ pub struct PacketPolicy {
     pub fault_without_peers: bool,
     /// Other addresses than ours in an advert are no news.
     pub skip_address_check: bool,
+    /// Where adverts may come from; empty for anywhere. Of the instance's
+    /// family, and at most [`MAX_ALLOWED`] of them.
+    ///
+    /// [`MAX_ALLOWED`]: agent_common::record::MAX_ALLOWED
+    pub allowed_sources: Vec<Network>,
+    /// v3: a longer interval is not learned from anybody; at least the
+    /// instance's own.
+    pub max_learned: Option<AdvertInterval>,
 }
 
 impl Default for PacketPolicy {
@@ -31,6 +41,8 @@ impl Default for PacketPolicy {
             old_checksum: OldChecksum::Detect,
             fault_without_peers: false,
             skip_address_check: false,
+            allowed_sources: Vec::new(),
+            max_learned: None,
         }
     }
 }

@@ -19,6 +19,21 @@ pub struct Network {
     pub length: u8,
 }
 
+impl Network {
+    /// Whether `address` is one of its addresses.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (own, other, bits) = match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits(), other.to_bits(), 128),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        let hidden = u32::saturating_sub(bits, u32::from(self.length));
+        (own ^ other).checked_shr(hidden).unwrap_or(0) == 0
+    }
+}
+
 impl std::fmt::Display for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.address, self.length)

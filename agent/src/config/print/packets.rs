@@ -48,6 +48,8 @@ pub fn policy(packets: &PacketPolicy, writer: &mut Writer) {
         old_checksum,
         fault_without_peers,
         skip_address_check,
+        allowed_sources,
+        max_learned,
     } = packets;
     writer.maybe("mcast_dst_ip", group.as_ref());
     writer.maybe("unicast_ttl", Some(unicast_ttl).filter(|ttl| **ttl < 255));
@@ -58,6 +60,13 @@ pub fn policy(packets: &PacketPolicy, writer: &mut Writer) {
     }
     writer.flag("unicast_fault_no_peer", *fault_without_peers);
     writer.switch("skip_check_adv_addr", *skip_address_check, false);
+    for source in allowed_sources {
+        writer.set("allowed_sources", source);
+    }
+    writer.maybe(
+        "max_learned_interval",
+        max_learned.map(|limit| micros(limit.duration())),
+    );
 }
 
 /// A line of `unicast_peer`.

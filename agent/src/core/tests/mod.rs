@@ -4,6 +4,7 @@
 mod active;
 mod addresses;
 mod announce;
+mod attack;
 mod backup;
 mod change;
 mod group;
@@ -73,6 +74,8 @@ fn config(priority: u8) -> InstanceConfig {
         vips_digest: 7,
         address_count: 1,
         addresses_digest: 7,
+        max_learned: None,
+        senders_listed: false,
         check_addresses: true,
     }
 }

@@ -326,3 +326,24 @@ fn t3_a_starved_backup_takes_over_after_three_extensions() {
         assert_eq!(rig.snapshot().counters.overslept, 3, "{config:?}");
     }
 }
+
+/// A known limit (docs/PROOF.md, the model): two freezes that each end before
+/// they can be noticed, of which the first takes all adverts before the
+/// checkpoint and the second the one that is left. Then two are Active until
+/// the next advert of the living one.
+#[test]
+fn t7_two_freezes_that_nothing_can_notice_hide_a_living_active() {
+    let mut rig = settled(config(100));
+    let checkpoint = rig.machine.poll_timeout().unwrap();
+    let deadline = rig.deadline();
+    let lost = [at(1500), at(2500), at(3500)];
+    assert!(at(500) < lost[0] && lost[1] < checkpoint && lost[2] < deadline);
+    // Frozen over the first two, awake at the checkpoint, frozen for less than
+    // a quarter interval over the third, awake at the deadline.
+    let last = peer_advert(&config(100), at(500));
+    assert_eq!(transitions(&driver_wakes(&mut rig, last, checkpoint)), []);
+    let effects = driver_wakes(&mut rig, last, deadline);
+    assert_eq!(transitions(&effects).len(), 1);
+    let effects = rig.hear(peer_advert(&config(100), at(4500)));
+    assert_eq!(rig.snapshot().state, State::Backup, "{effects:?}");
+}

@@ -69,10 +69,10 @@ pub struct AttachReport {
 }
 
 /// `enum bpf_attach_type` of linux/bpf.h.
-const BPF_XDP: u32 = 37;
+pub(super) const BPF_XDP: u32 = 37;
 pub(super) const BPF_TCX_INGRESS: u32 = 46;
 /// Flags of linux/if_link.h.
-const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+pub(super) const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 /// Without a relative program: before all others.
 pub(super) const BPF_F_BEFORE: u32 = 1 << 3;

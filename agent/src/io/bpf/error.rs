@@ -43,6 +43,11 @@ impl BpfError {
     }
 }
 
+/// Says what a system call was for.
+pub(super) fn failed(what: &'static str) -> impl Fn(io::Error) -> BpfError {
+    move |source| BpfError::System { what, source }
+}
+
 fn root_errno(error: &(dyn StdError + 'static)) -> Option<i32> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -94,6 +94,7 @@ impl FastMaps {
     pub fn lease(&self, slot: u32, until: Option<KernelTime>) -> Result<(), BpfError> {
         let lease = Lease {
             until_ns: until.map_or(0, KernelTime::nanos),
+            other_until_ns: 0,
         };
         let value = bytemuck::bytes_of(&lease);
         sys::map_update(self.leases.as_fd(), &slot.to_ne_bytes(), value).map_err(|source| {

@@ -15,6 +15,7 @@ use aya::{Ebpf, maps::RingBuf};
 use super::{
     BpfError, FastMaps,
     attach::{self, AttachReport, Backend, Programs},
+    fence::FenceParts,
     load,
     sys::{self, TestRun},
 };
@@ -26,6 +27,10 @@ pub enum Program {
     Tcx,
     /// The reflector beside XDP.
     Reflect,
+    /// The fence of links that hear no adverts.
+    Fence,
+    /// The same without tcx.
+    FenceXdp,
 }
 
 /// The kernel half: loaded, and attached to some interfaces. Dropping it
@@ -41,6 +46,7 @@ pub struct Kernel {
     pub(super) reflect: OwnedFd,
     pub(super) reflected: OwnedFd,
     pub(super) leases: OwnedFd,
+    pub(super) fences: FenceParts,
     instances: OwnedFd,
     counters: OwnedFd,
     latest: OwnedFd,
@@ -68,6 +74,7 @@ impl Kernel {
         let reflect = load::map_fd(&object, "REFLECT")?;
         let reflected = load::map_fd(&object, "REFLECTED")?;
         let leases = load::map_fd(&object, "LEASES")?;
+        let fences = FenceParts::load(&mut object)?;
         let instances = load::map_fd(&object, "INSTANCES")?;
         let counters = load::map_fd(&object, "COUNTERS")?;
         let latest = load::map_fd(&object, "LATEST")?;
@@ -81,6 +88,7 @@ impl Kernel {
             reflect,
             reflected,
             leases,
+            fences,
             instances,
             counters,
             latest,
@@ -191,6 +199,7 @@ impl Kernel {
             self.remove_instance(&old)?;
         }
         self.remove_target(slot)?;
+        self.reset_fenced(slot)?;
         self.reset_slot(slot)
     }
 
@@ -242,11 +251,11 @@ impl Kernel {
             source,
         };
         let cpus = aya::util::nr_cpus().map_err(|(_what, source)| failed(source))?;
-        let mut per_cpu = vec![[0_u64; Outcome::COUNT]; cpus];
+        let mut per_cpu = vec![0_u64; cpus.saturating_mul(Outcome::COUNT)];
         let mut sum = [0_u64; Outcome::COUNT];
         let value = bytemuck::cast_slice_mut(per_cpu.as_mut_slice());
         sys::map_lookup(self.counters.as_fd(), &slot.to_ne_bytes(), value).map_err(failed)?;
-        for counters in &per_cpu {
+        for counters in per_cpu.chunks_exact(Outcome::COUNT) {
             for (total, counter) in sum.iter_mut().zip(counters) {
                 *total = total.wrapping_add(*counter);
             }
@@ -306,6 +315,8 @@ impl Kernel {
                 Ok(program) => Ok(program.as_fd()),
                 Err(_) => Err(BpfError::Missing("failoverd_reflect")),
             },
+            Program::Fence => self.fences.tcx(),
+            Program::FenceXdp => self.fences.xdp(),
         }
     }
 

@@ -20,27 +20,29 @@ pub(super) fn object() -> Result<Ebpf, BpfError> {
 }
 
 pub(super) fn load_xdp(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_xdp";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut Xdp = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+    xdp(object, "failoverd_xdp")
 }
 
 pub(super) fn load_tcx(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_tcx";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+    classifier(object, "failoverd_tcx")
 }
 
 pub(super) fn load_reflect(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {
-    const NAME: &str = "failoverd_reflect";
-    let program = object.program_mut(NAME).ok_or(BpfError::Missing(NAME))?;
-    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(NAME, error))?;
-    program.load().map_err(|error| refused(NAME, error))?;
-    own(program.fd().map_err(|error| refused(NAME, error))?.as_fd())
+    classifier(object, "failoverd_reflect")
+}
+
+pub(super) fn xdp(object: &mut Ebpf, name: &'static str) -> Result<OwnedFd, BpfError> {
+    let program = object.program_mut(name).ok_or(BpfError::Missing(name))?;
+    let program: &mut Xdp = program.try_into().map_err(|error| refused(name, error))?;
+    program.load().map_err(|error| refused(name, error))?;
+    own(program.fd().map_err(|error| refused(name, error))?.as_fd())
+}
+
+pub(super) fn classifier(object: &mut Ebpf, name: &'static str) -> Result<OwnedFd, BpfError> {
+    let program = object.program_mut(name).ok_or(BpfError::Missing(name))?;
+    let program: &mut SchedClassifier = program.try_into().map_err(|error| refused(name, error))?;
+    program.load().map_err(|error| refused(name, error))?;
+    own(program.fd().map_err(|error| refused(name, error))?.as_fd())
 }
 
 pub(super) fn load_slow(object: &mut Ebpf) -> Result<OwnedFd, BpfError> {

@@ -10,6 +10,7 @@ use agent_common::{
 use super::{
     Backend, BpfError, Kernel,
     attach::{BPF_F_BEFORE, BPF_TCX_INGRESS},
+    error::failed,
     ethtool, sys,
 };
 
@@ -20,6 +21,8 @@ pub enum Reflector {
     Xdp,
     /// tcx sends it back, after XDP and before the stack.
     Tcx,
+    /// The agent itself, where the kernel has no program for it.
+    User,
 }
 
 impl Reflector {
@@ -28,6 +31,7 @@ impl Reflector {
         match self {
             Self::Xdp => "xdp",
             Self::Tcx => "tcx",
+            Self::User => "user",
         }
     }
 
@@ -36,6 +40,7 @@ impl Reflector {
         match self {
             Self::Xdp => agent_common::record::reflect_hook::XDP,
             Self::Tcx => agent_common::record::reflect_hook::TCX,
+            Self::User => agent_common::record::reflect_hook::USER,
         }
     }
 }
@@ -52,9 +57,12 @@ impl Kernel {
     /// Makes ready to answer probes on an interface whose adverts come by
     /// `backend`.
     ///
-    /// What native XDP sends on one end of a veth pair is lost unless the other
-    /// end has an XDP program too, which nobody there can know: tcx answers
-    /// there, as it does beside a raw socket.
+    /// An answer must leave by a way that is known to lead out of the machine:
+    /// that of our adverts, which others hear. tcx takes it, and so does XDP in
+    /// generic mode. What native XDP sends goes by queues of its own, which
+    /// some drivers lack on some machines, and which end at a veth pair unless
+    /// its other end has an XDP program too; nobody can see that from here. So
+    /// it answers only where there is no tcx, and not on veth.
     ///
     /// # Errors
     ///
@@ -65,31 +73,39 @@ impl Kernel {
         ifname: &str,
         backend: Backend,
     ) -> Result<Reflecting, String> {
-        let by_xdp = match backend {
-            Backend::XdpGeneric => true,
-            Backend::XdpNative => ethtool::driver(ifname).is_some_and(|driver| driver != "veth"),
-            Backend::Tcx | Backend::RawSocket => false,
+        let by_xdp = || Reflecting {
+            reflector: Reflector::Xdp,
+            _link: None,
         };
-        if by_xdp {
-            return Ok(Reflecting {
-                reflector: Reflector::Xdp,
-                _link: None,
-            });
+        if backend == Backend::XdpGeneric {
+            return Ok(by_xdp());
         }
+        let refused = match self.reflect_by_tcx(ifindex) {
+            Ok(link) => {
+                return Ok(Reflecting {
+                    reflector: Reflector::Tcx,
+                    _link: Some(link),
+                });
+            }
+            Err(refused) => refused,
+        };
+        let other_driver = ethtool::driver(ifname).is_some_and(|driver| driver != "veth");
+        if backend == Backend::XdpNative && other_driver {
+            return Ok(by_xdp());
+        }
+        Err(refused)
+    }
+
+    fn reflect_by_tcx(&self, ifindex: u32) -> Result<OwnedFd, String> {
         let program = match &self.reflect_program {
             Ok(program) => program.as_fd(),
             Err(error) => return Err(error.to_string()),
         };
-        let link =
-            sys::link_create(program, ifindex, BPF_TCX_INGRESS, BPF_F_BEFORE).map_err(|error| {
-                match error.raw_os_error() {
-                    Some(libc::EINVAL) => "this kernel has no tcx (Linux 6.6)".to_owned(),
-                    Some(_) | None => error.to_string(),
-                }
-            })?;
-        Ok(Reflecting {
-            reflector: Reflector::Tcx,
-            _link: Some(link),
+        sys::link_create(program, ifindex, BPF_TCX_INGRESS, BPF_F_BEFORE).map_err(|error| {
+            match error.raw_os_error() {
+                Some(libc::EINVAL) => "this kernel has no tcx (Linux 6.6)".to_owned(),
+                Some(_) | None => error.to_string(),
+            }
         })
     }
 
@@ -155,6 +171,7 @@ impl Kernel {
     pub fn set_lease(&self, slot: u32, until: KernelTime) -> Result<(), BpfError> {
         let lease = Lease {
             until_ns: until.nanos(),
+            other_until_ns: 0,
         };
         let value = bytemuck::bytes_of(&lease);
         sys::map_update(self.leases.as_fd(), &slot.to_ne_bytes(), value)
@@ -188,8 +205,4 @@ impl Kernel {
         }
         Ok(sum)
     }
-}
-
-fn failed(what: &'static str) -> impl Fn(std::io::Error) -> BpfError {
-    move |source| BpfError::System { what, source }
 }

@@ -134,6 +134,16 @@ impl Driver {
     }
 
     fn set_lease(&mut self, id: InstanceId, until: Option<KernelTime>) {
+        let before = self.ports.seat(id);
+        let before = before.and_then(|seat| std::mem::replace(&mut seat.leased, until));
+        if let Some(before) = before {
+            let span = clock::now().since(before);
+            if !span.is_zero() {
+                self.lane.report(Report::LeaseLapsed { id, span });
+            }
+        }
+        self.lane
+            .lease(u32::from(id.0), until.map_or(0, KernelTime::nanos));
         if let Some(maps) = &self.sockets.maps
             && maps.lease(u32::from(id.0), until).is_err()
         {

@@ -1,6 +1,8 @@
 //! From instances and machines to ports and faults.
 
-use super::*;
+use agent_common::{Version, wire::frame::wire_address};
+
+use super::{fitting::room, *};
 use crate::config::parse_str;
 
 /// What keepalived 2.2.7 says of its MTU: "max N addresses".

@@ -4,7 +4,9 @@
 //! what the kernel had to reassemble first. Both use the parser and the
 //! verdict of agent-common, so they decide as XDP does.
 
+pub mod claims;
 pub mod membership;
+pub mod probes;
 pub mod raw;
 pub mod refusal;
 pub mod slow;

@@ -124,6 +124,7 @@ pub fn explain(outcome: Outcome) -> Option<&'static str> {
         Outcome::AuthFailed => Some("the password differs"),
         Outcome::UnknownPeer => Some("the sender is none of the configured unicast peers"),
         Outcome::PeerTtl => Some("it came from nearer or farther than min_ttl and max_ttl allow"),
+        Outcome::SourceNotAllowed => Some("the sender is not in allowed_sources"),
         Outcome::OwnerIgnores => Some("we own the address and ignore others, as configured"),
     }
 }

@@ -21,8 +21,8 @@ pub use self::{
     interface::{interface_flags, interfaces},
     message::send_message,
     packet::{
-        PACKET_IGNORE_OUTGOING, bind_packet, packet_drops, packet_receiver, packet_sender,
-        send_frames,
+        PACKET_IGNORE_OUTGOING, bind_packet, bind_packet_to, packet_drops, packet_receiver,
+        packet_sender, send_frames,
     },
     peer::peer_groups,
     process::{

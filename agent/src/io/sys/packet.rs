@@ -41,7 +41,13 @@ fn link_address(ifindex: u32, protocol: u16) -> libc::sockaddr_ll {
 
 /// Starts to receive every frame of `ifindex` that the socket's filter passes.
 pub fn bind_packet(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
-    let address = link_address(ifindex, libc::ETH_P_ALL as u16);
+    bind_packet_to(fd, ifindex, libc::ETH_P_ALL as u16)
+}
+
+/// As [`bind_packet`], of one EtherType in host order: nothing else reaches the
+/// filter, nor does what this machine sends.
+pub fn bind_packet_to(fd: BorrowedFd<'_>, ifindex: u32, protocol: u16) -> io::Result<()> {
+    let address = link_address(ifindex, protocol);
     // SAFETY: the pointer and the length describe `address`.
     let result = unsafe {
         libc::bind(

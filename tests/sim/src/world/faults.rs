@@ -2,7 +2,7 @@
 
 use failoverd::core::{Fault as Down, Input};
 
-use super::{Event, World};
+use super::{Event, MARGIN, World};
 use crate::{
     node::{Brain, Tracked, id},
     schedule::{Attack, Fault, INSTANCES, Kind},
@@ -174,6 +174,8 @@ impl World {
         }
         self.signal(router);
         self.arm(router);
+        // What it finds may have it wait for long: a forged interval.
+        self.at(self.now + MARGIN, Event::Settle);
     }
 
     pub(super) fn start(&mut self, router: usize) {

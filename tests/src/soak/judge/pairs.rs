@@ -103,16 +103,19 @@ impl Judge<'_> {
             .iter()
             .rev()
             .map(|(time, priority)| (*time, *priority));
-        let mut heard = heard.filter(|(time, priority)| *time < first && *priority == best);
-        let mut next = || heard.next().map_or(0, |(time, _)| time);
-        let (last, before) = (next(), next());
+        let heard = heard.filter(|(time, priority)| *time < first && *priority == best);
+        let heard: Vec<u64> = heard.map(|(time, _)| time).chain([0]).collect();
+        let last = heard.first().copied().unwrap_or(0);
         let age = Duration::from_nanos(first.saturating_sub(last));
         let down = self.down(machine);
         let slack = Duration::from_millis(1);
-        // It came while what had been decided was on its way out.
-        let silence = Duration::from_nanos(last.saturating_sub(before));
-        let crossed = silence + slack >= down
-            && age <= DELTA + self.stalled(last.saturating_sub(nanos(DELTA)), first);
+        // What came while that which had been decided was on its way out.
+        let way = DELTA + self.stalled(first.saturating_sub(nanos(2 * DELTA)), first);
+        let crossed = heard.windows(2).any(|pair| {
+            let silence = Duration::from_nanos(pair[0].saturating_sub(pair[1]));
+            let ago = Duration::from_nanos(first.saturating_sub(pair[0]));
+            silence + slack >= down && ago <= way
+        });
         let text = format!(
             "machine {machine} took over {age:?} after an advert of the Active, \
              Active_Down_Interval {down:?}"

@@ -50,6 +50,7 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     global(G::CheckUnicastSrc), SWITCH => "vrrp_check_unicast_src";
     global(G::OwnerIgnoreAdverts), SWITCH => "vrrp_owner_ignore_adverts";
     global(G::SkipCheckAdvAddr), SWITCH => "vrrp_skip_check_adv_addr";
+    global(G::MaxLearnedInterval), special::INTERVAL => "vrrp_max_learned_interval";
     tell("notification_email"), list(List::Words) => "notification_email";
     tell("notification_email_from"), TEXT => "notification_email_from";
     tell("smtp_helo_name"), TEXT => "smtp_helo_name";

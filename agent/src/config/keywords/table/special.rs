@@ -35,6 +35,8 @@ pub const METHOD: Shape = words(&[
 ]);
 pub const EXTRA_GARP: Shape = words(&[Rest("[all] SECONDS", extra_garp)]);
 pub const FAST_DETECT: Shape = words(&[Rest("[on|off] [lease TIME]", anything)]);
+pub const SOURCES: Shape = words(&[Rest("ADDRESS[/LENGTH] ...", anything)]);
+pub const INTERVAL: Shape = words(&[Rest("SECONDS|TIME", anything)]);
 pub const UMASK: Shape = words(&[Rest("N|BITS", umask)]);
 pub const RX_POLICY: Shape = words(&[Rest("MTU|ADVERT|N", rx_policy)]);
 pub const INCLUDE_CHECK: Shape = words(&[Rest(

@@ -14,8 +14,8 @@ use crate::config::MAX_PEERS;
 use crate::config::files::{Files, JsonVersion};
 use crate::config::lower::{family_of, paces, parse_host};
 use crate::config::model::{
-    AnnouncePolicy, Config, Firewall, IfName, Instance, Password, Paths, StaticAddress, Transport,
-    V3Checksum, Vip,
+    AnnouncePolicy, Config, Firewall, IfName, Instance, PacketPolicy, Password, Paths,
+    StaticAddress, Transport, V3Checksum, Vip,
 };
 
 mod packets;
@@ -268,7 +268,11 @@ fn instance() -> impl Strategy<Value = Instance> {
                             false => V3Checksum::PseudoHeader,
                         },
                         announce,
-                        packets,
+                        packets: PacketPolicy {
+                            max_learned: (version == Version::V3 && accept)
+                                .then_some(interval.max(AdvertInterval::DEFAULT)),
+                            ..packets
+                        },
                         // Those of the whole.
                         paces: Vec::new(),
                         accept: accept || owner,

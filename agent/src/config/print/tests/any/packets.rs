@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use agent_common::Family;
+use agent_common::{Family, record::MAX_ALLOWED};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::{host, interface};
 use crate::config::address::FOREVER;
 use crate::config::model::{
-    AddressOptions, Firewall, IfName, Instance, Interval, OldChecksum, PaceGroup, Pacing,
+    AddressOptions, Firewall, IfName, Instance, Interval, Network, OldChecksum, PaceGroup, Pacing,
     PacketPolicy, PeerTtl, StartDelay, Transport,
 };
 
@@ -45,45 +45,72 @@ pub fn packets(
         limits,
         old,
         any::<[bool; 2]>(),
+        sources(family),
     );
-    parts.prop_map(move |(group, ttl, limits, old_checksum, switches)| {
-        let [fault_without_peers, skip_address_check] = switches;
-        let mut transport = transport.clone();
-        let mut policy = PacketPolicy {
-            group,
-            unicast_ttl: u8::MAX,
-            peer_ttl: Vec::new(),
-            old_checksum: OldChecksum::Detect,
-            fault_without_peers,
-            skip_address_check,
-        };
-        match &mut transport {
-            Transport::Multicast { .. } => {}
-            Transport::Unicast { peers, .. } if peers.is_empty() => {
-                policy.fault_without_peers = true;
-            }
-            Transport::Unicast {
-                peers,
-                check_source,
-                ..
-            } => {
-                policy.group = None;
-                policy.unicast_ttl = ttl;
-                policy.old_checksum = old_checksum;
-                let limited = peers.iter().zip(limits);
-                policy.peer_ttl = limited
-                    .filter_map(|(peer, limit)| {
-                        limit.map(|(min, max)| PeerTtl {
-                            peer: *peer,
-                            min,
-                            max,
+    parts.prop_map(
+        move |(group, ttl, limits, old_checksum, switches, sources)| {
+            let [fault_without_peers, skip_address_check] = switches;
+            let mut transport = transport.clone();
+            let mut policy = PacketPolicy {
+                group,
+                unicast_ttl: u8::MAX,
+                peer_ttl: Vec::new(),
+                old_checksum: OldChecksum::Detect,
+                fault_without_peers,
+                skip_address_check,
+                allowed_sources: sources.clone(),
+                max_learned: None,
+            };
+            match &mut transport {
+                Transport::Multicast { .. } => {}
+                Transport::Unicast { peers, .. } if peers.is_empty() => {
+                    policy.fault_without_peers = true;
+                }
+                Transport::Unicast {
+                    peers,
+                    check_source,
+                    ..
+                } => {
+                    policy.group = None;
+                    policy.unicast_ttl = ttl;
+                    policy.old_checksum = old_checksum;
+                    let limited = peers.iter().zip(limits);
+                    policy.peer_ttl = limited
+                        .filter_map(|(peer, limit)| {
+                            limit.map(|(min, max)| PeerTtl {
+                                peer: *peer,
+                                min,
+                                max,
+                            })
                         })
-                    })
-                    .collect();
-                *check_source |= !policy.peer_ttl.is_empty();
+                        .collect();
+                    *check_source |= !policy.peer_ttl.is_empty();
+                }
             }
+            (transport, policy)
+        },
+    )
+}
+
+/// Prefixes without the bits that do not count, each once.
+fn sources(family: Family) -> impl Strategy<Value = Vec<Network>> {
+    let one = (host(family), 0_u8..=128).prop_map(|(address, length)| match address {
+        IpAddr::V4(v4) => {
+            let length = length % 33;
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            let address = Ipv4Addr::from_bits(v4.to_bits() & mask).into();
+            Network { address, length }
         }
-        (transport, policy)
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            let address = Ipv6Addr::from_bits(v6.to_bits() & mask).into();
+            Network { address, length }
+        }
+    });
+    vec(one, 0..=MAX_ALLOWED).prop_map(|mut all| {
+        let mut seen = HashSet::new();
+        all.retain(|network| seen.insert((network.address, network.length)));
+        all
     })
 }
 

@@ -1,0 +1,161 @@
+//! The fence follows the instances: wherever their VIPs are asked for, the
+//! kernel side knows whose they are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
+
+use agent_common::{KernelTime, record::FenceCounters};
+use tracing::{error, warn};
+
+use super::Service;
+use crate::{
+    core::InstanceId,
+    io::{
+        bpf::{Backend, Fencing, Kernel},
+        clock,
+    },
+};
+
+/// An agent that is starved again and again says so once in this time.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// What the kernel was told.
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    /// The slot of each VIP, where it is asked for.
+    places: BTreeMap<(u32, IpAddr), u32>,
+    /// Links with VIPs that hear no adverts; `None` where no program can be
+    /// had, which was said.
+    links: BTreeMap<u32, Option<Fencing>>,
+    /// That one was refused was said.
+    refused: bool,
+    /// When an instance was said to have been late, and what had been counted.
+    told: BTreeMap<InstanceId, (KernelTime, FenceCounters)>,
+}
+
+impl Fences {
+    /// A link that went, whose successor may have the same index.
+    pub(super) fn forget(&mut self, ifindex: u32) {
+        self.links.remove(&ifindex);
+    }
+
+    /// Keeps nothing from the stack any more: who has taken over does.
+    pub(super) fn take_down(&mut self) {
+        self.links.clear();
+    }
+
+    fn place(&mut self, kernel: &Kernel, wanted: BTreeMap<(u32, IpAddr), u32>) {
+        let gone = |place: &(u32, IpAddr)| !wanted.contains_key(place);
+        let gone: Vec<_> = self.places.keys().copied().filter(gone).collect();
+        for place in gone {
+            match kernel.remove_fence(place) {
+                Ok(()) => drop(self.places.remove(&place)),
+                Err(error) => error!("{error}"),
+            }
+        }
+        let mut refused = false;
+        for (place, slot) in wanted {
+            if self.places.get(&place) == Some(&slot) {
+                continue;
+            }
+            match kernel.set_fence(place, slot) {
+                Ok(()) => drop(self.places.insert(place, slot)),
+                Err(error) => {
+                    if !std::mem::replace(&mut refused, true) && !self.refused {
+                        let (_, vip) = place;
+                        warn!(
+                            "{vip}, and perhaps other VIPs, will be answered for even if the \
+                             agent hangs: {error}"
+                        );
+                    }
+                }
+            }
+        }
+        self.refused = refused;
+    }
+
+    /// Programs for links that have VIPs, and none for adverts.
+    fn cover(&mut self, kernel: &Kernel, bare: &BTreeSet<u32>) {
+        self.links.retain(|ifindex, _| bare.contains(ifindex));
+        for ifindex in bare {
+            if matches!(self.links.get(ifindex), Some(Some(_))) {
+                continue;
+            }
+            let fencing = match kernel.fence_on(*ifindex) {
+                Ok(fencing) => Some(fencing),
+                Err(reason) => {
+                    if !self.links.contains_key(ifindex) {
+                        warn!(
+                            "interface {ifindex}: VIPs there will be answered for even if the \
+                             agent hangs: {reason}"
+                        );
+                    }
+                    None
+                }
+            };
+            self.links.insert(*ifindex, fencing);
+        }
+    }
+}
+
+impl Service {
+    /// Brings the fence in line with the instances. As for the reflector, not
+    /// before the turn of a successor.
+    pub(super) fn fence_vips(&mut self) {
+        let Some(kernel) = &self.kernel else {
+            return;
+        };
+        let mut wanted = BTreeMap::new();
+        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
+            let (Some(_), Some(essence)) = (&instance.fast_detect, &seat.installed) else {
+                continue;
+            };
+            let slot = u32::from(seat.id.0);
+            // Of two instances with one VIP the first has it, which was asked
+            // for by nobody so far.
+            for place in essence.fenced() {
+                wanted.entry(*place).or_insert(slot);
+            }
+        }
+        let bare = |ifindex: &u32| {
+            let link = self.links.by_index.get(ifindex);
+            link.is_none_or(|link| link.backend == Backend::RawSocket)
+        };
+        let bare = wanted.keys().map(|(ifindex, _)| *ifindex).filter(bare);
+        let bare: BTreeSet<u32> = bare.collect();
+        self.fences.cover(kernel, &bare);
+        self.fences.place(kernel, wanted);
+    }
+
+    /// The fast lane is back, and tells how long nothing vouched for it.
+    pub(super) fn lease_lapsed(&mut self, id: InstanceId, span: Duration) {
+        if let Some(kernel) = &self.kernel
+            && let Err(error) = kernel.forget_other()
+        {
+            warn!("{error}");
+        }
+        let slot = u32::from(id.0);
+        let counted = self.kernel.as_ref();
+        let counted = counted.and_then(|kernel| kernel.fenced(slot).ok());
+        let counted = counted.unwrap_or_default();
+        let (now, known) = (clock::now(), self.fences.told.get(&id));
+        if known.is_some_and(|(last, _)| now.since(*last) < QUIET) {
+            return;
+        }
+        let (_, before) = known.copied().unwrap_or_default();
+        let name = self.reporter.name(id);
+        let questions = counted.questions.saturating_sub(before.questions);
+        let packets = counted.packets.saturating_sub(before.packets);
+        warn!(
+            instance = name,
+            "({name}) the agent did not run for {:.3} s longer than its lease: meanwhile the \
+             kernel said that it does not serve, and kept {questions} questions for its VIPs \
+             and {packets} packets to them from being answered",
+            span.as_secs_f64()
+        );
+        self.fences.told.insert(id, (now, counted));
+    }
+}
