@@ -11,6 +11,7 @@ pub mod keepalived;
 pub mod logging;
 pub mod monitor;
 pub mod runtime;
+pub mod sandbox;
 pub mod script;
 pub mod service;
 pub mod supervise;

@@ -63,7 +63,25 @@ impl Agent {
             path.display().to_string(),
         ];
         arguments.extend(flags.iter().map(ToString::to_string));
-        Self::start_in(directory, ns, &arguments, instance)
+        Self::start_in(directory, ns, &arguments, instance, &[])
+    }
+
+    /// [`Self::start_conf`] with more in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_conf_in(
+        ns: &Netns,
+        conf: &str,
+        instance: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let directory = directory()?;
+        let path = directory.path().join(CONF);
+        std::fs::write(&path, conf).context(CONF)?;
+        let path = path.display().to_string();
+        let arguments = ["run", "--config", &path];
+        Self::start_in(directory, ns, &arguments, instance, environment)
     }
 
     /// Runs it with `arguments` (the subcommand first), to which `--control`
@@ -72,7 +90,7 @@ impl Agent {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with<S: AsRef<str>>(ns: &Netns, arguments: &[S], instance: &str) -> Result<Self> {
-        Self::start_in(directory()?, ns, arguments, instance)
+        Self::start_in(directory()?, ns, arguments, instance, &[])
     }
 
     fn start_in<S: AsRef<str>>(
@@ -80,6 +98,7 @@ impl Agent {
         ns: &Netns,
         arguments: &[S],
         instance: &str,
+        environment: &[(&str, &str)],
     ) -> Result<Self> {
         let binary = binary()?;
         let control = directory.path().join("control");
@@ -92,7 +111,8 @@ impl Agent {
         command
             .env_remove("JOURNAL_STREAM")
             .env_remove("NOTIFY_SOCKET")
-            .env("NO_COLOR", "1");
+            .env("NO_COLOR", "1")
+            .envs(environment.iter().copied());
         let process = Process::start("failoverd", &mut command)?;
         Ok(Self {
             process,

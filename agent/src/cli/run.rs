@@ -21,6 +21,7 @@ use crate::{
         Places, descriptors,
         namespace::{self, NamespaceError},
     },
+    sandbox,
     service::{self, BackendPolicy, Dumps, End, Options},
     supervise,
     upgrade::HANDED_OVER,
@@ -50,6 +51,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         },
         detach: false,
         dump_at_start: false,
+        sandbox: !arguments.no_sandbox && sandbox::is_wanted(),
     };
     let not_xdp = policy(&arguments)
         .order

@@ -87,6 +87,14 @@ pub struct RunArgs {
     /// is left to the next start.
     #[arg(long)]
     pub no_supervisor: bool,
+
+    /// Keep all privileges after the start
+    ///
+    /// By default threads give up the capabilities, system calls and files
+    /// that they do not need (see docs/security.md). FAILOVERD_NO_SANDBOX=1 in
+    /// the environment does the same.
+    #[arg(long)]
+    pub no_sandbox: bool,
 }
 
 /// The flags that describe one instance. Values are text here, so that all

@@ -9,7 +9,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{Refusal, Request, status::Status};
+use super::{NOT_PERMITTED, Refusal, Request, status::Status};
 use crate::{
     config::diff::{Changes, Portrait},
     upgrade::Upgraded,
@@ -31,7 +31,7 @@ pub enum ClientError {
         "no agent is listening on {path} ({source}); is failoverd running, and is --control the same?"
     )]
     NotRunning { path: String, source: io::Error },
-    #[error("not permitted to connect to {path}: run it as root")]
+    #[error("not permitted to do that at {path}: run it as root, or as a member of its group")]
     Permission { path: String },
     #[error(
         "the agent on {path} took no notice for {seconds} s: it was stopped (SIGSTOP, a debugger) or gets no processor time; look at its process"
@@ -110,6 +110,9 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
     match serde_json::from_str(&line) {
         Ok(answer) => Ok(answer),
         Err(error) => match serde_json::from_str::<Refusal>(&line) {
+            Ok(refusal) if refusal.error.starts_with(NOT_PERMITTED) => {
+                Err(ClientError::Permission { path: name() })
+            }
             Ok(refusal) => Err(ClientError::Refused(refusal.error)),
             Err(_) => Err(broken(io::Error::new(io::ErrorKind::InvalidData, error))),
         },

@@ -7,9 +7,12 @@
 //! [`Portrait`]; `{"command":"upgrade","binary":"/path"}`, answered with an
 //! [`Upgraded`] when the new agent runs; `{"command":"events"}`, answered with a
 //! line for each event from then on ([`crate::tell::feed::Record`]). Any of them can be `{"error":"…"}`.
+//! `status` and `events` are for whoever the permissions of the socket let in,
+//! the rest is for root and the socket's group (`peer`).
 
 pub mod client;
 pub mod events;
+mod peer;
 pub mod server;
 pub mod status;
 
@@ -24,6 +27,9 @@ use crate::{
 
 /// Where the socket is unless told otherwise.
 pub const DEFAULT_PATH: &str = "/run/failoverd/control.sock";
+
+/// How the answer begins to who may not ask for that.
+pub(crate) const NOT_PERMITTED: &str = "not permitted";
 
 /// A request longer than this is refused.
 pub const MAX_REQUEST: usize = 64 << 10;

@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Answer, MAX_REQUEST, Refusal, Request, events};
+use super::{Answer, MAX_REQUEST, Refusal, Request, events, peer::Rights};
 use crate::tell::feed::Feed;
 
 /// A client that is slower than this is not served.
@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Clients served at a time; the next ones wait in the listen queue.
 const CLIENTS: usize = 16;
+/// Of those, how many may be there who can only look; more are turned away, so
+/// that nobody keeps an operator waiting.
+const ONLOOKERS: usize = 4;
 
 /// A question to the agent's main loop.
 #[derive(Debug)]
@@ -46,6 +49,7 @@ pub struct Server {
     listener: UnixListener,
     path: PathBuf,
     clients: Arc<Semaphore>,
+    onlookers: Arc<Semaphore>,
     /// The path is somebody else's.
     spared: AtomicBool,
 }
@@ -104,6 +108,7 @@ impl Server {
             listener,
             path: path.to_owned(),
             clients: Arc::new(Semaphore::new(CLIENTS)),
+            onlookers: Arc::new(Semaphore::new(ONLOOKERS)),
             spared: AtomicBool::new(false),
         }
     }
@@ -129,10 +134,20 @@ impl Server {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    let rights = Rights::of(&stream, &self.path);
+                    let place = match rights {
+                        Rights::All => None,
+                        Rights::Look => match self.onlookers.clone().try_acquire_owned() {
+                            Ok(place) => Some(place),
+                            Err(_) => continue,
+                        },
+                    };
                     let (questions, feed) = (questions.clone(), feed.clone());
                     tokio::spawn(async move {
+                        // Kept for as long as events are read.
+                        let _place = place;
                         // A client that breaks off harms only itself.
-                        let served = client(stream, questions, &feed).await;
+                        let served = client(stream, rights, questions, &feed).await;
                         // Readers of events have places of their own.
                         drop(permit);
                         if let Ok(Some(reader)) = served {
@@ -163,6 +178,7 @@ impl AsFd for Server {
 
 async fn client(
     stream: UnixStream,
+    rights: Rights,
     questions: mpsc::Sender<Question>,
     feed: &Feed,
 ) -> io::Result<Option<events::Reader>> {
@@ -170,7 +186,11 @@ async fn client(
     let mut line = Vec::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
     timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await??;
-    let answer = match Request::parse(&line) {
+    let request = Request::parse(&line).and_then(|request| {
+        rights.check(&request)?;
+        Ok(request)
+    });
+    let answer = match request {
         Ok(Request::Events) => match events::subscribe(feed) {
             Ok(subscription) => {
                 let (to, from) = (write, reader);

@@ -2,12 +2,16 @@
 //! added, never renamed.
 
 mod fast;
+mod sandbox;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::fast::{FastDetect, Heartbeat};
+pub use self::{
+    fast::{FastDetect, Heartbeat},
+    sandbox::{Confinement, Sandbox},
+};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -17,6 +21,8 @@ pub struct Status {
     pub fast_lane: FastLane,
     #[serde(default)]
     pub scheduling: Scheduling,
+    #[serde(default)]
+    pub sandbox: Sandbox,
     pub links: Vec<Link>,
     pub instances: Vec<Instance>,
     /// Frames of protocol 112 that belong to no instance here, by outcome.
@@ -238,6 +244,7 @@ impl fmt::Display for Status {
             yes_no(lane.memory_locked)
         )?;
         self.scheduling.fmt(f)?;
+        self.sandbox.fmt(f)?;
         for link in &self.links {
             writeln!(f, "link {} ({}): {}", link.name, link.ifindex, link.backend)?;
             for refused in &link.refused {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::{Facts, InstanceFacts, tracked, vip};
+use super::{Facts, InstanceFacts, NOT_SHOWN, tracked, vip};
 use crate::config::{Instance, JsonVersion, Vip};
 
 #[derive(Serialize)]
@@ -64,7 +64,8 @@ struct Data {
     track_script: Vec<String>,
     auth_type: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
-    auth_data: Option<String>,
+    /// Never the password itself.
+    auth_data: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -181,11 +182,9 @@ fn counters(instance: &InstanceFacts<'_>) -> Counters {
     }
 }
 
-/// As text, which a password of v2 is.
-pub fn password(config: &Instance) -> Option<String> {
-    let bytes = config.password?.0;
-    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    Some(String::from_utf8_lossy(text).into_owned())
+/// What takes the place of a password: dumps are handed on to others.
+pub fn password(config: &Instance) -> Option<&'static str> {
+    config.password.map(|_| NOT_SHOWN)
 }
 
 /// Whole seconds without a fraction.

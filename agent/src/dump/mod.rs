@@ -21,6 +21,9 @@ use crate::{
 
 pub use self::stats::Stats;
 
+/// What dumps have in the place of a password.
+const NOT_SHOWN: &str = "(not shown)";
+
 /// Which of the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {

@@ -49,6 +49,7 @@ use crate::{
     config::machine::Process,
     core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine},
     heart::Heart,
+    sandbox::Confinement,
 };
 
 /// Links whose adverts can come through raw sockets: one for each instance.
@@ -181,9 +182,10 @@ impl Driver {
         })
     }
 
-    /// Runs until told to shut down.
-    pub fn run(mut self, process: &Process) {
-        let entered = sched::enter(sched::Rank::FastLane, process);
+    /// Runs until told to shut down, with no more rights than it needs from here on.
+    pub fn run(mut self, process: &Process, confinement: Option<Confinement>) {
+        let mut entered = sched::enter(sched::Rank::FastLane, process);
+        entered.confined = confinement.map(Confinement::enter).unwrap_or_default();
         self.lane.report(Report::Privileges(entered));
         if let Some(heir) = self.heir.take()
             && !self.inherit(heir)

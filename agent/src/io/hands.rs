@@ -32,7 +32,7 @@ use super::{
     netlink::batch::CommandSocket,
     sched,
 };
-use crate::{config::machine::Process, core::InstanceId};
+use crate::{config::machine::Process, core::InstanceId, sandbox::Confinement};
 
 /// What the hands know of an instance.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ pub struct Grip {
 }
 
 impl Grip {
-    /// Starts the thread.
+    /// Starts the thread, which confines itself.
     ///
     /// # Errors
     ///
@@ -77,6 +77,7 @@ impl Grip {
         announcer: Announcer,
         teller: Teller,
         process: Process,
+        confinement: Option<Confinement>,
     ) -> io::Result<Self> {
         let desk = Arc::new(Desk::new()?);
         let port = command.port();
@@ -91,7 +92,7 @@ impl Grip {
         };
         let thread = std::thread::Builder::new()
             .name("failoverd-hands".to_owned())
-            .spawn(move || hands.run(&process))?;
+            .spawn(move || hands.run(&process, confinement))?;
         Ok(Self {
             desk,
             port,
@@ -182,8 +183,9 @@ impl Drop for Grip {
 }
 
 impl Hands {
-    fn run(mut self, process: &Process) {
-        let entered = sched::enter(sched::Rank::Hands, process);
+    fn run(mut self, process: &Process, confinement: Option<Confinement>) {
+        let mut entered = sched::enter(sched::Rank::Hands, process);
+        entered.confined = confinement.map(Confinement::enter).unwrap_or_default();
         self.teller.report(Report::HandsPrivileges(entered));
         loop {
             while let Some(job) = self.desk.take() {

@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::sys;
-use crate::config::machine::Process;
+use crate::{config::machine::Process, sandbox::Confined};
 
 /// Above threaded interrupts, which run at 50: an advert that arrived must not
 /// wait behind the interrupt of a disk.
@@ -27,6 +27,7 @@ pub struct Entered {
     pub fifo_errno: i32,
     pub lock_errno: i32,
     pub cpus_errno: i32,
+    pub confined: Confined,
 }
 
 /// A thread of ours that comes before others.
@@ -62,6 +63,7 @@ pub fn enter(rank: Rank, process: &Process) -> Entered {
             true => 0,
             false => errno(set_cpus(tid, &process.cpus)),
         },
+        confined: Confined::default(),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
         namespace::{self, NamespaceError},
         pidfile,
     },
+    sandbox,
     service::{BackendPolicy, Dumps, Options},
     supervise,
 };
@@ -255,6 +256,7 @@ fn agent(invocation: &Invocation) -> Result<ExitCode, Refusal> {
         },
         detach: !invocation.foreground,
         dump_at_start: invocation.dump_conf,
+        sandbox: sandbox::is_wanted(),
     };
     Ok(cli::run::serve(config, &diagnostics, options))
 }

@@ -15,6 +15,8 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::sandbox;
+
 /// Lines that wait at most, and their bytes.
 const LINES: usize = 4096;
 const BYTES: usize = 1 << 20;
@@ -146,6 +148,7 @@ impl Shared {
             };
             state.writing = true;
             drop(state);
+            sandbox::follow();
             // Nobody can be told that the log does not work.
             let _ = sink.write_all(&line).and_then(|()| sink.flush());
         }

@@ -16,7 +16,7 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open},
 };
 
-use super::{Program, Rest, open, shim};
+use super::{Program, Rest, open, shim, spawner};
 
 /// A process that was started, and what it is heard by.
 pub(super) struct Launched {
@@ -62,7 +62,8 @@ pub(super) fn launch(agent: &Path, program: &Program) -> io::Result<Launched> {
         Rest::Kept => (None, Stdio::null()),
     };
     let identity = &program.identity;
-    let child = Command::new(agent)
+    let mut command = Command::new(agent);
+    command
         .arg0(shim::NAME)
         .arg(identity.uid.to_string())
         .arg(identity.gid.to_string())
@@ -75,8 +76,8 @@ pub(super) fn launch(agent: &Path, program: &Program) -> io::Result<Launched> {
         .env("SHELL", "/bin/sh")
         .stdin(told)
         .stdout(Stdio::null())
-        .stderr(said)
-        .spawn()?;
+        .stderr(said);
+    let child = spawner::spawn(command)?;
     let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     Ok(Launched {
         child,

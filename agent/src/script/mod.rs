@@ -4,7 +4,8 @@
 //! its memory (`shim`): that one gives away everything the agent has and the
 //! script must not (`shim::forget`), becomes the user, opens the program part
 //! by part and checks it (`open`), and turns into it. `runner` bounds and
-//! orders runs, `running` ends and reaps them.
+//! orders runs, `running` ends and reaps them. The copy is started by a thread
+//! that has given up nothing (`spawner`).
 
 pub mod identity;
 mod launch;
@@ -12,6 +13,7 @@ pub mod open;
 pub mod runner;
 mod running;
 pub mod shim;
+pub mod spawner;
 
 use std::fmt;
 

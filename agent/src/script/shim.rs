@@ -41,7 +41,9 @@ enum Refused {
         what: &'static str,
         reason: io::Error,
     },
-    #[error("cannot run it as user {uid}: {reason} (CAP_SETUID and CAP_SETGID are needed)")]
+    #[error(
+        "cannot run it as user {uid}: {reason} (CAP_SETUID and CAP_SETGID are needed; with systemd: failoverd.service.d/scripts.conf)"
+    )]
     Identity { uid: u32, reason: rustix::io::Errno },
     #[error(transparent)]
     Open(#[from] OpenError),

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dumps {
     pub places: Places,
-    /// Permission bits: they carry passwords.
+    /// Permission bits: they say a lot of the machine.
     pub mode: u32,
 }
 

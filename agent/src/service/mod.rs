@@ -4,6 +4,7 @@
 mod alarms;
 mod bequest;
 mod claims;
+mod confine;
 mod debounce;
 mod dumps;
 mod events;
@@ -60,6 +61,7 @@ use tracing::warn;
 use self::{
     alarms::Alarms,
     claims::Claims,
+    confine::Standing,
     debounce::Debounce,
     dumps::{Cleared, Order},
     fence::Fences,
@@ -138,6 +140,8 @@ pub struct Options {
     pub detach: bool,
     /// Write keepalived.data once running.
     pub dump_at_start: bool,
+    /// Give up what is not needed any more.
+    pub sandbox: bool,
 }
 
 /// The running agent.
@@ -197,6 +201,8 @@ struct Service {
     machine: Machine,
     virtual_links: VirtualLinks,
     telling: Telling,
+    sandboxed: bool,
+    standing: Standing,
     feed: Feed,
     links_seen: events::Seen,
     arguments: Vec<OsString>,
@@ -399,6 +405,7 @@ impl Service {
             self.telling.report(&report);
             self.reporter.log(&report, clock::now());
         }
+        self.note_refusals();
         while let Some(returned) = self.lane.returned() {
             match returned {
                 // Freed here, where it may take its time.

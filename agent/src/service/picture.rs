@@ -31,6 +31,7 @@ use crate::{
         lane::{Command, LaneCounters, Picture, SlowEnd},
         netlink::survey::{World, survey},
     },
+    supervise::notify,
 };
 
 /// The fast lane answers within microseconds, or it does not run.
@@ -135,7 +136,7 @@ fn refuse(purpose: Purpose) {
 impl Service {
     /// A picture came back: alive, and perhaps somebody waits for it.
     pub(super) async fn answer(&mut self, picture: Picture) {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        notify::tell(&[sd_notify::NotifyState::Watchdog]);
         self.look_at_alarms(&picture);
         self.look_at_claims(&picture);
         let Some((purpose, _)) = self.pending.questions.pop_front() else {
@@ -166,6 +167,7 @@ impl Service {
             router_id: self.config.router_id.clone(),
             fast_lane: self.lane_status(&picture.lane),
             scheduling: self.placement.status(),
+            sandbox: self.sandbox_status(),
             links: self
                 .links
                 .by_index

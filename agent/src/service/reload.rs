@@ -24,6 +24,7 @@ use crate::{
         netlink::survey::{World, survey},
         plan,
     },
+    supervise::notify,
 };
 
 /// What the fast lane has to carry out a reload.
@@ -68,7 +69,7 @@ impl Service {
         use sd_notify::NotifyState;
         let mut state = vec![NotifyState::Reloading];
         state.extend(NotifyState::monotonic_usec_now().ok());
-        let _ = sd_notify::notify(&state);
+        notify::tell(&state);
         let result = self.reload_file().await;
         self.publish_reload(&result);
         match &result {
@@ -84,7 +85,7 @@ impl Service {
                 }
             }
         }
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        notify::tell(&[NotifyState::Ready]);
         result
     }
 
@@ -130,6 +131,7 @@ impl Service {
         let ids = admitted.inspect_err(|_| self.look_at = Some(super::now()))?;
         self.apply(config, &changes, ids);
         self.placement.change(&self.config.process);
+        self.warn_of_news();
         self.forget_cleared();
         if let Err(failure) = self.look_around().await {
             // A link that went and came in this moment: it is looked at again.

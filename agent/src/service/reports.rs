@@ -151,6 +151,7 @@ impl Reporter {
                 fifo_errno,
                 lock_errno,
                 cpus_errno,
+                confined: _,
             }) => {
                 if *cpus_errno != 0 {
                     warn_refused("vrrp_cpu_affinity", &os_error(*cpus_errno));

@@ -13,6 +13,8 @@ use crate::{
     control::server::Server,
     dump::Kind,
     io::{clock, lane::Command},
+    script::spawner,
+    supervise::notify,
     tell::feed::What,
 };
 
@@ -21,6 +23,8 @@ const LAST_PATIENCE: Duration = Duration::from_millis(200);
 /// What the fast lane has to release everything when it shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a thread that has nothing to do any more waits for work.
+const IDLE: Duration = Duration::from_secs(1);
 /// What readers of events have for the last ones.
 const LAST_EVENTS: Duration = Duration::from_millis(200);
 
@@ -38,8 +42,14 @@ pub enum End {
 ///
 /// Why it could not start; then nothing was changed on the machine.
 pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Result<End, Failure> {
+    if options.sandbox {
+        // Before anything is given up.
+        spawner::begin().map_err(Failure::runtime("cannot start a thread"))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // Those of the start have what the later ones have not.
+        .thread_keep_alive(IDLE)
         .build()
         .map_err(Failure::runtime("cannot start the runtime"))?;
     let result = runtime.block_on(async {
@@ -122,6 +132,7 @@ async fn start(
 
 impl Service {
     fn announce_running(&mut self, detach: bool) {
+        self.confine();
         self.running = true;
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         if detach && let Err(error) = crate::io::sys::leave_terminal() {
@@ -130,11 +141,11 @@ impl Service {
         if let Some(guard) = &mut self.guard {
             guard.tell_ready();
         }
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        notify::tell(&[sd_notify::NotifyState::Ready]);
     }
 
     async fn shut_down(&mut self) {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        notify::tell(&[sd_notify::NotifyState::Stopping]);
         info!("Stopping");
         let _ = self.lane.send(Command::Shutdown);
         let mut hangs = false;

@@ -14,10 +14,10 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Heritage, Marks, Options, Seat, Service, alarms::Alarms, claims::Claims,
-    debounce::Debounce, fence::Fences, health::Health, held::Held, igmp::LocalIgmp, links::Links,
-    lock::Locks, machine::Machine, picture::Pending, process::Placement, reflect::Reflectors,
-    refusals, reload::named_interfaces, reports::Reporter, strangers::Strangers, telling::Telling,
-    vmac::VirtualLinks,
+    confine::Standing, debounce::Debounce, fence::Fences, health::Health, held::Held,
+    igmp::LocalIgmp, links::Links, lock::Locks, machine::Machine, picture::Pending,
+    process::Placement, reflect::Reflectors, refusals, reload::named_interfaces, reports::Reporter,
+    strangers::Strangers, telling::Telling, vmac::VirtualLinks,
 };
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
@@ -39,6 +39,7 @@ use crate::{
         plan,
         receive::{refusal::Refusal, slow::SlowReceiver},
     },
+    sandbox::{Confinement, Role},
     tell::feed::Feed,
 };
 
@@ -157,15 +158,23 @@ impl Service {
         let heir = heritage.and_then(|heritage| heritage.fast.take());
         let heir = heir.map(|socket| Box::new(Heir::new(socket)));
         let process = config.process.clone();
+        let confine = |role| options.sandbox.then(|| Confinement::prepare(role, &[]));
+        let confinement = confine(Role::FastLane);
         let announcer =
             Announcer::open().map_err(Failure::runtime("cannot open a packet socket"))?;
-        let hands = Grip::start(command, announcer, fast_end.teller(), process.clone())
-            .map_err(Failure::runtime("cannot start the thread for addresses"))?;
+        let hands = Grip::start(
+            command,
+            announcer,
+            fast_end.teller(),
+            process.clone(),
+            confine(Role::Hands),
+        )
+        .map_err(Failure::runtime("cannot start the thread for addresses"))?;
         let driver = Driver::new(cores, sockets, hands, fast_end, heir)
             .map_err(Failure::runtime("cannot set up the fast lane"))?;
         let fast = std::thread::Builder::new()
             .name("failoverd-fast".to_owned())
-            .spawn(move || driver.run(&process))
+            .spawn(move || driver.run(&process, confinement))
             .map_err(Failure::runtime("cannot start the fast lane"))?;
         let wake = slow_end.wake_fd().try_clone_to_owned();
         let wake = wake
@@ -179,6 +188,8 @@ impl Service {
         let telling = Telling::new(&config, &seats, feed.clone(), is_heir);
         Ok(Self {
             telling,
+            sandboxed: options.sandbox,
+            standing: Standing::default(),
             feed,
             links_seen: super::events::Seen::new(),
             reporter,

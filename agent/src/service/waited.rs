@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::model::Waited,
     script::{Identity, Lane, Outcome, Program, Rest, Runner},
+    supervise::notify,
 };
 
 /// What a program that is ended has for it, its SIGTERM included.
@@ -63,7 +64,7 @@ async fn run(what: &str, program: &Waited) {
 pub(super) async fn run_first(program: &Waited) {
     let micros = program.timeout.saturating_add(GRACE + START).as_micros();
     let micros = u32::try_from(micros).unwrap_or(u32::MAX);
-    let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
+    notify::tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
     let script = run("startup", program);
     let Some(period) = sd_notify::watchdog_enabled() else {
         return script.await;
@@ -73,7 +74,7 @@ pub(super) async fn run_first(program: &Waited) {
     loop {
         tokio::select! {
             () = &mut script => return,
-            _ = ticks.tick() => drop(sd_notify::notify(&[NotifyState::Watchdog])),
+            _ = ticks.tick() => notify::tell(&[NotifyState::Watchdog]),
         }
     }
 }
@@ -88,7 +89,7 @@ impl Service {
             guard.tell_ending(within);
         }
         let micros = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
-        let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
+        notify::tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
         self.telling.finish().await;
         if let Some(last) = last {
             run("shutdown", &last).await;

@@ -12,8 +12,10 @@
 //! that one ends with the word that it has handed them over; if it ends
 //! otherwise, the second is ended too, and the VIPs are removed.
 
+mod connect;
 pub mod guard;
 mod manner;
+pub mod notify;
 mod removals;
 pub mod requests;
 mod succession;
@@ -23,7 +25,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::ExitStatus,
     time::Duration,
 };
@@ -31,19 +33,17 @@ use std::{
 use agent_common::KernelTime;
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::Signal,
     time::Timespec,
 };
 
-pub use self::manner::{Manner, Plain};
-use self::{
-    guard::{GUARD_FD, GuardPipe},
-    requests::REQUEST_FD,
-    succession::Inherited,
-    ward::Ward,
+pub use self::{
+    connect::{Supervisor, connect, inherited, is_supervised},
+    manner::{Manner, Plain},
 };
+use self::{requests::Asked, succession::Inherited, ward::Ward};
 use crate::{
     io::{clock, sched, sys},
+    sandbox,
     upgrade::{HANDED_OVER, channel},
 };
 
@@ -56,67 +56,14 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The most that an agent may ask for to end in: `shutdown_script_timeout`, and
 /// notify scripts.
 const LONGEST_END: Duration = Duration::from_secs(1100);
+/// Messages of an agent that are read before others are looked at.
+const MESSAGES: usize = 64;
 /// An agent that lived this long did not fail at start.
 const STEADY: Duration = Duration::from_secs(60);
 /// The exit code of an agent that a signal ended.
 const FAILURE: u8 = 1;
 /// What we are, and what we start unless a successor brought another.
 const OURSELVES: &str = "/proc/self/exe";
-
-/// The agent's connections to its supervisor.
-#[derive(Debug)]
-pub struct Supervisor {
-    pub guard: GuardPipe,
-    /// Where a successor is asked for.
-    pub requests: Option<OwnedFd>,
-}
-
-/// The agent's side, at its start: the connections to the supervisor, if it has one.
-/// From here on the agent ends when its supervisor does.
-pub fn connect() -> Option<Supervisor> {
-    let pipe = inherited(GUARD_FD)?;
-    let requests = inherited(REQUEST_FD);
-    sys::unblock_signals();
-    sys::set_name(c"failoverd");
-    let parent = rustix::process::getppid();
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).ok()?;
-    if rustix::process::getppid() != parent {
-        // It died before we asked to be told.
-        std::process::exit(1);
-    }
-    let mut reader = [PollFd::new(&pipe, PollFlags::empty())];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    if poll(&mut reader, Some(&now)).is_ok() && reader[0].revents().contains(PollFlags::ERR) {
-        // It died before we knew its name: nobody reads the list.
-        std::process::exit(1);
-    }
-    if let Some(requests) = &requests {
-        rustix::io::fcntl_setfd(requests, rustix::io::FdFlags::CLOEXEC).ok()?;
-    }
-    let guard = GuardPipe::new(pipe).ok()?;
-    Some(Supervisor { guard, requests })
-}
-
-/// The descriptor whose number a variable of the environment has. To be called
-/// once for each.
-pub fn inherited(variable: &str) -> Option<OwnedFd> {
-    let number: i32 = std::env::var(variable)
-        .ok()?
-        .parse()
-        .ok()
-        .filter(|fd| *fd > 2 && sys::is_open(*fd))?;
-    // SAFETY: the supervisor made this descriptor for us and passed its
-    // number; nothing else in this process knows it.
-    Some(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// Whether this process was started by a supervisor.
-pub fn is_supervised() -> bool {
-    std::env::var_os(GUARD_FD).is_some()
-}
 
 /// Whether this process was a supervisor before an upgrade, with its agent
 /// still running.
@@ -148,6 +95,9 @@ pub fn run(arguments: &[OsString], manner: &mut dyn Manner) -> io::Result<u8> {
     sys::set_name(manner.name());
     // Both help to act at once when it matters, and neither is needed.
     let _ = sched::lock_memory();
+    if sandbox::is_wanted() && arguments.iter().all(|word| word != "--no-sandbox") {
+        sandbox::enter_supervisor();
+    }
     let mut watch = Watch {
         arguments,
         manner,
@@ -287,6 +237,8 @@ impl Watch<'_> {
                     Source::Signals => self.pass_on(ward),
                     Source::Asked => self.answer(ward),
                     Source::Ended => {
+                        // What it said last.
+                        self.answer(ward);
                         let status = ward.reap()?;
                         if !self.succeed(ward, status) {
                             return Ok(status);
@@ -404,21 +356,38 @@ impl Watch<'_> {
         }
     }
 
-    /// The agent asks for a successor.
+    /// The agent asks for a successor, or has something for the service
+    /// manager.
     fn answer(&mut self, ward: &mut Ward) {
-        match requests::receive(&ward.requests) {
-            Err(channel::ChannelError::System(error))
-                if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => ward.requests_open = false,
-            Ok(None) => requests::refuse(&ward.requests, "not understood"),
-            Ok(Some(_)) if self.stopping => requests::refuse(&ward.requests, "about to stop"),
-            Ok(Some(_)) if self.heir.is_some() => {
-                requests::refuse(&ward.requests, "an earlier successor has not ended yet");
+        // What is left wakes us again.
+        for _ in 0..MESSAGES {
+            match requests::receive(&ward.requests) {
+                Err(channel::ChannelError::System(error))
+                    if error.kind() == io::ErrorKind::WouldBlock =>
+                {
+                    return;
+                }
+                Err(_) => {
+                    ward.requests_open = false;
+                    return;
+                }
+                Ok(Asked::PassOn(text)) => notify::pass_on(&text),
+                Ok(Asked::Unknown) => requests::refuse(&ward.requests, "not understood"),
+                Ok(Asked::Successor(request)) => self.succession(request, ward),
             }
-            Ok(Some(request)) => match request.grant(self.arguments, &ward.requests) {
+        }
+    }
+
+    fn succession(&mut self, request: requests::Request, ward: &Ward) {
+        if self.stopping {
+            requests::refuse(&ward.requests, "about to stop");
+        } else if self.heir.is_some() {
+            requests::refuse(&ward.requests, "an earlier successor has not ended yet");
+        } else {
+            match request.grant(self.arguments, &ward.requests) {
                 Ok(heir) => self.heir = Some(heir),
                 Err(reason) => requests::refuse(&ward.requests, &reason),
-            },
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! One datagram with two descriptors, the binary and the successor's end of
 //! the channel; the answer is the pid with a descriptor of the process, or why
-//! there is none.
+//! there is none. What the supervisor is to pass on (`notify`) comes the same
+//! way and has no answer.
 
 use std::{
     ffi::OsString,
@@ -13,7 +14,7 @@ use std::{
 
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::ward::Ward;
+use super::{notify, ward::Ward};
 use crate::upgrade::channel;
 
 /// Name of the environment variable that carries the descriptor number.
@@ -64,16 +65,29 @@ pub(super) struct Request {
     pub heir: OwnedFd,
 }
 
-/// `None` for what is no request; an error when none can come any more.
-pub(super) fn receive(requests: &OwnedFd) -> Result<Option<Request>, channel::ChannelError> {
-    let mut buffer = [0; 64];
+/// What an agent wants.
+pub(super) enum Asked {
+    Successor(Request),
+    /// Something for the service manager.
+    PassOn(Vec<u8>),
+    /// Of another version, perhaps.
+    Unknown,
+}
+
+/// The next message; an error when there is none, or none can come any more.
+pub(super) fn receive(requests: &OwnedFd) -> Result<Asked, channel::ChannelError> {
+    let mut buffer = [0; 512];
     let (len, fds) = channel::receive(requests.as_fd(), &mut buffer)?;
-    Ok(match (buffer.get(..len), fds) {
-        (Some(START), [Some(binary), Some(heir)]) => Some(Request {
+    let message = buffer.get(..len).unwrap_or_default();
+    if let Some(text) = message.strip_prefix(notify::PREFIX) {
+        return Ok(Asked::PassOn(text.to_vec()));
+    }
+    Ok(match (message, fds) {
+        (START, [Some(binary), Some(heir)]) => Asked::Successor(Request {
             binary: binary.into(),
             heir,
         }),
-        (_, _) => None,
+        (_, _) => Asked::Unknown,
     })
 }
 

@@ -22,6 +22,7 @@ use rustix::{
 use super::{
     Manner,
     guard::{ENDING, GUARD_FD, GuardRecord, LINK, READY, REMOVAL},
+    notify,
     removals::Removals,
     requests::REQUEST_FD,
     succession::WARD_FD,
@@ -86,6 +87,11 @@ impl Ward {
             // It names us, and the child would take the watchdog for ours.
             .env_remove("WATCHDOG_PID")
             .process_group(0);
+        match std::env::var_os(notify::SOCKET) {
+            // By one way alone, so that one that does not work is noticed.
+            Some(_) => command.env(notify::RELAY, "1").env_remove(notify::SOCKET),
+            None => command.env_remove(notify::RELAY),
+        };
         match &heir {
             Some(heir) => command.env(HEIR_FD, heir.as_raw_fd().to_string()),
             None => command.env_remove(HEIR_FD),

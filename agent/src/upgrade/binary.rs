@@ -16,7 +16,10 @@ use std::{
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
 use super::{HEIR_FD, PROTOCOL, Probe, channel};
-use crate::supervise::{guard::GUARD_FD, requests::REQUEST_FD};
+use crate::{
+    script::spawner,
+    supervise::{guard::GUARD_FD, requests::REQUEST_FD},
+};
 
 /// Reading a large configuration takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,7 +93,8 @@ fn open(path: &Path) -> Result<File, String> {
 
 /// Runs `BINARY upgrade --probe -- ARGUMENTS`, which touches nothing.
 fn probe(file: &File, arguments: &[OsString]) -> Result<Probe, String> {
-    let mut child = Command::new(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))
+    let mut command = Command::new(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()));
+    command
         .arg0("failoverd")
         .args(["upgrade", "--probe", "--"])
         .args(arguments)
@@ -100,9 +104,8 @@ fn probe(file: &File, arguments: &[OsString]) -> Result<Probe, String> {
         .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot be run: {error}"))?;
+        .stderr(Stdio::piped());
+    let mut child = spawner::spawn(command).map_err(|error| format!("cannot be run: {error}"))?;
     let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
     let ended = pidfd.is_ok_and(|pidfd| channel::wait([pidfd.as_fd()], PATIENCE));
     if !ended {

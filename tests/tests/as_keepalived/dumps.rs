@@ -182,6 +182,11 @@ fn same_json(real: &str, ours: &str) -> Result<()> {
                 assert!(other.as_f64() > Some(1.7e9), "{other}");
                 continue;
             }
+            if key == "auth_data" && value.is_string() {
+                // Ours says that there is one, and not which.
+                assert_eq!(other, "(not shown)");
+                continue;
+            }
             let equal = match (value.as_f64(), other.as_f64()) {
                 (Some(one), Some(two)) => (one - two).abs() < 1e-9,
                 _ => value == other,

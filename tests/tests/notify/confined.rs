@@ -13,13 +13,17 @@ use crate::{
 };
 
 const UNIT: &str = include_str!("../../../agent/dist/failoverd.service");
+const SCRIPTS: &str = include_str!("../../../agent/dist/failoverd.service.d/scripts.conf");
 
 /// For setpriv.
 fn bounding_set() -> Result<String> {
-    let line = UNIT
-        .lines()
-        .find_map(|line| line.strip_prefix("CapabilityBoundingSet="));
-    let names = line.context("a bounding set")?.split_whitespace();
+    let of = |text: &'static str| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("CapabilityBoundingSet="))
+    };
+    let lines = [of(UNIT), of(SCRIPTS)].map(|line| line.context("a bounding set"));
+    let lines = lines.into_iter().collect::<Result<Vec<_>>>()?.join(" ");
+    let names = lines.split_whitespace();
     let names = names.filter_map(|name| name.strip_prefix("CAP_"));
     let all: Vec<String> = names
         .map(|name| format!(",+{}", name.to_lowercase()))

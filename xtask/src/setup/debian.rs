@@ -8,7 +8,7 @@ use super::{Item, Outcome};
 use crate::shell;
 
 /// What the tests in namespaces use.
-const TESTS: [&str; 16] = [
+const TESTS: [&str; 17] = [
     "iproute2",
     "kmod",
     "keepalived",
@@ -25,6 +25,8 @@ const TESTS: [&str; 16] = [
     "openssl",
     "python3",
     "python3-aiosmtpd",
+    // systemd-analyze
+    "systemd",
 ];
 
 /// Packages of the above whose service must not run on a developer's machine

@@ -5,9 +5,11 @@
 mod interface;
 mod message;
 mod packet;
+mod peer;
 mod process;
 pub mod realtime;
 mod receive;
+pub mod trap;
 
 use std::{
     io,
@@ -22,6 +24,7 @@ pub use self::{
         PACKET_IGNORE_OUTGOING, bind_packet, bind_packet_to, packet_drops, packet_receiver,
         packet_sender, send_frames,
     },
+    peer::peer_groups,
     process::{
         Fork, block_signals, close_from, close_others, default_signals, fifo_priority, fork,
         is_open, kill, leave_terminal, next_signal, no_timer_slack, set_fifo, set_name,
