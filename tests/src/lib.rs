@@ -33,6 +33,7 @@ pub mod privilege;
 pub mod probe;
 pub mod process;
 pub mod random;
+pub mod reflector;
 pub mod router;
 pub mod soak;
 pub mod stalls;

@@ -24,6 +24,8 @@ pub struct VirtualRouter {
     pub unicast: Option<(IpAddr, Vec<IpAddr>)>,
     /// Authentication type 1 of version 2.
     pub password: Option<String>,
+    /// With the kernel heartbeat, which only the agent has.
+    pub heartbeat: bool,
 }
 
 impl VirtualRouter {
@@ -41,6 +43,7 @@ impl VirtualRouter {
             preempt: true,
             unicast: None,
             password: None,
+            heartbeat: false,
         }
     }
 
@@ -74,6 +77,9 @@ impl VirtualRouter {
         }
         if !self.preempt {
             arguments.push("--no-preempt".to_owned());
+        }
+        if self.heartbeat {
+            arguments.push("--fast-detect".to_owned());
         }
         arguments
     }

@@ -101,10 +101,10 @@ fn the_active_says_up_and_the_backup_admin_down() -> Result<()> {
         Ok(instance(&trio.agents[index].status()?)["fast_detect"].clone())
     };
     let [active, backup] = [counted(0)?, counted(1)?];
-    assert_eq!(
-        (&active["answered_up"], &active["answered_down"]),
-        (&100.into(), &0.into())
-    );
+    // The Backup asks as well.
+    let up = active["answered_up"].as_u64();
+    assert!(up.is_some_and(|up| up >= 100), "{active}");
+    assert_eq!(active["answered_down"], 0);
     assert_eq!(
         (&backup["answered_up"], &backup["answered_down"]),
         (&0.into(), &100.into())

@@ -29,15 +29,15 @@ const UDP_LEN: usize = 8;
 const DATAGRAM_LEN: usize = UDP_LEN + LENGTH;
 const IPV4_LEN: usize = 20;
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 /// Only a neighbour on the link can send it (RFC 5881 5).
 const TTL: u8 = 255;
 
-const FLAG_POLL: u8 = 0x20;
-const FLAG_FINAL: u8 = 0x10;
-const FLAG_AUTH: u8 = 0x04;
-const FLAG_DEMAND: u8 = 0x02;
-const FLAG_MULTIPOINT: u8 = 0x01;
+pub(super) const FLAG_POLL: u8 = 0x20;
+pub(super) const FLAG_FINAL: u8 = 0x10;
+pub(super) const FLAG_AUTH: u8 = 0x04;
+pub(super) const FLAG_DEMAND: u8 = 0x02;
+pub(super) const FLAG_MULTIPOINT: u8 = 0x01;
 
 /// The session state of a control packet (RFC 5880 4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

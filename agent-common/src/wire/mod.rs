@@ -19,6 +19,7 @@ pub mod ipv6;
 mod judge;
 mod locate;
 pub mod ndisc;
+pub mod probe;
 pub mod vrrp;
 
 #[cfg(test)]

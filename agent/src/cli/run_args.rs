@@ -1,6 +1,7 @@
 //! `failoverd run`: its flags, and what they ask for.
 
 mod check;
+mod fast;
 mod interval;
 mod usage_error;
 mod vips;
@@ -23,6 +24,7 @@ Examples:
   failoverd run --config /etc/keepalived/keepalived.conf
   failoverd run --iface eth0 --vrid 51 --priority 150 --vip 192.0.2.10/24
   failoverd run --iface eth0 --vrid 51 --vip 192.0.2.10/24 --advert-int 10ms
+  failoverd run --iface eth0 --vrid 51 --vip 192.0.2.10/24 --fast-detect
   failoverd run --iface eth0 --vrid 7 --vip fe80::7 --vip 2001:db8::7/64
   failoverd run --iface eth0 --vrid 9 --vip 192.0.2.10 \\
       --unicast-src 192.0.2.2 --unicast-peer 192.0.2.3
@@ -30,7 +32,7 @@ Examples:
 Without --config and without --vip it takes no part and monitors --iface.";
 
 /// By their clap ids: a message then names only those that were given.
-const INSTANCE_FLAGS: [&str; 10] = [
+const INSTANCE_FLAGS: [&str; 14] = [
     "iface",
     "vrid",
     "priority",
@@ -41,6 +43,10 @@ const INSTANCE_FLAGS: [&str; 10] = [
     "unicast_peer",
     "auth_pass",
     "no_preempt",
+    "fast_detect",
+    "fast_interval",
+    "fast_multiplier",
+    "fast_lease",
 ];
 
 /// Hold virtual IP addresses together with the other routers of a VRID.
@@ -149,6 +155,29 @@ pub struct InstanceArgs {
     /// Leave a living Active alone even where our priority is higher
     #[arg(long)]
     pub no_preempt: bool,
+
+    /// Ask the kernel of the Active whether it serves (S-BFD)
+    ///
+    /// A machine that dies is noticed within milliseconds, and a busy one is
+    /// not taken for dead. Peers without it are left to their adverts.
+    #[arg(long)]
+    pub fast_detect: bool,
+
+    /// Time between two probes [default: 1ms]
+    ///
+    /// 100us to 1s. Turns --fast-detect on, as the next two do.
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub fast_interval: Option<String>,
+
+    /// Probes in a row that a dead Active leaves unanswered, 2 to 20 [default: 3]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub fast_multiplier: Option<String>,
+
+    /// How long an Active whose agent hangs is still said to serve [default: 200ms]
+    ///
+    /// 10ms to 60s; at least as long as its adverts would be waited for.
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub fast_lease: Option<String>,
 }
 
 /// Text that is not printed.

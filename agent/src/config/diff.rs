@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::packets::pace;
 use self::values::{Values, fingerprint, given, seconds, vip_mac, vmac, words};
-use super::model::{
-    Config, FastDetect, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip,
-};
+use super::model::{Config, Instance, StartDelay, StaticAddress, Transport, V3Checksum, Vip};
 use agent_common::Family;
 
 /// Shown in place of a password.
@@ -370,8 +368,7 @@ impl From<&Instance> for InstancePortrait {
         values.set("dont_track_primary", !track_primary);
         tracked::entries(tracks, &mut values);
         values.list("vrrp_sync_group", group);
-        let lease = |fast: &FastDetect| format!("lease {}ms", fast.lease.as_millis());
-        values.list("fast_detect", fast_detect.as_ref().map(lease));
+        values.list("fast_detect", fast_detect.as_ref().map(values::fast));
         values.list(VMAC, virtual_mac.iter().map(vmac));
         values.list(VMAC_ADDR, vip_macs.iter().map(vip_mac));
         tell::notify("", notify, &mut values);

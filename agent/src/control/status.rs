@@ -1,9 +1,13 @@
 //! What `failoverd status` says. The JSON form is an interface: fields are
 //! added, never renamed.
 
+mod fast;
+
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::fast::{FastDetect, Heartbeat};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -103,6 +107,9 @@ pub struct FastLane {
     #[serde(default)]
     pub paths_refused: u64,
     pub receive_errors: u64,
+    /// Datagrams at the sockets of the heartbeat that answer nothing asked.
+    #[serde(default)]
+    pub stray_answers: u64,
     pub watch_errors: u64,
     /// Reports that the slow lane did not read in time.
     pub reports_dropped: u64,
@@ -210,32 +217,6 @@ pub struct Tracker {
     pub detail: String,
 }
 
-/// What the kernel says of us to those who ask (S-BFD).
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct FastDetect {
-    /// `xdp` or `tcx`; none where no probe is answered.
-    pub reflector: Option<String>,
-    /// What a probe has to ask for.
-    pub discriminator: u32,
-    /// Probes that were told that we serve.
-    pub answered_up: u64,
-    /// That we do not: not Active.
-    pub answered_down: u64,
-    /// That we do not, although Active: the agent was not alive.
-    pub answered_stale: u64,
-    /// Not answered: with another destination than ours.
-    pub left_alone: u64,
-    /// The agent has not renewed its lease: nothing for the VIPs is answered.
-    #[serde(default)]
-    pub fenced: bool,
-    /// ARP requests and neighbour solicitations that were kept from the stack.
-    #[serde(default)]
-    pub fenced_questions: u64,
-    /// Packets to the VIPs that were, while another router served.
-    #[serde(default)]
-    pub fenced_packets: u64,
-}
-
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Vip {
     pub address: String,
@@ -290,47 +271,6 @@ impl fmt::Display for Scheduling {
             "; other threads nice {}; {} KiB locked; umask {}",
             self.nice, self.locked_kib, self.umask
         )
-    }
-}
-
-impl fmt::Display for FastDetect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            reflector,
-            discriminator,
-            answered_up,
-            answered_down,
-            answered_stale,
-            left_alone: _,
-            fenced,
-            fenced_questions,
-            fenced_packets,
-        } = self;
-        if *fenced {
-            writeln!(
-                f,
-                "  FENCED: no advert was sent for the length of the lease"
-            )?;
-        }
-        if fenced_questions.saturating_add(*fenced_packets) > 0 {
-            writeln!(
-                f,
-                "  kept from the stack while the agent did not run: {fenced_questions} ARP \
-                 requests and neighbour solicitations for the VIPs, {fenced_packets} packets \
-                 to them"
-            )?;
-        }
-        match reflector {
-            Some(by) => writeln!(
-                f,
-                "  probes for {discriminator:#010x} are answered by {by}: {answered_up} up, \
-                 {answered_down} down, {answered_stale} stale"
-            ),
-            None => writeln!(
-                f,
-                "  probes for {discriminator:#010x} are not answered: see the log"
-            ),
-        }
     }
 }
 

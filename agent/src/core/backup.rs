@@ -50,6 +50,7 @@ impl Instance {
         self.timers.arm(Timer::ActiveDown, deadline);
         self.timers.arm(Timer::Checkpoint, deadline.before(margin));
         self.released_by = None;
+        self.lost = None;
         self.wants = None;
     }
 
@@ -156,6 +157,7 @@ impl Instance {
         self.counted = advert.stamp;
         self.grants = 0;
         self.released_by = Some(advert.source);
+        self.lost = None;
         let deadline = advert.stamp.max(self.floor).after(self.skew());
         self.timers.arm(Timer::ActiveDown, deadline);
         self.timers.disarm(Timer::Checkpoint);
@@ -186,9 +188,11 @@ impl Instance {
             if may_grant && now > due.after(tolerance) {
                 return self.overslept(due, now, out);
             }
-            let cause = match self.released_by {
-                Some(by) => Cause::ActiveReleased { by },
-                None => Cause::ActiveSilent {
+            let lost = self.lost.zip(self.active);
+            let cause = match (self.released_by, lost) {
+                (Some(by), _) => Cause::ActiveReleased { by },
+                (None, Some((why, active))) => Cause::HeartStopped { active, why },
+                (None, None) => Cause::ActiveSilent {
                     last_advert: self.last_advert,
                     deadline: due,
                 },

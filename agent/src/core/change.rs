@@ -60,7 +60,7 @@ impl Instance {
         }
     }
 
-    fn rules(&self) -> Rules {
+    pub(super) fn rules(&self) -> Rules {
         Rules {
             config: self.config,
             interval: self.interval_in_force(),
@@ -77,7 +77,7 @@ impl Instance {
         self.preempt_delay_changed(&old.config);
         let new = self.rules();
         let same = (old.interval, old.down, old.skew) == (new.interval, new.down, new.skew);
-        if same || self.wants.is_some() {
+        if same || self.wants.is_some() || self.lost.is_some() {
             return;
         }
         // Whether the Active was alive while we slept is not for a reload to
@@ -94,7 +94,7 @@ impl Instance {
 
     /// COMPAT 2.7. A deadline that would lie behind us is due now: we have
     /// been awake all the time.
-    fn recompute_down(&mut self, new: &Rules, other_interval: bool, now: KernelTime) {
+    pub(super) fn recompute_down(&mut self, new: &Rules, other_interval: bool, now: KernelTime) {
         let from = self.counted.max(self.floor);
         if self.released_by.is_some() {
             let wait = match self.grants {
@@ -167,7 +167,7 @@ impl Instance {
 }
 
 /// What the timers of a Backup go by.
-struct Rules {
+pub(super) struct Rules {
     config: InstanceConfig,
     interval: agent_common::AdvertInterval,
     down: core::time::Duration,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use agent_common::{AdvertInterval, KernelTime, Priority};
 
-use super::input::{Fault, GroupId, InstanceId};
+use super::input::{Fault, GroupId, InstanceId, Lost};
 
 /// State of a virtual router (RFC 9568 6.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -27,6 +27,11 @@ pub enum Cause {
     ActiveSilent {
         last_advert: Option<KernelTime>,
         deadline: KernelTime,
+    },
+    /// The heartbeat of the Active stopped, and Skew_Time passed.
+    HeartStopped {
+        active: IpAddr,
+        why: Lost,
     },
     /// The Active released the addresses (priority 0) and Skew_Time passed.
     ActiveReleased {
@@ -95,6 +100,8 @@ pub enum Notice {
     AddressRestored { vip: u16 },
     /// Two routers send priority 255 (L-04).
     TwoOwners { other: IpAddr },
+    /// Adverts of the Active are missing, and its heartbeat says that it serves.
+    AdvertsMissing { from: IpAddr },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! Everything that can happen to the core: one closed enum, each with the time it is handled at.
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use agent_common::{AdvertInterval, KernelTime, Priority, record::AdvertRecord};
@@ -76,6 +77,28 @@ pub enum Fault {
     Group,
 }
 
+/// Why an Active was found down by its heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Lost {
+    /// Its machine answers no probe.
+    Silence,
+    /// Its machine says that it does not serve: the agent hangs, or has left.
+    AdminDown,
+}
+
+/// What the heartbeat of an Active says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pulse {
+    /// It is down; `interval` is that of the probes, which Skew_Time is computed
+    /// from in the place of the adverts'.
+    Down { why: Lost, interval: Duration },
+    /// It serves, although it was down.
+    Up,
+    /// It serves, and will be said to until then, although its adverts are
+    /// missing: no take-over before that.
+    Vouched { until: KernelTime },
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// Adds an instance under its id, in Initialize until [`Self::Up`]; or
@@ -100,6 +123,13 @@ pub enum Input {
     /// Active_Down_Timer that runs is computed anew. Taken into 1..=254, and
     /// without effect for an owner.
     Priority { id: InstanceId, priority: Priority },
+    /// What the heartbeat of `active` says. Nothing, unless that is the router
+    /// that this Backup has accepted as its Active.
+    Heart {
+        id: InstanceId,
+        active: IpAddr,
+        pulse: Pulse,
+    },
     /// Fire everything that is due. The caller has drained every queue first
     /// and has handed in LATEST of each instance of [`super::Machine::expiring`].
     Timeout,

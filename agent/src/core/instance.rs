@@ -9,7 +9,7 @@ use super::{
     config::InstanceConfig,
     effect::{Cause, Effect, Notice, State},
     heard::Heard,
-    input::{Advert, Fault, InstanceId},
+    input::{Advert, Fault, InstanceId, Lost},
     limit::{LossRounds, NoticeGate, SlidingLog},
     queue::Effects,
     snapshot::{Counters, Snapshot},
@@ -81,6 +81,9 @@ pub(super) struct Instance {
     pub(super) last_advert: Option<KernelTime>,
     /// Active_Down_Timer runs for the Skew_Time after a priority 0.
     pub(super) released_by: Option<IpAddr>,
+    /// The heartbeat of the Active stopped: Active_Down_Timer runs for the
+    /// Skew_Time after that.
+    pub(super) lost: Option<Lost>,
     /// The preempt delay is over: lower adverts are discarded.
     pub(super) preempt_ready: bool,
     pub(super) last_sent: KernelTime,
@@ -122,6 +125,7 @@ impl Instance {
             grants: 0,
             last_advert: None,
             released_by: None,
+            lost: None,
             preempt_ready: false,
             last_sent: KernelTime(0),
             answer: Answer::Announce,
@@ -237,6 +241,7 @@ impl Instance {
         self.state = state;
         self.since = now;
         self.released_by = None;
+        self.lost = None;
         self.preempt_ready = false;
         self.wants = None;
     }

@@ -59,7 +59,7 @@ pub(super) struct NoticeGate {
     last: [Option<KernelTime>; NOTICE_KINDS],
 }
 
-pub(super) const NOTICE_KINDS: usize = 12;
+pub(super) const NOTICE_KINDS: usize = 13;
 const NOTICE_PERIOD: Duration = Duration::from_secs(10);
 
 impl NoticeGate {
@@ -102,6 +102,7 @@ const fn kind(notice: &Notice) -> usize {
         // Of one kind: no router is both.
         Notice::IntervalLong { .. } | Notice::IntervalLimited { .. } => 10,
         Notice::UnknownWinner { .. } => 11,
+        Notice::AdvertsMissing { .. } => 12,
     }
 }
 

@@ -1,5 +1,6 @@
 //! All virtual routers of the agent behind one input and one effect queue.
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use agent_common::{KernelTime, record::SLOTS};
@@ -13,7 +14,7 @@ use super::{
     queue::Effects,
     saved::Saved,
     snapshot::Snapshot,
-    timers::Timers,
+    timers::{Timer, Timers},
 };
 
 /// The election of every instance, without clock, socket or task.
@@ -112,6 +113,11 @@ impl Machine {
             Input::Advert { id, advert } => {
                 self.with(id, now, |instance, out| instance.advert(&advert, now, out));
             }
+            Input::Heart { id, active, pulse } => {
+                self.with(id, now, |instance, out| {
+                    instance.pulse(active, pulse, now, out);
+                });
+            }
             Input::AddressLost { id, vip } => {
                 self.with(id, now, |instance, out| {
                     instance.address_lost(vip, now, out)
@@ -158,6 +164,26 @@ impl Machine {
         let position = position(id)?;
         let instance = self.instances.get(position)?;
         instance.as_ref().map(Instance::snapshot)
+    }
+
+    /// The router that a Backup has accepted as its Active.
+    pub fn accepted(&self, id: InstanceId) -> Option<IpAddr> {
+        let instance = self.instances.get(position(id)?)?.as_ref()?;
+        instance.active.filter(|_| instance.state == State::Backup)
+    }
+
+    /// Whether this Backup would take its Active for gone at `now`.
+    pub fn is_down_due(&self, id: InstanceId, now: KernelTime) -> bool {
+        let Some(Some(instance)) = position(id).and_then(|at| self.instances.get(at)) else {
+            return false;
+        };
+        instance.timers.due(Timer::ActiveDown, now).is_some()
+    }
+
+    /// Active_Down_Interval in force; `None` for an unknown instance.
+    pub fn active_down_interval(&self, id: InstanceId) -> Option<Duration> {
+        let instance = self.instances.get(position(id)?)?.as_ref()?;
+        Some(instance.down_interval())
     }
 
     /// The configuration in force; `None` for an unknown instance.

@@ -13,6 +13,7 @@ pub mod config;
 pub mod effect;
 mod group;
 mod heard;
+mod heartbeat;
 pub mod input;
 mod instance;
 mod lifecycle;
@@ -29,7 +30,7 @@ mod tests;
 
 pub use config::{AnnouncePolicy, InstanceConfig};
 pub use effect::{Cause, Effect, Notice, State};
-pub use input::{Advert, Fault, GroupId, Input, InstanceId};
+pub use input::{Advert, Fault, GroupId, Input, InstanceId, Lost, Pulse};
 pub use machine::Machine;
 pub use saved::Saved;
 pub use snapshot::{Counters, Snapshot};

@@ -209,6 +209,8 @@ impl Instance {
             grants,
             last_advert,
             released_by,
+            // The deadline that it has set is among the timers.
+            lost: _,
             preempt_ready,
             held,
             wants,

@@ -21,6 +21,12 @@ pub fn skew_time(version: Version, priority: Priority, interval: AdvertInterval)
     Duration::from_nanos((256 - u64::from(priority.get())) * base / 256)
 }
 
+/// Skew_Time after a stopped heartbeat: that of v3, with the interval of the
+/// probes in the place of the adverts'.
+pub fn scaled_skew(priority: Priority, interval: Duration) -> Duration {
+    interval.saturating_mul(256 - u32::from(priority.get())) / 256
+}
+
 /// Active_Down_Interval: `factor` intervals (3 in the RFCs, T-14) and one Skew_Time.
 pub fn active_down_interval(
     version: Version,

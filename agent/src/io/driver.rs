@@ -4,7 +4,9 @@
 //! nothing after [`Driver::new`]. It decides nothing itself: what happened goes
 //! into the core, what the core asks for is carried out in order.
 
+mod batch;
 mod effects;
+mod heart;
 mod install;
 mod landing;
 mod ledger;
@@ -22,11 +24,13 @@ use agent_common::{
 
 pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
+    batch::Batch,
     ledger::Ledger,
     wait::{Ready, Waiter},
 };
 use super::{
     advert::Transmitters,
+    asker::Askers,
     bpf::FastMaps,
     clock,
     hands::{Grip, Wish},
@@ -44,6 +48,7 @@ use super::{
 use crate::{
     config::machine::Process,
     core::{Advert, Fault, Input, InstanceConfig, InstanceId, Machine},
+    heart::Heart,
 };
 
 /// Links whose adverts can come through raw sockets: one for each instance.
@@ -84,6 +89,8 @@ pub struct Driver {
     outcomes: Vec<OutcomeCounters>,
     quiet: Quiet,
     ledger: Ledger,
+    heart: Heart,
+    askers: Askers,
     finished: bool,
     /// A hand-over that waits for its moment.
     over: Option<Box<HandOver>>,
@@ -165,6 +172,8 @@ impl Driver {
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             quiet: Quiet::default(),
             ledger: Ledger::new(hands),
+            heart: Heart::new(SLOTS - 1),
+            askers: Askers::default(),
             finished: false,
             over: None,
             heir,
@@ -183,6 +192,7 @@ impl Driver {
         }
         while !self.finished {
             let other = self.ledger.delay_due().into_iter().chain(self.over_due());
+            let other = other.chain(self.heart.poll_timeout());
             let deadline = self.machine.poll_timeout().into_iter().chain(other).min();
             let ready = self.waiter.wait(deadline);
             self.counters.wakeups += 1;
@@ -217,14 +227,17 @@ impl Driver {
             }
         }
         self.drain_adverts(now);
+        self.judge_hearts(now);
         if self
             .machine
             .poll_timeout()
             .is_some_and(|deadline| deadline <= now)
         {
             self.read_latest(now);
+            self.veto(now);
             self.feed(Input::Timeout, now);
         }
+        self.send_probes(now);
         self.hand_out();
     }
 
@@ -346,6 +359,8 @@ impl Driver {
         }
         self.counters.adverts += 1;
         self.feed(Input::Advert { id, advert }, now);
+        self.heart.heard(id, advert.source, advert.stamp, now);
+        self.tell_hearts(now);
     }
 
     fn command(&mut self, command: Command, now: KernelTime) {
@@ -354,6 +369,10 @@ impl Driver {
             Command::Configure(config) => self.configure(config, now),
             Command::Retire { id } => self.retire(id, now),
             Command::AddFamily(sockets) => self.add_family(sockets),
+            Command::AddAsker(mut asker) => {
+                self.askers.add(&mut asker);
+                self.lane.give_back(Returned::Asker(asker));
+            }
             Command::Mark(mark) => self.ledger.mark(mark),
             Command::Priority { id, priority } => self.feed(Input::Priority { id, priority }, now),
             Command::Fault { id, fault } => self.fault(id, fault, now),
@@ -377,9 +396,15 @@ impl Driver {
             Command::EnsurePaths { id } => self.ledger.want(id, Wish::ensure_paths),
             Command::AddressPresent { id } => drop(self.remove_stray(id)),
             Command::Inspect(picture) => self.inspect(picture, now),
-            Command::Hold => self.machine.hold(),
+            Command::Hold => {
+                self.machine.hold();
+                self.heart.hold(true, now);
+            }
             Command::HandOver(over) => self.over = Some(over),
-            Command::Resume => self.machine.resume(now),
+            Command::Resume => {
+                self.machine.resume(now);
+                self.heart.hold(false, now);
+            }
             Command::ForgetBacklog => self.forget_backlog(),
             Command::Shutdown => {
                 for index in 1..=self.ports.0.len() {
@@ -410,14 +435,22 @@ impl Driver {
         let Picture {
             at,
             instances,
+            hearts,
             outcomes,
             lane,
         } = &mut *picture;
         *at = now;
         *lane = counters;
+        lane.stray_answers = self.askers.strays() + self.heart.strays();
         instances.clear();
+        hearts.clear();
         for index in 1..=self.ports.0.len() {
-            let snapshot = self.machine.snapshot(InstanceId(index as u16));
+            let id = InstanceId(index as u16);
+            let heart = self.heart.snapshot(id, now);
+            if let Some(heart) = heart.filter(|_| hearts.len() < hearts.capacity()) {
+                hearts.push(heart);
+            }
+            let snapshot = self.machine.snapshot(id);
             // Never beyond what the asker made room for.
             if let Some(snapshot) = snapshot.filter(|_| instances.len() < instances.capacity()) {
                 instances.push(snapshot);
@@ -436,40 +469,6 @@ fn slot(record: &AdvertRecord) -> Option<InstanceId> {
         .ok()
         .filter(|slot| *slot > 0)
         .map(InstanceId)
-}
-
-/// Verdicts of one go at a socket, on the stack.
-struct Batch {
-    verdicts: [Option<Verdict>; Self::SIZE],
-    len: usize,
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self {
-            verdicts: [None; Self::SIZE],
-            len: 0,
-        }
-    }
-}
-
-impl Batch {
-    const SIZE: usize = 64;
-
-    fn room(&self) -> usize {
-        Self::SIZE - self.len
-    }
-
-    fn push(&mut self, verdict: Verdict) {
-        if let Some(slot) = self.verdicts.get_mut(self.len) {
-            *slot = Some(verdict);
-            self.len += 1;
-        }
-    }
-
-    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
-        self.verdicts.iter().take(self.len).copied().flatten()
-    }
 }
 
 #[cfg(test)]

@@ -24,13 +24,17 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
     advert::FamilySockets,
+    asker::Asker,
     driver::HandOver,
     hands::Works,
     plan::Port,
     receive::{raw::RawReceiver, refusal::Refusal},
     sched::Entered,
 };
-use crate::core::{Cause, Fault, GroupId, InstanceConfig, InstanceId, Notice, Snapshot, State};
+use crate::{
+    core::{Cause, Fault, GroupId, InstanceConfig, InstanceId, Notice, Snapshot, State},
+    heart::{self, News},
+};
 
 /// One for each instance and some to spare.
 const COMMANDS: usize = 2048;
@@ -50,6 +54,8 @@ pub enum Command {
     },
     /// Sockets for a family that was not in use before.
     AddFamily(Box<FamilySockets>),
+    /// A socket for probes of a family that had none.
+    AddAsker(Box<Asker>),
     /// Comes back when every command before it has been carried out.
     Mark(u32),
     /// Trackers changed the priority in force.
@@ -124,6 +130,12 @@ pub enum Report {
     Notice {
         id: InstanceId,
         notice: Notice,
+    },
+    /// What became of the heartbeat towards an Active.
+    Heart {
+        id: InstanceId,
+        active: IpAddr,
+        news: News,
     },
     /// A fault that the fast lane saw itself: a new port is wanted when it ends.
     WentDown {
@@ -209,6 +221,7 @@ pub enum Returned {
     Picture(Box<Picture>),
     Config(Box<InstanceConfig>),
     Family(Box<FamilySockets>),
+    Asker(Box<Asker>),
     HandedOver(Box<HandOver>),
     /// No box: see [`Command::Mark`].
     Mark(u32),
@@ -220,6 +233,8 @@ pub struct Picture {
     pub at: KernelTime,
     /// In the order of their ids. Capacity set by the asker.
     pub instances: Vec<Snapshot>,
+    /// Heartbeats of those that have one, as `instances`.
+    pub hearts: Vec<heart::Snapshot>,
     /// Verdicts of the raw-socket backend and the slow path, by slot.
     pub outcomes: Vec<OutcomeCounters>,
     pub lane: LaneCounters,
@@ -248,6 +263,8 @@ pub struct LaneCounters {
     /// Batches of routes and rules of which the kernel refused some.
     pub paths_refused: u64,
     pub receive_errors: u64,
+    /// Datagrams to our probes' ports that answer nothing that was asked.
+    pub stray_answers: u64,
     /// The kernel side could not be told whom to watch: more wake-ups, no harm.
     pub watch_errors: u64,
 }

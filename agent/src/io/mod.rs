@@ -2,6 +2,7 @@
 
 pub mod advert;
 pub mod announce;
+pub mod asker;
 pub mod bpf;
 pub mod clock;
 pub mod driver;

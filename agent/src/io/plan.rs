@@ -3,6 +3,7 @@
 //! Pure: no system call. What cannot be planned is a [`Fault`], which ends when
 //! a later picture allows a plan.
 
+mod fast;
 mod fence;
 mod filter;
 mod fitting;
@@ -16,7 +17,7 @@ use std::{
 };
 
 use agent_common::{
-    Family, Priority, Version,
+    Family, Priority,
     record::{InstanceFilter, InstanceKey},
     wire::vrrp::address_digest,
 };
@@ -36,6 +37,7 @@ use super::{
 use crate::{
     config::{IfName, Instance, StaticAddress, model::Transport},
     core::{Fault, GroupId, InstanceConfig, InstanceId},
+    heart,
     track::Kind,
 };
 
@@ -82,6 +84,8 @@ pub struct Port {
     pub group: Option<IpAddr>,
     /// How long each advert of ours vouches for us before the reflector.
     pub lease: Option<Duration>,
+    /// How the Active is asked whether it serves.
+    pub heart: Option<heart::Plan>,
     /// The interfaces with virtual MAC addresses: down unless Active, so that
     /// nothing with such an address leaves a Backup, nor is taken by it (RFC
     /// 9568 6.4.2).
@@ -193,14 +197,6 @@ fn vips_digest(instance: &Instance) -> u64 {
     // Equal values print alike, and no field that is added can be forgotten.
     format!("{:?}{:?}", instance.interface, instance.vips).hash(&mut hasher);
     hasher.finish()
-}
-
-/// At least for as long as others wait for an advert: a shorter lease would
-/// make a healthy Active look hung.
-fn lease(instance: &Instance) -> Option<Duration> {
-    let adverts = u32::from(instance.down_factor).saturating_add(1);
-    let missed = instance.interval.duration().saturating_mul(adverts);
-    instance.fast_detect.map(|fast| fast.lease.max(missed))
 }
 
 /// Plans an instance on the machine as it is.
@@ -354,7 +350,8 @@ pub fn plan(
         missing: Missing::new(instance.vips.len()),
         surplus,
         group,
-        lease: lease(instance),
+        lease: fast::lease(instance),
+        heart: fast::heart(instance, link.ifindex, source),
         virtual_links: links,
         raised: false,
         essence,

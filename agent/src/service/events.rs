@@ -55,6 +55,14 @@ impl Service {
                     text: words.text,
                 }
             }
+            Report::Heart { id, active, news } => {
+                let words = words::heart(news, *active);
+                What::Notice {
+                    instance: name(*id),
+                    notice: words.name.to_owned(),
+                    text: words.text,
+                }
+            }
             Report::AddressesRefused { id, errno, .. } => What::Notice {
                 instance: name(*id),
                 notice: "addresses_refused".to_owned(),

@@ -12,6 +12,7 @@ mod fault;
 mod fence;
 mod firewall;
 mod health;
+mod heart;
 mod heir;
 mod held;
 mod igmp;
@@ -157,6 +158,8 @@ struct Service {
     leaving: Vec<Leaving>,
     /// What the kernel had counted for a slot when it was given up.
     baselines: BTreeMap<u32, OutcomeCounters>,
+    /// Families that the fast lane can ask in, or cannot, which was said.
+    askers: Vec<Family>,
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,
@@ -379,6 +382,7 @@ impl Service {
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
                 | Report::Notice { .. }
+                | Report::Heart { .. }
                 | Report::StrayRemoved { .. }
                 | Report::AdvertFailed { .. }
                 | Report::AnnounceFailed { .. }
@@ -402,6 +406,7 @@ impl Service {
                 | Returned::Works(_)
                 | Returned::Receiver(_)
                 | Returned::Config(_)
+                | Returned::Asker(_)
                 | Returned::Family(_) => {}
                 Returned::HandedOver(over) => self.handed_over = Some(over),
                 Returned::Mark(mark) => self.marks.came_back(mark),

@@ -63,6 +63,7 @@ impl Pending {
     pub(super) fn inspect(&self, lane: &SlowEnd) -> bool {
         let picture = Picture {
             instances: Vec::with_capacity(SLOTS),
+            hearts: Vec::with_capacity(SLOTS),
             outcomes: vec![[0; Outcome::COUNT]; SLOTS],
             ..Picture::default()
         };
@@ -179,7 +180,7 @@ impl Service {
                     let known = Known::all(world, &self.health);
                     status::Instance {
                         refused,
-                        fast_detect: self.fast_detect(instance, u32::from(slot)),
+                        fast_detect: self.fast_detect(instance, u32::from(slot), picture),
                         trackers: self.health.trackers(instance, world),
                         fault: snapshot
                             .fault
@@ -205,6 +206,7 @@ impl Service {
             addresses_refused,
             paths_refused,
             receive_errors,
+            stray_answers,
             watch_errors,
         } = *lane;
         status::FastLane {
@@ -218,6 +220,7 @@ impl Service {
             addresses_refused,
             paths_refused,
             receive_errors,
+            stray_answers,
             watch_errors,
             reports_dropped: self.lane.dropped(),
         }

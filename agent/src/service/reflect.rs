@@ -16,14 +16,14 @@ use agent_common::{
 use tracing::{error, info, warn};
 
 use self::user::{Book, UserReflector};
-use super::Service;
+use super::{Service, heart};
 use crate::{
     config::Instance,
     control::status,
     io::{
         bpf::{Backend, Kernel, Reflecting, Reflector},
         clock,
-        lane::SlowEnd,
+        lane::{Picture, SlowEnd},
     },
     upgrade::message::Message,
 };
@@ -272,9 +272,16 @@ impl Service {
         }
     }
 
-    /// What became of the probes of an instance.
-    pub(super) fn fast_detect(&self, instance: &Instance, slot: u32) -> Option<status::FastDetect> {
+    /// What became of the probes of an instance, and of those that it sends.
+    pub(super) fn fast_detect(
+        &self,
+        instance: &Instance,
+        slot: u32,
+        picture: &Picture,
+    ) -> Option<status::FastDetect> {
         instance.fast_detect?;
+        let mut hearts = picture.hearts.iter();
+        let heart = hearts.find(|heart| u32::from(heart.id.0) == slot);
         let target = self.reflectors.targets.get(&slot);
         let reflector = target.and_then(|(key, _)| self.reflectors.on(key.ifindex));
         let kernel = self.kernel.as_ref();
@@ -300,6 +307,7 @@ impl Service {
             }),
             fenced_questions: questions,
             fenced_packets: packets,
+            heartbeat: heart.map(|found| heart::status(found, picture.at)),
         })
     }
 

@@ -86,6 +86,9 @@ impl Reporter {
                     &words::notice(notice, |vip| self.vip(*id, vip)),
                 );
             }
+            Report::Heart { id, active, news } => {
+                line(self.name(*id), &words::heart(news, *active));
+            }
             Report::WentDown { .. } | Report::LinkGone { .. } | Report::TookOver => {}
             Report::StrayRemoved { id, address } => {
                 if self.may_log_failure(*id, now) {

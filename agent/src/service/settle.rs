@@ -6,7 +6,7 @@ use tracing::{error, warn};
 use super::{
     Failure, RETRY, Seat, Service, events,
     fault::{Known, fault_text},
-    links, now, reports,
+    heart, links, now, reports,
 };
 use crate::io::{
     clock,
@@ -220,6 +220,9 @@ impl Service {
                 error!("({}) {error}", instance.name);
                 return Ok(false);
             }
+        }
+        if port.heart.is_some() {
+            heart::provide(&mut self.askers, instance.family, &self.lane);
         }
         // Adverts are received and counted from here on; the core hears none.
         if self.held.is_on() {

@@ -144,6 +144,7 @@ impl Telling {
                 self.book.lower_priority(*id)
             }
             Report::Notice { .. }
+            | Report::Heart { .. }
             | Report::GroupTransition { .. }
             | Report::WentDown { .. }
             | Report::LinkGone { .. }

@@ -1,9 +1,12 @@
 //! What has happened, in the words that people grep for, for log lines and for
 //! the stream of events.
 
+use std::net::IpAddr;
+
 use crate::{
     config::Instance,
-    core::{Cause, Notice, State},
+    core::{Cause, Lost, Notice, State},
+    heart::News,
     tell::feed,
 };
 
@@ -43,6 +46,29 @@ impl Words {
     }
 }
 
+/// What became of the heartbeat towards `active`.
+pub(super) fn heart(news: &News, active: IpAddr) -> Words {
+    match news {
+        News::Answers => Words::info(
+            "heart_answers",
+            format!("{active} answers probes: the heartbeat decides as well"),
+        ),
+        News::NoAnswer => Words::info(
+            "heart_no_answer",
+            format!("{active} answers no probes: adverts alone decide"),
+        ),
+        News::Disproved { after, pause } => Words::warning(
+            "heart_false_alarm",
+            format!(
+                "{active} was found down by its silence, and was heard again {:.3} s later as \
+                 if nothing had been: adverts alone decide for {:.0} s",
+                after.as_secs_f64(),
+                pause.as_secs_f64()
+            ),
+        ),
+    }
+}
+
 /// Why a state changed; without text where that needs no line of its own.
 pub(super) fn cause(cause: &Cause, instance: Option<&Instance>) -> Words {
     match cause {
@@ -50,6 +76,13 @@ pub(super) fn cause(cause: &Cause, instance: Option<&Instance>) -> Words {
         Cause::Owner => Words::info("owner", ""),
         Cause::Shutdown => Words::info("shutdown", ""),
         Cause::ActiveSilent { .. } => Words::info("active_silent", "Receive advertisement timeout"),
+        Cause::HeartStopped { active, why } => Words::info(
+            "heart_stopped",
+            match why {
+                Lost::Silence => format!("{active} answers no probe any more"),
+                Lost::AdminDown => format!("{active} answers that it does not serve any more"),
+            },
+        ),
         Cause::ActiveReleased { by } => Words::info(
             "active_released",
             format!("Backup received priority 0 advertisement from {by}"),
@@ -175,6 +208,13 @@ pub(super) fn notice(notice: &Notice, vip: impl Fn(u16) -> String) -> Words {
             format!(
                 "VIP {} is gone from the kernel: put back and announced",
                 vip(*number)
+            ),
+        ),
+        Notice::AdvertsMissing { from } => Words::warning(
+            "adverts_missing",
+            format!(
+                "adverts of {from} do not arrive, but its kernel answers that it serves: not \
+                 taking over; its agent hangs, or something filters protocol 112 between us"
             ),
         ),
         Notice::TwoOwners { other } => Words::error(

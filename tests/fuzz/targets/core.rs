@@ -262,6 +262,7 @@ fn target(input: &Input) -> Option<InstanceId> {
         | Input::Down { id, .. }
         | Input::Priority { id, .. }
         | Input::Advert { id, .. }
+        | Input::Heart { id, .. }
         | Input::AddressLost { id, .. }
         | Input::AddressClaimed { id }
         | Input::Shutdown { id } => Some(id),

@@ -47,6 +47,7 @@ impl World {
             self.check_reload(router, step, &mine);
             self.check_order(router, step, &mine);
             self.check_advert(router, index, step, now);
+            self.check_priority(router, index, step, now);
             self.check_cadence(router, index, step, &mine, now);
             let received = step.after.counters.adverts_received;
             if received > self.books[router][index].accepted {
@@ -179,6 +180,7 @@ impl World {
             Cause::Started
             | Cause::Owner
             | Cause::ActiveSilent { .. }
+            | Cause::HeartStopped { .. }
             | Cause::ActiveReleased { .. }
             | Cause::Fault(_)
             | Cause::Shutdown => false,

@@ -58,6 +58,7 @@ const fn cause_name(cause: &Cause) -> &'static str {
         Cause::Started => "started",
         Cause::Owner => "owner",
         Cause::ActiveSilent { .. } => "Active silent",
+        Cause::HeartStopped { .. } => "heartbeat stopped",
         Cause::ActiveReleased { .. } => "Active released",
         Cause::Outranked { .. } => "outranked",
         Cause::AddressesTaken => "addresses taken",
@@ -84,5 +85,6 @@ const fn notice_name(notice: &Notice) -> &'static str {
         Notice::IntervalLimited { .. } => "interval limited",
         Notice::UnknownWinner { .. } => "unknown winner",
         Notice::TwoOwners { .. } => "two owners",
+        Notice::AdvertsMissing { .. } => "adverts missing",
     }
 }

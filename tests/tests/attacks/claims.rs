@@ -5,9 +5,11 @@ use std::{net::IpAddr, time::Duration};
 use agent_common::wire::arp::{FRAME_LEN, GratuitousForm, gratuitous};
 use anyhow::{Context, Result};
 use failoverd_tests::{
-    agents::{INTERVAL, SOON, never},
+    agent::Agent,
+    agents::{INTERVAL, SOON, START, never, wait_vip},
     capture::Capture,
     require_agent,
+    router::{Router, State},
     wait::{eventually, let_pass},
 };
 
@@ -64,15 +66,23 @@ fn a_claimed_vip_is_said_and_announced_again() -> Result<()> {
     Ok(())
 }
 
-/// What the new Active announces is no claim against the old one.
+/// What a new Active announces is no claim against the old one, nor against a
+/// Backup.
 #[test]
-fn a_hand_over_is_no_claim() -> Result<()> {
+fn a_change_of_the_active_is_no_claim() -> Result<()> {
     require_agent!();
-    let mut scene = Scene::start("")?;
+    let mut scene = Scene::start("garp_master_delay 1")?;
+    let (first, second) = (scene.lan.host(0), scene.lan.host(1));
     scene.active.stop()?;
-    let host = scene.lan.host(1);
-    failoverd_tests::agents::wait_vip(host, scene.lan.vip(), true, SOON)?;
-    never(10 * INTERVAL, "an alarm", || {
+    wait_vip(second, scene.lan.vip(), true, SOON)?;
+    let conf = std::fs::read_to_string(scene.active.conf())?;
+    let back = Agent::start_conf(&first.ns, &conf, "VI_1")?;
+    back.wait_state(State::Active, START)?;
+    scene.backup.wait_state(State::Backup, SOON)?;
+    // Its second burst is among these.
+    never(20 * INTERVAL, "an alarm", || {
         (lines(&scene.backup, "says by ARP") > 0).then_some(())
-    })
+    })?;
+    assert_eq!(lines(&back, "says by ARP"), 0);
+    Ok(())
 }

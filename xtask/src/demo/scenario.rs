@@ -50,6 +50,13 @@ impl Pace {
 const NAMES: [&str; 3] = ["a", "b", "client"];
 const PRIORITIES: [u8; 2] = [200, 100];
 
+/// What the agent logs of its heartbeat.
+const HEART: [&str; 3] = [
+    "answers probes",
+    "answers no probe any more",
+    "answers that it does not serve any more",
+];
+
 /// A running demonstration.
 struct Scene {
     // Before the LAN: daemons end before their namespaces go.
@@ -70,9 +77,13 @@ struct Scene {
 pub fn play(daemon: Daemon, pace: Pace) -> Result<()> {
     let lan = Lan::new(3)?;
     let vip = lan.vip();
+    let beats = match daemon {
+        Daemon::Failoverd | Daemon::FailoverdXdp => ", and b asks the kernel of a each 1ms",
+        Daemon::Keepalived => "",
+    };
     println!(
         "two {daemon} on one switch, VRRPv3, an advert each {:?}, priorities {} (a) and {} (b);\n\
-         a client asks for {vip} each {:?}\n",
+         a client asks for {vip} each {:?}{beats}\n",
         pace.interval, PRIORITIES[0], PRIORITIES[1], pace.spacing
     );
     let probe = Probe::start(lan.host(2), vip, pace.spacing)?;
@@ -98,7 +109,8 @@ impl Scene {
         let start = monotonic();
         self.timeline.event(start, "a and b start");
         for (index, priority) in PRIORITIES.into_iter().enumerate() {
-            let router = VirtualRouter::new(priority, self.vip).every(self.pace.interval);
+            let mut router = VirtualRouter::new(priority, self.vip).every(self.pace.interval);
+            router.heartbeat = true;
             let ns = &self.lan.host(index).ns;
             self.routers
                 .push(daemon.start(ns, &router).with_context(|| NAMES[index])?);
@@ -199,6 +211,13 @@ impl Scene {
                 self.timeline.event(transition.time, text);
             }
             self.shown[index] = transitions.len();
+            let told = router.process().lines();
+            for line in told.iter().filter(|line| line.time >= start) {
+                if let Some(heart) = HEART.iter().find(|words| line.text.contains(**words)) {
+                    let text = format!("{}: the other one {heart}", NAMES[index]);
+                    self.timeline.event(line.time, text);
+                }
+            }
         }
         let report: Report = self.probe.report_since(start);
         for (time, mac) in report

@@ -5,6 +5,7 @@ mod announce;
 mod approach;
 mod bfd;
 mod lab;
+mod probe;
 mod reject;
 mod reject_ip;
 mod robust;

@@ -385,7 +385,8 @@ fn only_listed_sources_are_heard() {
         verdict(&frame, &filter).map(|_| ())
     };
     let refused = Err(Outcome::SourceNotAllowed);
-    let peer = std::format!("{PEER_V4}");
+    let peer = core::net::Ipv4Addr::from(PEER_V4);
+    let peer = std::format!("{peer}");
     let last = std::vec![("192.0.2.99", 32); 15];
     let last = [last, std::vec![(peer.as_str(), 32)]].concat();
     assert_eq!(listed(&[("192.0.2.99", 32)], 0), Ok(()), "no list");

@@ -50,6 +50,10 @@ fn unused_without_vip(args: &InstanceArgs) -> Vec<Diagnostic> {
         ("--unicast-peer", !args.unicast_peer.is_empty()),
         ("--auth-pass", args.auth_pass.is_some()),
         ("--no-preempt", args.no_preempt),
+        ("--fast-detect", args.fast_detect),
+        ("--fast-interval", args.fast_interval.is_some()),
+        ("--fast-multiplier", args.fast_multiplier.is_some()),
+        ("--fast-lease", args.fast_lease.is_some()),
     ];
     let names: Vec<_> = given
         .iter()
@@ -83,6 +87,7 @@ impl Check {
         let transport = self.transport(args, family);
         let password = self.password(args, version, family);
         let preempt = self.preempt(args.no_preempt, priority);
+        let fast_detect = self.fast_detect(args);
         Some(Instance {
             name: "VI_1".to_owned(),
             interface: interface?,
@@ -113,7 +118,7 @@ impl Check {
             group: None,
             paths: Paths::default(),
             track_primary: true,
-            fast_detect: None,
+            fast_detect,
             virtual_mac: None,
             vip_macs: Vec::new(),
         })

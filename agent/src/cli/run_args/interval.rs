@@ -1,4 +1,6 @@
-//! `10ms`, `1s`, `0.5s`, `1`: an interval of the command line.
+//! `500us`, `10ms`, `1s`, `0.5s`, `1`: an interval of the command line.
+
+use std::time::Duration;
 
 use agent_common::{AdvertInterval, Version};
 
@@ -19,8 +21,15 @@ impl Given {
         if let Some(millis) = text.strip_suffix("ms") {
             return decimal_micros(millis.trim_end()).map(Self);
         }
+        if let Some(micros) = text.strip_suffix("us") {
+            return decimal_micros(micros.trim_end()).map(|picos| Self(picos / 1000));
+        }
         let text = text.strip_suffix('s').unwrap_or(text);
         decimal_micros(text.trim_end())?.checked_mul(1000).map(Self)
+    }
+
+    pub const fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
     }
 
     pub const fn is_sub_second(self) -> bool {
@@ -57,6 +66,7 @@ mod tests {
         for (text, expected) in [
             ("10ms", Some(1)),
             ("10 ms", Some(1)),
+            ("10000us", Some(1)),
             ("10.0ms", Some(1)),
             ("1s", Some(100)),
             ("0.5s", Some(50)),

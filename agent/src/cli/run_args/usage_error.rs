@@ -79,6 +79,16 @@ pub enum UsageError {
     TooManyPeers { count: usize },
     #[error("--unicast-peer {0} is our own --unicast-src: give the other routers only")]
     PeerIsSource(IpAddr),
+    #[error("{flag} '{text}' is not a time of {range}: give for example 1ms, 200ms or 1s")]
+    BadFastTime {
+        flag: &'static str,
+        text: String,
+        range: &'static str,
+    },
+    #[error(
+        "--fast-multiplier '{0}' is not a number of 2 to 20: give how many probes in a row may be lost before an Active is down"
+    )]
+    BadMultiplier(String),
     #[error("--auth-pass is empty: give 1 to 8 characters, or leave it out")]
     EmptyPassword,
     #[error("--auth-pass needs version 2, and {0}: leave it out, version 3 has no authentication")]

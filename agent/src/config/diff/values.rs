@@ -190,3 +190,14 @@ pub(super) fn vmac(vmac: &VirtualMac) -> String {
     }
     text
 }
+
+/// The settings of one that is on.
+pub(super) fn fast(fast: &model::FastDetect) -> String {
+    let model::FastDetect {
+        lease,
+        interval,
+        multiplier,
+    } = fast;
+    let (interval, lease) = (interval.as_micros(), lease.as_millis());
+    format!("interval {interval}us multiplier {multiplier} lease {lease}ms")
+}

@@ -1,15 +1,11 @@
 //! `fast_detect`: one line of failoverd's own, that keepalived skips with a
 //! warning.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use crate::config::{
     decimal_micros, diagnostic::Code, lexer::Word, model::FastDetect, sink::Sink, tree::Statement,
 };
-
-/// A lease that is shorter says nothing, a longer one helps nobody.
-const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// `on`, `off`, or settings of one that is on. What cannot be read is reported,
 /// and leaves the rest as it is without it.
@@ -29,40 +25,81 @@ fn settings(words: &[Word], sink: &mut Sink) -> FastDetect {
     while let Some(word) = words.next() {
         match word.text.as_str() {
             "lease" => {
-                if let Some(lease) = lease(word, words.next(), sink) {
-                    given.lease = lease;
-                }
+                let limits = ["10ms", "60s", "200ms"];
+                let lease = time(word, words.next(), &FastDetect::LEASES, limits, sink);
+                given.lease = lease.unwrap_or(given.lease);
+            }
+            "interval" => {
+                let limits = ["100us", "1s", "1ms"];
+                let interval = time(word, words.next(), &FastDetect::INTERVALS, limits, sink);
+                given.interval = interval.unwrap_or(given.interval);
+            }
+            "multiplier" => {
+                let multiplier = multiplier(word, words.next(), sink);
+                given.multiplier = multiplier.unwrap_or(given.multiplier);
             }
             other => {
                 let message = format!("fast_detect does not know '{other}', ignoring it");
                 sink.warn(Code::BadValue, word.span, message)
-                    .help("write on, off, or lease TIME as in `lease 200ms`");
+                    .help("write on, off, or some of `interval 1ms multiplier 3 lease 200ms`");
             }
         }
     }
     given
 }
 
-fn lease(keyword: &Word, value: Option<&Word>, sink: &mut Sink) -> Option<Duration> {
+/// `limits` are the words for the shortest, the longest, and what is used
+/// otherwise.
+fn time(
+    keyword: &Word,
+    value: Option<&Word>,
+    good: &RangeInclusive<Duration>,
+    [shortest, longest, otherwise]: [&str; 3],
+    sink: &mut Sink,
+) -> Option<Duration> {
+    let name = &keyword.text;
     let Some(word) = value else {
-        sink.warn(
-            Code::BadValue,
-            keyword.span,
-            "lease without a time, 200ms is used",
-        )
-        .help("write `lease 200ms`");
+        let message = format!("{name} without a time, {otherwise} is used");
+        sink.warn(Code::BadValue, keyword.span, message)
+            .help(format!("write `{name} {otherwise}`"));
         return None;
     };
-    let lease = duration(&word.text).filter(|lease| (SHORTEST..=LONGEST).contains(lease));
-    if lease.is_none() {
+    let time = duration(&word.text).filter(|time| good.contains(time));
+    if time.is_none() {
         let message = format!(
-            "lease '{}' is not a time of 10ms to 60s; 200ms is used",
+            "{name} '{}' is not a time of {shortest} to {longest}; {otherwise} is used",
             word.text
         );
         sink.warn(Code::OutOfRange, word.span, message)
             .help("write a number with its unit: us, ms or s");
     }
-    lease
+    time
+}
+
+fn multiplier(keyword: &Word, value: Option<&Word>, sink: &mut Sink) -> Option<u8> {
+    let good = FastDetect::MULTIPLIERS;
+    let Some(word) = value else {
+        let message = "multiplier without a number, 3 is used";
+        sink.warn(Code::BadValue, keyword.span, message)
+            .help("write `multiplier 3`");
+        return None;
+    };
+    let multiplier = word
+        .text
+        .parse()
+        .ok()
+        .filter(|number| good.contains(number));
+    if multiplier.is_none() {
+        let message = format!(
+            "multiplier '{}' is not a number of {} to {}; 3 is used",
+            word.text,
+            good.start(),
+            good.end()
+        );
+        sink.warn(Code::OutOfRange, word.span, message)
+            .help("it is how many probes in a row a dead machine leaves unanswered");
+    }
+    multiplier
 }
 
 /// `200ms`, `500us`, `0.2s`.

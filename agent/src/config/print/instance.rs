@@ -71,8 +71,16 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
             V3Checksum::MessageOnly => true,
         };
         writer.switch("v3_checksum_as_v2", as_v2, false);
-        if let Some(FastDetect { lease }) = fast_detect {
-            writer.line(&format!("fast_detect lease {}us", lease.as_micros()));
+        if let Some(fast) = fast_detect {
+            let FastDetect {
+                lease,
+                interval,
+                multiplier,
+            } = fast;
+            let (lease, interval) = (lease.as_micros(), interval.as_micros());
+            writer.line(&format!(
+                "fast_detect interval {interval}us multiplier {multiplier} lease {lease}us"
+            ));
         }
         self::announce(announce, writer);
         self::transport(transport, packets, writer);

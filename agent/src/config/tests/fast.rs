@@ -9,7 +9,7 @@ use crate::config::model::FastDetect;
 fn fast(line: &str) -> (Option<Duration>, usize) {
     let (config, problems) = accepted(&with(line));
     let fast = config.instances[0].fast_detect;
-    (fast.map(|FastDetect { lease }| lease), problems.len())
+    (fast.map(|fast| fast.lease), problems.len())
 }
 
 #[test]
@@ -55,5 +55,34 @@ fn a_wrong_setting_is_said_and_not_used() {
         let (lease, problems) = fast(line);
         assert_eq!(lease, Some(FastDetect::LEASE), "{line}");
         assert_eq!(problems, silent + 1, "{line}");
+    }
+}
+
+#[test]
+fn probes_have_an_interval_and_a_multiplier() {
+    let silent = fast("").1;
+    for (line, micros, multiplier, problems) in [
+        ("fast_detect", 1_000, 3, 0),
+        ("fast_detect interval 100us", 100, 3, 0),
+        ("fast_detect interval 1s multiplier 20", 1_000_000, 20, 0),
+        (
+            "fast_detect on multiplier 2 lease 1s interval 0.5ms",
+            500,
+            2,
+            0,
+        ),
+        ("fast_detect interval 99us", 1_000, 3, 1),
+        ("fast_detect interval 1001ms", 1_000, 3, 1),
+        ("fast_detect interval", 1_000, 3, 1),
+        ("fast_detect multiplier 1", 1_000, 3, 1),
+        ("fast_detect multiplier 21 interval 2ms", 2_000, 3, 1),
+        ("fast_detect multiplier many", 1_000, 3, 1),
+        ("fast_detect multiplier", 1_000, 3, 1),
+    ] {
+        let (config, found) = accepted(&with(line));
+        let fast = config.instances[0].fast_detect.unwrap();
+        assert_eq!(fast.interval, Duration::from_micros(micros), "{line}");
+        assert_eq!(fast.multiplier, multiplier, "{line}");
+        assert_eq!(found.len(), silent + problems, "{line}");
     }
 }

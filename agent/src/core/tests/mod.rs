@@ -9,6 +9,7 @@ mod backup;
 mod change;
 mod group;
 mod group_random;
+mod heartbeat;
 mod lifecycle;
 mod many;
 mod notices;

@@ -73,6 +73,7 @@ impl Books {
             Input::Configure { .. }
             | Input::Priority { .. }
             | Input::Up { .. }
+            | Input::Heart { .. }
             | Input::AddressClaimed { .. }
             | Input::Timeout => false,
         }
@@ -237,7 +238,8 @@ impl Books {
         let count = sent(effects).len();
         assert!(count <= 1, "one input, one advert");
         let local = match input {
-            Input::Advert { .. } | Input::AddressClaimed { .. } | Input::Timeout => false,
+            Input::Advert { .. } | Input::Heart { .. } => false,
+            Input::AddressClaimed { .. } | Input::Timeout => false,
             Input::Up { .. } | Input::Down { .. } | Input::Retire { .. } => true,
             Input::Configure { .. } | Input::Priority { .. } => true,
             Input::AddressLost { .. } | Input::Shutdown { .. } => true,

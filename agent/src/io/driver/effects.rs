@@ -38,6 +38,7 @@ impl Driver {
                 // All that is urgent was said: they can begin.
                 self.ledger.hand_out();
                 self.watch(id, active);
+                self.follow(id);
             }
             Effect::Transition {
                 id,
@@ -49,6 +50,7 @@ impl Driver {
                 if from == State::Active {
                     self.end_lease(id);
                 }
+                self.follow(id);
                 self.lane.report(Report::Transition {
                     id,
                     from,

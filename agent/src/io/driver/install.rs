@@ -80,6 +80,7 @@ impl Driver {
             self.end_lease(id);
         }
         self.feed(Input::Up { id, source }, now);
+        self.configure_heart(id, now);
         // Whoever configures a link that is new may have put our VIPs on it.
         if !self.remove_stray(id) && new_mac {
             // Hosts know the VIPs of an Active under the address it had.
@@ -113,6 +114,7 @@ impl Driver {
             self.lane.give_back(Returned::Works(unused));
         }
         self.feed(Input::Retire { id }, now);
+        self.heart.configure(id, None, now);
         // An advert that waits for its link needs the port.
         if !self.ledger.holds_advert(id) {
             self.vacate(id);

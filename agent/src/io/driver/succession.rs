@@ -237,7 +237,7 @@ impl Driver {
             while let Some(command) = self.lane.command() {
                 let now = clock::now();
                 if matches!(command, Command::Resume) {
-                    return self.machine.resume(now);
+                    return self.command(command, now);
                 }
                 self.command(command, now);
             }
@@ -336,6 +336,7 @@ impl Driver {
         if let Some((config, source)) = port.map(|port| (port.config, port.source)) {
             self.feed(Input::Configure { config }, now);
             self.feed(Input::Up { id, source }, now);
+            self.configure_heart(id, now);
         }
         if let Some(snapshot) = self.machine.snapshot(id) {
             let active = match snapshot.state {

@@ -15,7 +15,7 @@ const AUTHENTICATION: usize = 8;
 
 /// How many addresses an advert has room for on a link with this MTU; at most
 /// [`MAX_ADVERTISED`].
-fn room(version: Version, family: Family, mtu: u32) -> usize {
+pub(super) fn room(version: Version, family: Family, mtu: u32) -> usize {
     let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
     let (headers, address) = match family {
         Family::V4 => (HEADERS_V4, 4),

@@ -1,8 +1,8 @@
 //! From instances and machines to ports and faults.
 
-use agent_common::wire::frame::wire_address;
+use agent_common::{Version, wire::frame::wire_address};
 
-use super::*;
+use super::{fitting::room, *};
 use crate::config::parse_str;
 
 /// What keepalived 2.2.7 says of its MTU: "max N addresses".

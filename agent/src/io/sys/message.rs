@@ -3,7 +3,7 @@
 use std::{
     io,
     mem::{size_of, zeroed},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::{AsRawFd, BorrowedFd},
 };
 
@@ -20,11 +20,41 @@ pub fn send_message(
     ifindex: u32,
     ttl: Option<u8>,
 ) -> io::Result<()> {
-    match (source, destination) {
+    let port = 0;
+    send_to(fd, payload, (source, destination, port), ifindex, ttl, 0)
+}
+
+/// Sends one datagram from `source` out of `ifindex`; both addresses are of
+/// one family. `confirm`: the neighbour is known to answer, and need not be
+/// looked for again (MSG_CONFIRM).
+pub fn send_datagram(
+    fd: BorrowedFd<'_>,
+    payload: &[u8],
+    source: IpAddr,
+    destination: SocketAddr,
+    ifindex: u32,
+    confirm: bool,
+) -> io::Result<()> {
+    let ends = (source, destination.ip(), destination.port());
+    let flags = if confirm { libc::MSG_CONFIRM } else { 0 };
+    send_to(fd, payload, ends, ifindex, None, flags)
+}
+
+/// `ends`: source, destination, and the port there.
+fn send_to(
+    fd: BorrowedFd<'_>,
+    payload: &[u8],
+    ends: (IpAddr, IpAddr, u16),
+    ifindex: u32,
+    ttl: Option<u8>,
+    flags: i32,
+) -> io::Result<()> {
+    match (ends.0, ends.1) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             // SAFETY: plain data for which all zeroes is a value.
             let mut name: libc::sockaddr_in = unsafe { zeroed() };
             name.sin_family = libc::AF_INET as u16;
+            name.sin_port = ends.2.to_be();
             name.sin_addr.s_addr = u32::from_ne_bytes(destination.octets());
             let info = libc::in_pktinfo {
                 ipi_ifindex: ifindex as i32,
@@ -33,12 +63,13 @@ pub fn send_message(
                 },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
-            send_with(fd, payload, &name, &V4, info, ttl)
+            send_with(fd, payload, &name, &V4, info, (ttl, flags))
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
             // SAFETY: plain data for which all zeroes is a value.
             let mut name: libc::sockaddr_in6 = unsafe { zeroed() };
             name.sin6_family = libc::AF_INET6 as u16;
+            name.sin6_port = ends.2.to_be();
             name.sin6_addr.s6_addr = destination.octets();
             name.sin6_scope_id = ifindex;
             let info = libc::in6_pktinfo {
@@ -47,7 +78,7 @@ pub fn send_message(
                 },
                 ipi6_ifindex: ifindex,
             };
-            send_with(fd, payload, &name, &V6, info, ttl)
+            send_with(fd, payload, &name, &V6, info, (ttl, flags))
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
             Err(io::ErrorKind::InvalidInput.into())
@@ -79,7 +110,7 @@ fn send_with<N, I: Copy>(
     name: &N,
     kinds: &Ancillary,
     info: I,
-    ttl: Option<u8>,
+    (ttl, flags): (Option<u8>, i32),
 ) -> io::Result<()> {
     let mut control = Control([0; 256]);
     let mut vector = libc::iovec {
@@ -119,8 +150,9 @@ fn send_with<N, I: Copy>(
             std::ptr::write_unaligned(libc::CMSG_DATA(cmsg).cast::<i32>(), i32::from(ttl));
         }
     }
+    let flags = libc::MSG_DONTWAIT | flags;
     // SAFETY: every pointer in `header` is to a local or to an argument.
-    let result = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
+    let result = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const header, flags) };
     match check(result)? {
         sent if sent == payload.len() => Ok(()),
         _ => Err(io::ErrorKind::WriteZero.into()),

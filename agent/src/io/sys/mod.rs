@@ -17,7 +17,7 @@ use std::{
 
 pub use self::{
     interface::{interface_flags, interfaces},
-    message::send_message,
+    message::{send_datagram, send_message},
     packet::{
         PACKET_IGNORE_OUTGOING, bind_packet, bind_packet_to, packet_drops, packet_receiver,
         packet_sender, send_frames,

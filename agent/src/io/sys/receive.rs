@@ -22,7 +22,9 @@ pub struct Received {
     pub destination: Option<IpAddr>,
     /// Sender of an IP packet.
     pub source: Option<IpAddr>,
-    /// IPV6_RECVHOPLIMIT.
+    /// Its port, of a UDP socket; 0 of a raw one.
+    pub port: u16,
+    /// IP_RECVTTL, IPV6_RECVHOPLIMIT.
     pub hop_limit: Option<u8>,
     /// IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE: the packet came in fragments.
     pub reassembled: bool,
@@ -62,6 +64,7 @@ pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Recei
     let mut received = Received {
         len,
         source: ip_of(&name),
+        port: port_of(&name),
         outgoing: is_outgoing(&name),
         ..Received::default()
     };
@@ -108,7 +111,7 @@ fn read_control(header: &libc::msghdr, received: &mut Received) {
                         received.destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
                     }
                 }
-                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
                     received.hop_limit =
                         read_as::<i32>(data, len).and_then(|limit| u8::try_from(limit).ok());
                 }
@@ -136,6 +139,18 @@ fn is_outgoing(name: &libc::sockaddr_storage) -> bool {
     // SAFETY: the family says so, and sockaddr_storage is large and aligned enough.
     let link = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_ll>() };
     link.sll_pkttype == libc::PACKET_OUTGOING
+}
+
+/// sockaddr_in and sockaddr_in6 have the port at the same place.
+fn port_of(name: &libc::sockaddr_storage) -> u16 {
+    match i32::from(name.ss_family) {
+        libc::AF_INET | libc::AF_INET6 => {
+            // SAFETY: the family says so, and sockaddr_storage is large and aligned enough.
+            let name = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_in>() };
+            u16::from_be(name.sin_port)
+        }
+        _ => 0,
+    }
 }
 
 fn ip_of(name: &libc::sockaddr_storage) -> Option<IpAddr> {

@@ -76,6 +76,38 @@ impl World {
         }
     }
 
+    /// What another priority does to it: counted from the same advert.
+    pub(super) fn check_priority(
+        &mut self,
+        router: usize,
+        index: usize,
+        step: &Step,
+        now: KernelTime,
+    ) {
+        let (before, after) = (step.before, step.after);
+        let Input::Priority { id, .. } = step.input else {
+            return;
+        };
+        let (Some(heard), Some(due)) = (before.last_advert, before.deadline) else {
+            return;
+        };
+        let stays = before.state == State::Backup && after.state == State::Backup;
+        if node::index(id) != index || !stays {
+            return;
+        }
+        let version = self.schedule.setting.version;
+        let centis = after.learned_interval.centis();
+        let counted = |priority| KernelTime(heard.0 + down_interval(version, centis, priority));
+        // What is late, or runs after a priority 0 or a freeze, is another matter.
+        let plain = due == counted(before.priority);
+        let awake = now.after(after.learned_interval.duration() * 2) < due;
+        let right = counted(after.priority).max(now);
+        if plain && awake && after.deadline != Some(right) {
+            let what = format!("{:?} where {right:?} is right", after.deadline);
+            self.fail(Rule::TimerExactness, Some(router), what);
+        }
+    }
+
     /// S-38, S-39, S-42: when an Active sends next.
     pub(super) fn check_cadence(
         &mut self,

@@ -120,7 +120,7 @@ where
         .configure_mesh()
         .x_desc(unit)
         .y_desc("share of samples")
-        .x_labels(8)
+        .x_labels(20)
         .x_label_formatter(&|value| shown(*value))
         .light_line_style(WHITE)
         .label_style((FONT, 13))

@@ -1,7 +1,7 @@
 //! What a run leaves in the documentation: docs/BENCHMARKS.md between two
 //! marks, the plot of the front page, and the raw data.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -16,6 +16,7 @@ const LARGEST: u64 = 1 << 20;
 pub fn publish(run: &Run) -> Result<()> {
     let docs = shell::root().join("docs");
     let raw = raw(run, &docs.join("bench"))?;
+    let plot = plot(run, &docs.join("img"))?;
     let path = docs.join("BENCHMARKS.md");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let caution = if run.mode == "quick" || !run.machine.optimised {
@@ -25,23 +26,28 @@ pub fn publish(run: &Run) -> Result<()> {
         ""
     };
     let figures = format!(
-        "{caution}\n{}\nRaw data, all samples: `{raw}`.\n",
+        "{caution}\n{}\n{plot}Raw data, all samples: `{raw}`.\n",
         markdown::figures(run)
     );
     fs::write(&path, replaced(&text, &figures)?)?;
     println!("wrote {}", path.display());
-    if let Some(svg) = plot::blackouts(run)? {
-        let directory = docs.join("img");
-        fs::create_dir_all(&directory)?;
-        let path = directory.join("blackout.svg");
-        fs::write(&path, svg)?;
-        println!("wrote {}", path.display());
-    }
     Ok(())
 }
 
+/// Draws the plot of the front page; the line that shows it here.
+fn plot(run: &Run, directory: &Path) -> Result<String> {
+    let Some(svg) = plot::blackouts(run)? else {
+        return Ok(String::new());
+    };
+    fs::create_dir_all(directory)?;
+    let path = directory.join("blackout.svg");
+    fs::write(&path, svg)?;
+    println!("wrote {}", path.display());
+    Ok("![Blackout of a dead machine](img/blackout.svg)\n\n".to_owned())
+}
+
 /// Writes the raw data; its path from the root.
-fn raw(run: &Run, directory: &PathBuf) -> Result<String> {
+fn raw(run: &Run, directory: &Path) -> Result<String> {
     fs::create_dir_all(directory)?;
     let name = format!("{}.json", run.mode);
     let path = directory.join(&name);

@@ -34,7 +34,10 @@ pub const METHOD: Shape = words(&[
     Rest("[type ipip|gue port N|gre] [nocsum|csum|remcsum]", tunnel),
 ]);
 pub const EXTRA_GARP: Shape = words(&[Rest("[all] SECONDS", extra_garp)]);
-pub const FAST_DETECT: Shape = words(&[Rest("[on|off] [lease TIME]", anything)]);
+pub const FAST_DETECT: Shape = words(&[Rest(
+    "[on|off] [interval TIME] [multiplier N] [lease TIME]",
+    anything,
+)]);
 pub const SOURCES: Shape = words(&[Rest("ADDRESS[/LENGTH] ...", anything)]);
 pub const INTERVAL: Shape = words(&[Rest("SECONDS|TIME", anything)]);
 pub const UMASK: Shape = words(&[Rest("N|BITS", umask)]);

@@ -293,6 +293,8 @@ fn instance() -> impl Strategy<Value = Instance> {
                         fast_detect: higher_prio_send_advert.then_some(
                             crate::config::model::FastDetect {
                                 lease: Duration::from_millis(u64::from(down_factor) * 10),
+                                interval: Duration::from_micros(u64::from(down_factor) * 100),
+                                multiplier: down_factor.clamp(2, 20),
                             },
                         ),
                         interface,

@@ -1,0 +1,73 @@
+//! What a Backup does with what the heartbeat of its Active says.
+//!
+//! A stopped heartbeat shortens the wait for the Active, and nothing else: the
+//! normal time-out follows, with all that keeps a Backup from judging what it
+//! cannot know. An advert of the Active, or Up after all, undoes it.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use agent_common::KernelTime;
+
+use super::{
+    effect::{Notice, State},
+    input::{Lost, Pulse},
+    instance::Instance,
+    queue::Effects,
+    timers::{Timer, scaled_skew},
+};
+
+impl Instance {
+    pub(super) fn pulse(
+        &mut self,
+        active: IpAddr,
+        pulse: Pulse,
+        now: KernelTime,
+        out: &mut Effects,
+    ) {
+        // Who released the addresses, or waits for a group, is on its way by
+        // other rules.
+        let concerned = self.state == State::Backup
+            && self.active == Some(active)
+            && self.released_by.is_none()
+            && self.wants.is_none();
+        if !concerned {
+            return;
+        }
+        match pulse {
+            Pulse::Down { why, interval } => self.heart_stopped(why, interval, now),
+            Pulse::Up => self.heart_goes_on(now),
+            Pulse::Vouched { until } => self.vouched(active, until, now, out),
+        }
+    }
+
+    fn heart_stopped(&mut self, why: Lost, interval: Duration, now: KernelTime) {
+        let deadline = now.after(scaled_skew(self.config.priority, interval));
+        let due = self.timers.get(Timer::ActiveDown);
+        if due.is_some_and(|due| due <= deadline) {
+            return;
+        }
+        self.timers.arm(Timer::ActiveDown, deadline);
+        self.timers.disarm(Timer::Checkpoint);
+        self.lost = Some(why);
+    }
+
+    /// What was before: adverts decide, from the one that was heard last.
+    fn heart_goes_on(&mut self, now: KernelTime) {
+        if self.lost.take().is_some() {
+            let rules = self.rules();
+            self.recompute_down(&rules, false, now);
+        }
+    }
+
+    /// Skew_Time on top keeps several Backups in the order of their priorities.
+    fn vouched(&mut self, from: IpAddr, until: KernelTime, now: KernelTime, out: &mut Effects) {
+        if self.lost.is_some() || self.timers.due(Timer::ActiveDown, now).is_none() {
+            return;
+        }
+        let deadline = until.max(now).after(self.skew());
+        self.timers.arm(Timer::ActiveDown, deadline);
+        self.timers.disarm(Timer::Checkpoint);
+        self.notice(Notice::AdvertsMissing { from }, now, out);
+    }
+}

@@ -1,0 +1,111 @@
+//! One instance: whom it follows, and what that one's machine has said of it.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use agent_common::KernelTime;
+
+use super::{Counters, Plan};
+use crate::core::Lost;
+
+/// Probes that an Active gets in a row before it is asked once in a while.
+pub(super) const EAGER: u8 = 4;
+
+/// How often an Active is asked that does not say Up.
+pub(super) const SELDOM: Duration = Duration::from_secs(1);
+
+/// A verdict that may still prove wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Downed {
+    pub active: IpAddr,
+    pub why: Lost,
+    pub at: KernelTime,
+    pub until: KernelTime,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub plan: Plan,
+    pub active: Option<IpAddr>,
+    pub stream: Option<u16>,
+    /// The next member of the stream, in a ring.
+    pub next: u16,
+    /// Up was heard: what comes after counts.
+    pub armed: bool,
+    /// That it answers, or does not, was told.
+    pub told_answers: bool,
+    pub told_silent: bool,
+    /// Answers of AdminDown in a row.
+    pub refusals: u8,
+    /// When the newest probe was sent that was answered by Up, and by nothing
+    /// else since.
+    pub up_sent: Option<KernelTime>,
+    pub last_up: Option<KernelTime>,
+    /// Since it was not armed.
+    pub tries: u8,
+    /// When to ask again, unless armed.
+    pub retry_at: KernelTime,
+    /// A take-over is being held back.
+    pub vouching: bool,
+    pub downed: Option<Downed>,
+    pub counters: Counters,
+}
+
+impl Member {
+    pub(super) const fn new(plan: Plan, counters: Counters) -> Self {
+        Self {
+            plan,
+            active: None,
+            stream: None,
+            next: 0,
+            armed: false,
+            told_answers: false,
+            told_silent: false,
+            refusals: 0,
+            up_sent: None,
+            last_up: None,
+            tries: 0,
+            retry_at: KernelTime(0),
+            vouching: false,
+            downed: None,
+            counters,
+        }
+    }
+
+    /// Another Active: all that was said is of no use. A verdict on an earlier
+    /// one may still prove wrong.
+    pub(super) fn forget(&mut self, active: Option<IpAddr>, now: KernelTime) {
+        *self = Self {
+            active,
+            retry_at: now,
+            downed: self.downed,
+            ..Self::new(self.plan, self.counters)
+        };
+    }
+
+    pub(super) fn arm(&mut self, sent: KernelTime, now: KernelTime) {
+        self.armed = true;
+        self.refusals = 0;
+        self.tries = 0;
+        self.up_sent = self.up_sent.max(Some(sent));
+        self.last_up = Some(now);
+    }
+
+    /// Asked anew, at first often: it may be back in a moment.
+    pub(super) fn disarm(&mut self, now: KernelTime) {
+        self.armed = false;
+        self.refusals = 0;
+        self.up_sent = None;
+        self.vouching = false;
+        self.tries = 0;
+        self.retry_at = now;
+    }
+
+    /// Asked although it has not said Up.
+    pub(super) fn tried(&mut self, now: KernelTime) {
+        self.tries = self.tries.saturating_add(1);
+        if self.tries >= EAGER {
+            self.retry_at = now.after(SELDOM.max(self.plan.interval));
+        }
+    }
+}

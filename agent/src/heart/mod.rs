@@ -1,0 +1,448 @@
+//! The heartbeat: a Backup asks the kernel of its Active whether it still
+//! serves, and this decides what follows from the answers (RFC 7880 7.3).
+//!
+//! Pure, as the core is: no clock, no socket, and nothing is allocated after
+//! [`Heart::new`]. Whoever drives it, in each round and in this order:
+//!
+//! 1. hands in every advert and every answer that has come ([`Heart::heard`],
+//!    [`Heart::answer`]), all with a `now` that was read before;
+//! 2. has it judge ([`Heart::judge`]), and passes on what [`Heart::poll_outcome`]
+//!    gives;
+//! 3. sends what [`Heart::poll_probe`] gives, and says of each whether it was
+//!    sent ([`Heart::sent`]): a probe that was not cannot be missed.
+//!
+//! There is one stream of probes for each pair of machines on a link, however
+//! many instances follow that machine: its silence is that of all of them. The
+//! probes ask for one instance after another, because AdminDown is of one.
+//!
+//! # Never for nothing
+//!
+//! - Silence is that of probes that were sent, and each had its patience before
+//!   it was looked for the last time. Who does not run misses nothing.
+//! - After having been kept from running for more than an interval nothing is
+//!   judged by probes from before: they, or their answers, may have been lost
+//!   with the machine's own pause. [`MAX_VOIDS`] times in a row, because a
+//!   Backup that is always late would else never notice anything.
+//! - Any advert of that machine proves it alive when it was stamped.
+//! - Only an instance for which Up was heard before can be found down.
+//! - A Down that proves wrong silences the heartbeat towards that machine for a
+//!   while, each time for longer: adverts alone decide then.
+
+mod member;
+mod pauses;
+mod stream;
+mod types;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, net::IpAddr};
+
+use agent_common::{
+    KernelTime,
+    wire::{bfd::SessionState, probe::Said},
+};
+
+pub use self::types::{Answer, Counters, News, Outcome, Phase, Place, Plan, Probe, Snapshot};
+use self::{member::Member, pauses::Pauses, stream::Stream};
+use crate::core::{InstanceId, Lost};
+
+/// How often in a row probes from before a pause of our own are not counted.
+pub const MAX_VOIDS: u8 = 3;
+
+/// The heartbeats of all instances.
+#[derive(Debug)]
+pub struct Heart {
+    /// By [`InstanceId`] less one.
+    members: Box<[Option<Member>]>,
+    streams: Box<[Option<Stream>]>,
+    /// Positions of `streams` that were ever in use.
+    used: usize,
+    pauses: Pauses,
+    outcomes: VecDeque<Outcome>,
+    held: bool,
+    /// Answers to nothing that was asked.
+    strays: u64,
+}
+
+impl Heart {
+    /// Room for `instances` instances, each of which may need its own stream.
+    pub fn new(instances: usize) -> Self {
+        Self {
+            members: (0..instances).map(|_| None).collect(),
+            streams: (0..instances).map(|_| None).collect(),
+            used: 0,
+            pauses: Pauses::new(),
+            outcomes: VecDeque::with_capacity(2 * instances),
+            held: false,
+            strays: 0,
+        }
+    }
+
+    /// The instance asks like this from now on, or not at all. What does not
+    /// concern how often leaves an Active that answers as it is; otherwise it
+    /// is asked anew.
+    pub fn configure(&mut self, id: InstanceId, plan: Option<Plan>, now: KernelTime) {
+        let Some(at) = position(id).filter(|at| usize::from(*at) < self.members.len()) else {
+            return;
+        };
+        let old = self.member(at).map(|member| (member.plan, member.active));
+        let same = |old: &Plan, new: &Plan| {
+            (old.ifindex, old.source, old.discriminator)
+                == (new.ifindex, new.source, new.discriminator)
+        };
+        match (old, plan) {
+            (None, None) => {}
+            (Some((old, _)), Some(new)) if same(&old, &new) => {
+                if let Some(member) = self.member_mut(at) {
+                    member.plan = new;
+                    if let Some(stream) = member.stream {
+                        self.recompute(stream);
+                    }
+                }
+            }
+            (old, plan) => {
+                let active = old.and_then(|(_, active)| active);
+                let counters = self.member(at).map(|member| member.counters);
+                self.leave_stream(at);
+                let member = plan.map(|plan| Member::new(plan, counters.unwrap_or_default()));
+                if let Some(seat) = self.members.get_mut(usize::from(at)) {
+                    *seat = member;
+                }
+                self.follow(id, active, now);
+            }
+        }
+    }
+
+    /// The instance is Backup and has accepted this router as its Active, or
+    /// has none.
+    pub fn follow(&mut self, id: InstanceId, active: Option<IpAddr>, now: KernelTime) {
+        let Some(at) = position(id) else { return };
+        let Some(member) = self.member(at) else {
+            return;
+        };
+        if member.active == active {
+            return;
+        }
+        self.leave_stream(at);
+        let Some(member) = self.member_mut(at) else {
+            return;
+        };
+        member.forget(active, now);
+        let (Some(remote), ifindex) = (active, member.plan.ifindex) else {
+            return;
+        };
+        self.join_stream(at, Place { ifindex, remote }, now);
+    }
+
+    /// Nothing is sent or judged meanwhile: a successor is about to.
+    pub fn hold(&mut self, held: bool, now: KernelTime) {
+        self.held = held;
+        for stream in self.streams.iter_mut().take(self.used).flatten() {
+            stream.begin_anew(now);
+        }
+    }
+
+    /// When there is something to judge or to send.
+    pub fn poll_timeout(&self) -> Option<KernelTime> {
+        if self.held {
+            return None;
+        }
+        let streams = self.streams.iter().take(self.used).flatten();
+        streams.map(Stream::due).min()
+    }
+
+    /// What is to be told; nothing when all has been.
+    pub fn poll_outcome(&mut self) -> Option<Outcome> {
+        self.outcomes.pop_front()
+    }
+
+    /// A valid advert of `from` for this instance.
+    pub fn heard(&mut self, id: InstanceId, from: IpAddr, stamp: KernelTime, now: KernelTime) {
+        let Some(at) = position(id) else { return };
+        let Some(member) = self.member_mut(at) else {
+            return;
+        };
+        if member.active == Some(from) {
+            member.refusals = 0;
+            member.vouching = false;
+            if let Some(stream) = member.stream.and_then(|stream| self.stream_mut(stream)) {
+                stream.alive_at(stamp);
+            }
+        }
+        self.perhaps_disproved(at, from, stamp, now);
+    }
+
+    /// An answer; false when it is none to anything that was asked lately.
+    pub fn answer(&mut self, answer: &Answer, now: KernelTime) -> bool {
+        let taken = self.take_answer(answer, now).is_some();
+        if !taken {
+            self.strays = self.strays.saturating_add(1);
+        }
+        taken
+    }
+
+    fn take_answer(&mut self, answer: &Answer, now: KernelTime) -> Option<()> {
+        let Said {
+            theirs,
+            ours,
+            state,
+            min_rx_us,
+        } = answer.said;
+        let number = u16::try_from(ours >> 16).ok()?.checked_sub(1)?;
+        let stream = self.streams.get_mut(usize::from(number))?.as_mut()?;
+        let place = Place {
+            ifindex: answer.ifindex,
+            remote: answer.from,
+        };
+        if stream.place != place || stream.is_paused(now) {
+            return None;
+        }
+        let at = stream.asked(ours as u16)?;
+        let member = self.members.get_mut(usize::from(at))?.as_mut()?;
+        if member.stream != Some(number) || member.plan.discriminator != theirs {
+            return None;
+        }
+        let sent = stream.answered(ours as u16)?;
+        stream.requires(min_rx_us);
+        member.counters.answered = member.counters.answered.saturating_add(1);
+        match state {
+            SessionState::Up => self.said_up(at, sent, now),
+            SessionState::AdminDown => self.said_admin_down(at, now),
+        }
+        Some(())
+    }
+
+    fn said_up(&mut self, at: u16, sent: KernelTime, now: KernelTime) {
+        let Some(member) = self.member_mut(at) else {
+            return;
+        };
+        let news = !member.armed;
+        let first = !member.told_answers;
+        member.told_answers = true;
+        member.arm(sent, now);
+        let Some(active) = member.active else { return };
+        let downed = member.downed.filter(|downed| downed.active == active);
+        if news {
+            self.recompute_of(at);
+        }
+        let id = id(at);
+        if news && downed.is_some() {
+            self.tell(Outcome::Up { id, active });
+            self.perhaps_disproved(at, active, sent, now);
+        } else if news && first {
+            let news = News::Answers;
+            self.tell(Outcome::News { id, active, news });
+        }
+    }
+
+    fn said_admin_down(&mut self, at: u16, now: KernelTime) {
+        let Some(member) = self.member_mut(at) else {
+            return;
+        };
+        member.up_sent = None;
+        if !member.armed {
+            return;
+        }
+        member.refusals = member.refusals.saturating_add(1);
+        if member.refusals >= member.plan.multiplier {
+            self.down(at, Lost::AdminDown, now);
+        }
+        self.recompute_of(at);
+    }
+
+    /// Finds down what is, after everything that came until `now` was handed in.
+    pub fn judge(&mut self, now: KernelTime) {
+        if self.held {
+            return;
+        }
+        for number in 0..self.used as u16 {
+            let Some(stream) = self.stream_mut(number) else {
+                continue;
+            };
+            if stream.was_held_up(now) || !stream.is_judged(now) {
+                continue;
+            }
+            let (mut at, count) = (stream.cursor, stream.members);
+            for _ in 0..count {
+                let Some(next) = self.member(at).map(|member| member.next) else {
+                    break;
+                };
+                if self.is_missed(number, at, now) {
+                    self.down(at, Lost::Silence, now);
+                }
+                at = next;
+            }
+            self.recompute(number);
+        }
+    }
+
+    fn is_missed(&self, number: u16, at: u16, now: KernelTime) -> bool {
+        let (Some(stream), Some(member)) = (self.stream(number), self.member(at)) else {
+            return false;
+        };
+        member.armed && stream.missed_at(&member.plan).is_some_and(|due| due <= now)
+    }
+
+    fn down(&mut self, at: u16, why: Lost, now: KernelTime) {
+        let Some(member) = self.member_mut(at) else {
+            return;
+        };
+        let Some(active) = member.active else { return };
+        member.disarm(now);
+        member.counters.downs = member.counters.downs.saturating_add(1);
+        let interval = member.plan.interval;
+        member.downed = Some(member::Downed {
+            active,
+            why,
+            at: now,
+            until: now,
+        });
+        self.tell(Outcome::Down {
+            id: id(at),
+            active,
+            why,
+            interval,
+        });
+    }
+
+    /// Until then an advert of the Active that was just found down shows that
+    /// it had been alive: it cannot have restarted and become Active so fast.
+    pub fn disproved_until(&mut self, id: InstanceId, until: KernelTime) {
+        let member = position(id).and_then(|at| self.member_mut(at));
+        if let Some(downed) = member.and_then(|member| member.downed.as_mut()) {
+            downed.until = until;
+        }
+    }
+
+    fn perhaps_disproved(&mut self, at: u16, from: IpAddr, stamp: KernelTime, now: KernelTime) {
+        let Some(member) = self.member_mut(at) else {
+            return;
+        };
+        let Some(downed) = member.downed.filter(|downed| downed.active == from) else {
+            return;
+        };
+        if stamp <= downed.at {
+            return;
+        }
+        member.downed = None;
+        // What the machine said of its hung agent was true then.
+        if downed.why == Lost::AdminDown || stamp > downed.until {
+            return;
+        }
+        member.counters.false_alarms = member.counters.false_alarms.saturating_add(1);
+        let place = Place {
+            ifindex: member.plan.ifindex,
+            remote: from,
+        };
+        let pause = self.pauses.pause(place, now);
+        self.pause_stream(place, now.after(pause));
+        self.tell(Outcome::News {
+            id: id(at),
+            active: from,
+            news: News::Disproved {
+                after: stamp.since(downed.at),
+                pause,
+            },
+        });
+    }
+
+    /// Until when the Active of this instance is vouched for: its machine has
+    /// said Up lately. A take-over for want of adverts has to wait.
+    pub fn vouches(&mut self, id: InstanceId, now: KernelTime) -> Option<(IpAddr, KernelTime)> {
+        let at = position(id)?;
+        let member = self.member(at)?;
+        let active = member.active?;
+        let stream = self.stream(member.stream?)?;
+        let until = member.up_sent?.after(stream.freshness(&member.plan));
+        if !member.armed || until <= now || self.held {
+            return None;
+        }
+        let member = self.member_mut(at)?;
+        if !std::mem::replace(&mut member.vouching, true) {
+            member.counters.vetoes = member.counters.vetoes.saturating_add(1);
+        }
+        Some((active, until))
+    }
+
+    /// The next probe that is to be sent; [`Self::sent`] or [`Self::unsent`]
+    /// has to follow.
+    pub fn poll_probe(&mut self, now: KernelTime) -> Option<Probe> {
+        if self.held {
+            return None;
+        }
+        (0..self.used as u16).find_map(|number| self.probe_of(number, now))
+    }
+
+    /// It was sent, at the latest at this time.
+    pub fn sent(&mut self, probe: &Probe, at: KernelTime) {
+        let Some(member) = self.member_mut(probe.member) else {
+            return;
+        };
+        let counts = member.armed;
+        member.counters.sent = member.counters.sent.saturating_add(1);
+        let lost = self
+            .stream_mut(probe.stream)
+            .and_then(|stream| stream.sent(probe.member, at, counts));
+        if let Some(member) = lost.and_then(|lost| self.member_mut(lost)) {
+            member.counters.unanswered = member.counters.unanswered.saturating_add(1);
+        }
+        self.rejudge(probe.stream);
+    }
+
+    /// It was not.
+    pub fn unsent(&mut self, probe: &Probe) {
+        if let Some(member) = self.member_mut(probe.member) {
+            member.counters.unsent = member.counters.unsent.saturating_add(1);
+        }
+    }
+
+    /// `None` for an instance without a heartbeat.
+    pub fn snapshot(&self, id: InstanceId, now: KernelTime) -> Option<Snapshot> {
+        let member = self.member(position(id)?)?;
+        let pause = member
+            .active
+            .and_then(|remote| {
+                let ifindex = member.plan.ifindex;
+                self.pauses.until(Place { ifindex, remote })
+            })
+            .filter(|until| *until > now);
+        let phase = match (member.active, pause) {
+            (None, _) => Phase::Idle,
+            (Some(_), Some(until)) => Phase::Paused { until },
+            (Some(_), None) if member.armed => Phase::Armed,
+            (Some(_), None) => Phase::Asking,
+        };
+        Some(Snapshot {
+            id,
+            active: member.active,
+            phase,
+            interval: member.plan.interval,
+            multiplier: member.plan.multiplier,
+            last_up: member.last_up,
+            counters: member.counters,
+        })
+    }
+
+    /// Datagrams that were no answer to anything asked lately.
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// There is room for what one call can bring forth, and it is drained
+    /// after each.
+    fn tell(&mut self, outcome: Outcome) {
+        if self.outcomes.len() < self.outcomes.capacity() {
+            self.outcomes.push_back(outcome);
+        }
+    }
+}
+
+fn position(id: InstanceId) -> Option<u16> {
+    id.0.checked_sub(1)
+}
+
+const fn id(at: u16) -> InstanceId {
+    InstanceId(at + 1)
+}

@@ -1,0 +1,111 @@
+//! The heartbeat at work: answers in, verdicts to the core, probes out.
+
+use agent_common::KernelTime;
+
+use super::Driver;
+use crate::{
+    core::{Input, InstanceId, Pulse},
+    heart::Outcome,
+    io::{clock, lane::Report},
+};
+
+/// Probes sent in one round, so that no number of streams keeps adverts
+/// waiting; the rest are late by a round.
+const PROBES: usize = 512;
+
+impl Driver {
+    /// What the instance asks with from now on, as its port has it.
+    pub(super) fn configure_heart(&mut self, id: InstanceId, now: KernelTime) {
+        let plan = self.ports.port(id).and_then(|port| port.heart);
+        self.heart.configure(id, plan, now);
+        self.follow(id);
+    }
+
+    /// Whom the instance has accepted as its Active may be another one now.
+    pub(super) fn follow(&mut self, id: InstanceId) {
+        let accepted = self.machine.accepted(id);
+        self.heart.follow(id, accepted, clock::now());
+    }
+
+    /// All adverts until `now` are read; here all answers are, before anybody
+    /// is found down. Also before a Backup's deadline may fire, which an answer
+    /// can hold.
+    pub(super) fn judge_hearts(&mut self, now: KernelTime) {
+        let due = |at: Option<KernelTime>| at.is_some_and(|at| at <= now);
+        let beats = self.heart.poll_timeout();
+        if beats.is_none() || !due(beats) && !due(self.machine.poll_timeout()) {
+            return;
+        }
+        let heart = &mut self.heart;
+        let drained = self.askers.drain(|answer| {
+            heart.answer(&answer, now);
+        });
+        if drained.is_err() {
+            self.counters.receive_errors += 1;
+        }
+        self.heart.judge(now);
+        self.tell_hearts(now);
+    }
+
+    /// Passes on what the heartbeats have brought forth.
+    pub(super) fn tell_hearts(&mut self, now: KernelTime) {
+        let mut looked = false;
+        while let Some(outcome) = self.heart.poll_outcome() {
+            match outcome {
+                Outcome::Down {
+                    id,
+                    active,
+                    why,
+                    interval,
+                } => {
+                    // Our own link may be what went, and the kernel has said so.
+                    if !std::mem::replace(&mut looked, true) {
+                        let _ = self.watch_surroundings(now);
+                    }
+                    if let Some(down) = self.machine.active_down_interval(id) {
+                        self.heart.disproved_until(id, now.after(down));
+                    }
+                    let pulse = Pulse::Down { why, interval };
+                    self.feed(Input::Heart { id, active, pulse }, now);
+                }
+                Outcome::Up { id, active } => {
+                    let pulse = Pulse::Up;
+                    self.feed(Input::Heart { id, active, pulse }, now);
+                }
+                Outcome::News { id, active, news } => {
+                    self.lane.report(Report::Heart { id, active, news });
+                }
+            }
+        }
+    }
+
+    /// Holds the take-overs for want of adverts of those whose Active says Up.
+    pub(super) fn veto(&mut self, now: KernelTime) {
+        for index in 1..=self.ports.0.len() {
+            let id = InstanceId(index as u16);
+            if !self.machine.is_down_due(id, now) {
+                continue;
+            }
+            if let Some((active, until)) = self.heart.vouches(id, now) {
+                let pulse = Pulse::Vouched { until };
+                self.feed(Input::Heart { id, active, pulse }, now);
+            }
+        }
+    }
+
+    pub(super) fn send_probes(&mut self, now: KernelTime) {
+        if self.heart.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        for _ in 0..PROBES {
+            let Some(probe) = self.heart.poll_probe(now) else {
+                break;
+            };
+            match self.askers.send(&probe) {
+                Ok(()) => self.heart.sent(&probe, clock::now()),
+                Err(_) => self.heart.unsent(&probe),
+            }
+            self.tell_hearts(now);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The slow lane's part of the heartbeat: its sockets, and what status says.
+
+use agent_common::{Family, KernelTime};
+use tracing::warn;
+
+use crate::{
+    control::status,
+    heart::{Counters, Phase, Snapshot},
+    io::{
+        asker::Asker,
+        lane::{Command, SlowEnd},
+    },
+};
+
+/// Gives the fast lane a socket to ask with, once for each family. Without one
+/// adverts alone decide.
+pub(super) fn provide(known: &mut Vec<Family>, family: Family, lane: &SlowEnd) {
+    if known.contains(&family) {
+        return;
+    }
+    let sent = match Asker::open(family) {
+        Ok(asker) => lane.send(Command::AddAsker(Box::new(asker))).is_ok(),
+        Err(error) => {
+            warn!("fast_detect: no socket for probes, adverts alone decide: {error}");
+            true
+        }
+    };
+    if sent {
+        known.push(family);
+    }
+}
+
+/// The heartbeat of an instance, as status shows it.
+pub(super) fn status(snapshot: &Snapshot, now: KernelTime) -> status::Heartbeat {
+    let Snapshot {
+        id: _,
+        active,
+        phase,
+        interval,
+        multiplier,
+        last_up,
+        counters,
+    } = snapshot;
+    let Counters {
+        sent,
+        answered,
+        unanswered,
+        unsent,
+        downs,
+        false_alarms,
+        vetoes,
+    } = *counters;
+    let (state, paused_ms) = match phase {
+        Phase::Idle => ("idle", None),
+        Phase::Asking => ("unanswered", None),
+        Phase::Armed => ("armed", None),
+        Phase::Paused { until } => ("paused", Some(until.since(now).as_millis() as u64)),
+    };
+    status::Heartbeat {
+        state: state.to_owned(),
+        towards: *active,
+        interval_us: interval.as_micros() as u64,
+        multiplier: *multiplier,
+        paused_ms,
+        last_up_ms_ago: last_up.map(|at| now.since(at).as_secs_f64() * 1e3),
+        sent,
+        answered,
+        unanswered,
+        unsent,
+        downs,
+        false_alarms,
+        vetoes,
+    }
+}
