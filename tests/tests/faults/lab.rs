@@ -25,7 +25,7 @@ pub fn fast(flags: &[&str]) -> Result<Agents> {
 /// Instance VI_1, VRID 51 on eth0, an advert each 10 ms, with 10.77.1.100.
 pub fn conf(globals: &str, priority: u8, lines: &str) -> String {
     format!(
-        "{globals}\nvrrp_instance VI_1 {{\ninterface eth0\nversion 3\nadvert_int 0.01\n\
+        "global_defs {{\n{globals}\n}}\nvrrp_instance VI_1 {{\ninterface eth0\nversion 3\nadvert_int 0.01\n\
          virtual_router_id 51\npriority {priority}\n{lines}\n\
          virtual_ipaddress {{\n10.77.1.100/24\n}}\n}}\n"
     )

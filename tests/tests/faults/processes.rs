@@ -1,12 +1,9 @@
 //! What is left when nobody is left.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use failoverd_tests::{
     agent::Agent,
     agents::{SOON, START, pid},
-    clock::monotonic,
     require_agent,
     router::{Router, State},
     sys,
@@ -16,9 +13,6 @@ use failoverd_tests::{
 };
 
 use crate::lab::*;
-
-/// Cleaned by the unit: a second until it is started again, and a start.
-const CLEANED: Duration = Duration::from_secs(2);
 
 fn has_xdp(lan: &Lan) -> Result<bool> {
     let link = lan.host(0).ns.sh("ip -d -o link show eth0")?;
@@ -49,13 +43,13 @@ fn t02_b07_what_both_leave_is_gone_with_the_next_start() -> Result<()> {
         .sh(&format!("ping -c 1 -W 2 {}", host.port.v4))?;
     assert!(host.has_address(vip)?, "somebody else cleaned up");
     let witness = Witness::start(&host.ns, "eth0")?;
-    let started = monotonic();
     // A Backup, so that the VIP goes and does not come again.
     let waiting = conf("vrrp_startup_delay 30", 200, "");
     let next = Agent::start_conf(&host.ns, &waiting, "VI_1")?;
     let gone = witness.wait_from(0, "the VIP goes", SOON, |event| event.is_address(vip, true))?;
-    let took = Duration::from_nanos(gone.time.saturating_sub(started));
-    assert!(took <= CLEANED, "{took:?}");
+    // How long a start takes is the machine's affair; it is what comes first.
+    let runs = next.process().wait_line("is running", START)?;
+    assert!(gone.time <= runs.time, "it ran before it cleaned up");
     assert!(said(&next, "as after a crash: removing it"));
     Ok(())
 }
