@@ -2,9 +2,9 @@
 //! caches, or an address that is in use twice. VRRP does not notice either.
 //!
 //! A claim is judged a moment later, by a picture of the fast lane: what comes
-//! with a change of the Active is no news. What is left is one line for each
-//! claimant in a minute, and VIPs that are announced again, at most once in a
-//! second.
+//! with a change of the Active is no news. Against what is left VIPs are
+//! announced again, at most once in ten seconds, and a claimant that goes on for
+//! longer than routers need to agree is one line in a minute.
 
 use std::{
     collections::BTreeMap,
@@ -35,8 +35,17 @@ use crate::{
 
 /// A new Active announces before its predecessor may have heard of it.
 const GRACE: Duration = Duration::from_millis(200);
-/// Between two looks at the claims, and so between two answers.
+/// Between two looks at the claims.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two answers of an instance (RFC 5227 2.4, DEFEND_INTERVAL): two
+/// Actives that hear each other's ARP and not each other's adverts must not go
+/// on answering each other.
+const DEFEND: Duration = Duration::from_secs(10);
+/// Routers that disagree, as after a partition, have agreed by then; who goes on
+/// is none of them.
+const PERSISTENT: Duration = Duration::from_secs(3);
+/// A claimant that was silent for longer begins anew.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 /// Between two lines about one claimant.
 const QUIET: Duration = Duration::from_secs(60);
 /// Claims read in one go; a flood of them has to wait.
@@ -55,6 +64,8 @@ pub(super) struct Heard {
 #[derive(Clone, Copy, Debug)]
 struct Suspect {
     heard: Heard,
+    /// The first claim of those that go on, and the last one.
+    first: KernelTime,
     last: KernelTime,
     /// Since the last look.
     fresh: bool,
@@ -76,11 +87,15 @@ impl Drop for Listener {
 #[derive(Debug)]
 pub(super) struct Claims {
     listeners: BTreeMap<u32, Listener>,
+    /// Whose an address on a link is, by position in the configuration.
+    homes: BTreeMap<(u32, Ipv4Addr), Vec<usize>>,
     /// Of all links of this machine: what they say is no claim.
     own: Vec<[u8; 6]>,
     tell: mpsc::Sender<Heard>,
     told: mpsc::Receiver<Heard>,
     suspects: Vec<Suspect>,
+    /// When each instance has answered last; only those of late.
+    answered: Vec<(InstanceId, KernelTime)>,
     looked: Option<Instant>,
     /// When to ask the fast lane who is Active.
     pub(super) look_at: Option<Instant>,
@@ -91,10 +106,12 @@ impl Default for Claims {
         let (tell, told) = mpsc::channel(BATCH);
         Self {
             listeners: BTreeMap::new(),
+            homes: BTreeMap::new(),
             own: Vec::new(),
             tell,
             told,
             suspects: Vec::new(),
+            answered: Vec::new(),
             looked: None,
             look_at: None,
         }
@@ -119,11 +136,14 @@ impl Claims {
     pub(super) fn watch(&mut self, instances: &[Instance], world: &World) {
         self.own = world.links.iter().map(|link| link.mac).collect();
         let mut wanted: BTreeMap<u32, Vec<Ipv4Addr>> = BTreeMap::new();
-        for instance in instances {
+        self.homes.clear();
+        for (at, instance) in instances.iter().enumerate() {
             for vip in &instance.vips {
                 let home = world.link(instance.home(vip).as_str());
                 if let (IpAddr::V4(address), Some(home)) = (vip.address, home) {
                     wanted.entry(home.ifindex).or_default().push(address);
+                    let homes = self.homes.entry((home.ifindex, address));
+                    homes.or_default().push(at);
                 }
             }
         }
@@ -160,11 +180,15 @@ impl Claims {
         }
         let mut known = self.suspects.iter_mut();
         if let Some(known) = known.find(|known| known.heard == heard) {
+            if at.since(known.last) > FORGOTTEN {
+                known.first = at;
+            }
             (known.last, known.fresh) = (at, true);
         } else if self.suspects.len() < SUSPECTS {
             // Beyond that, the others are alarm enough.
             self.suspects.push(Suspect {
                 heard,
+                first: at,
                 last: at,
                 fresh: true,
                 told: None,
@@ -190,14 +214,19 @@ impl Claims {
                 continue;
             };
             // The one before us may have spoken until it heard of us.
-            let against = |found: &&Snapshot| {
-                let settled = found.since.after(found.interval.duration());
-                found.id == id && found.state == State::Active && suspect.last > settled
-            };
-            if !instances.iter().any(|found| against(&found)) {
+            let actives = instances
+                .iter()
+                .filter(|found| found.id == id && found.state == State::Active);
+            let settled = actives.map(|found| found.since.after(found.interval.duration()));
+            let Some(settled) = settled.max().filter(|settled| suspect.last > *settled) else {
+                suspect.first = suspect.last;
                 continue;
+            };
+            if suspect.first <= settled {
+                suspect.first = suspect.last;
             }
-            let news = suspect.told.is_none_or(|told| at.since(told) >= QUIET);
+            let news = suspect.last.since(suspect.first) >= PERSISTENT
+                && suspect.told.is_none_or(|told| at.since(told) >= QUIET);
             if news {
                 suspect.told = Some(at);
             }
@@ -207,10 +236,25 @@ impl Claims {
                 news,
             });
         }
-        let remembered =
-            |suspect: &Suspect| suspect.told.is_some_and(|told| at.since(told) < QUIET);
+        let remembered = |suspect: &Suspect| {
+            at.since(suspect.last) < FORGOTTEN
+                || suspect.told.is_some_and(|told| at.since(told) < QUIET)
+        };
         self.suspects.retain(remembered);
         alarms
+    }
+}
+
+impl Claims {
+    /// Whether an instance may answer now, which counts as its answer.
+    fn may_answer(&mut self, id: InstanceId, at: KernelTime) -> bool {
+        self.answered
+            .retain(|(_, answered)| at.since(*answered) < DEFEND);
+        let may = self.answered.iter().all(|(other, _)| *other != id);
+        if may {
+            self.answered.push((id, at));
+        }
+        may
     }
 }
 
@@ -226,22 +270,20 @@ impl Service {
             return;
         }
         self.claims.looked = Some(now());
-        let seated = || self.config.instances.iter().zip(&self.seats);
+        let homes = std::mem::take(&mut self.claims.homes);
         let owner = |heard: &Heard| {
-            let address = IpAddr::from(heard.claim.address);
-            let mut all = seated();
-            let found = all.find(|(instance, seat)| {
-                let installed = seat.installed.is_some();
-                installed && instance.vips.iter().any(|vip| vip.address == address)
-            });
-            found.map(|(_, seat)| seat.id)
+            let place = (heard.ifindex, heard.claim.address);
+            let seats = homes.get(&place)?.iter();
+            let mut seats = seats.filter_map(|at| self.seats.get(*at));
+            seats
+                .find(|seat| seat.installed.is_some())
+                .map(|seat| seat.id)
         };
-        let alarms = self.claims.judge(&picture.instances, picture.at, owner);
-        let mut answered: Vec<InstanceId> = Vec::new();
-        for Alarm { id, heard, news } in alarms {
-            if !answered.contains(&id) {
-                answered.push(id);
-                // A full queue: the next claim asks again.
+        let judged = self.claims.judge(&picture.instances, picture.at, owner);
+        self.claims.homes = homes;
+        for Alarm { id, heard, news } in judged {
+            if self.claims.may_answer(id, picture.at) {
+                // A full queue: the claims after ten seconds ask again.
                 let _ = self.lane.send(Command::AddressClaimed { id });
             }
             if news {

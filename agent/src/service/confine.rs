@@ -160,8 +160,12 @@ fn complain(who: &str, confined: Confined) {
             Step::Off | Step::Full => {}
             // What this kernel knows of it is in force.
             Step::Partial => {}
-            Step::Missing => info!("{who}: {what}, this kernel has none"),
-            Step::Refused => warn!("{who}: {what}, the kernel refused it"),
+            Step::Missing => info!(
+                "{who}: {what}: this kernel has none, or the unit's SystemCallFilter refuses it"
+            ),
+            Step::Refused => {
+                warn!("{who}: {what}: the kernel, or the unit's SystemCallFilter, refused it")
+            }
         }
     }
 }

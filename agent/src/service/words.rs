@@ -144,7 +144,8 @@ pub(super) fn notice(notice: &Notice, vip: impl Fn(u16) -> String) -> Words {
             "release_heard",
             format!("received priority 0 advertisement from {from}, which is not the Active"),
         ),
-        Notice::UnknownWinner { from, priority } => Words::warning(
+        // So does every better router that is started later.
+        Notice::UnknownWinner { from, priority } => Words::info(
             "unknown_winner",
             format!(
                 "{from} was never heard before and outranks the Active with priority \

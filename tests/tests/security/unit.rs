@@ -1,6 +1,10 @@
 //! The unit for systemd, by the word of systemd itself.
 
-use std::{fs, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::privilege;
@@ -63,6 +67,67 @@ fn a_line_less_is_too_much() -> Result<()> {
         let rest: Vec<&str> = UNIT.lines().filter(|one| *one != line).collect();
         let without = exposure(&rest.join("\n"), None)?;
         ensure!(without > 2.5, "without {line}: {without}");
+    }
+    Ok(())
+}
+
+/// What the unit lets its processes call, all groups taken apart.
+fn allowed() -> Result<BTreeSet<String>> {
+    let analyze = Command::new("systemd-analyze")
+        .args(["syscall-filter", "--no-pager"])
+        .output()
+        .context("systemd-analyze")?;
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut group = String::new();
+    for line in String::from_utf8_lossy(&analyze.stdout).lines() {
+        let word = line.trim();
+        if line.starts_with('@') {
+            word.clone_into(&mut group);
+        } else if !word.is_empty() && !word.starts_with('#') {
+            groups
+                .entry(group.clone())
+                .or_default()
+                .push(word.to_owned());
+        }
+    }
+    let line = UNIT
+        .lines()
+        .find_map(|line| line.strip_prefix("SystemCallFilter="));
+    let line = line.context("a filter")?;
+    let mut open: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    open.push("@default".to_owned());
+    let mut allowed = BTreeSet::new();
+    while let Some(word) = open.pop() {
+        match groups.get(&word) {
+            Some(members) => open.extend(members.iter().cloned()),
+            None => drop(allowed.insert(word)),
+        }
+    }
+    Ok(allowed)
+}
+
+/// Otherwise the unit, which is to confine the agent, keeps it from doing so.
+#[test]
+fn the_unit_lets_the_agent_confine_itself() -> Result<()> {
+    if !ready() {
+        return Ok(());
+    }
+    let allowed = allowed()?;
+    ensure!(allowed.contains("sendto"), "the groups are not known");
+    for call in [
+        "seccomp",
+        "prctl",
+        "capset",
+        "landlock_create_ruleset",
+        "landlock_add_rule",
+        "landlock_restrict_self",
+        "bpf",
+        "sched_setscheduler",
+        "mlockall",
+        "recvmmsg",
+        "sendmmsg",
+    ] {
+        ensure!(allowed.contains(call), "{call} is refused");
     }
     Ok(())
 }

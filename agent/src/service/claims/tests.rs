@@ -44,18 +44,32 @@ fn news(claims: &mut Claims, priority: u8, now: u64) -> Vec<bool> {
 #[tokio::test]
 async fn a_claim_against_an_active_is_told_once_a_minute() {
     let mut claims = Claims::default();
-    claims.note(claim(1), at(10));
+    claims.note(claim(1), at(8));
     assert!(claims.look_at.is_some());
-    assert_eq!(news(&mut claims, 255, 11), [true]);
-    assert!(news(&mut claims, 255, 12).is_empty(), "judged");
-    for second in 13..70 {
+    assert_eq!(news(&mut claims, 255, 9), [false], "answered, not told");
+    assert!(news(&mut claims, 255, 10).is_empty(), "judged");
+    claims.note(claim(1), at(11));
+    assert_eq!(news(&mut claims, 255, 11), [true], "it goes on");
+    for second in 12..70 {
         claims.note(claim(1), at(second));
         assert_eq!(news(&mut claims, 255, second), [false], "{second}");
     }
     claims.note(claim(1), at(71));
     assert_eq!(news(&mut claims, 255, 71), [true]);
     claims.note(claim(2), at(72));
-    assert_eq!(news(&mut claims, 255, 72), [true], "another");
+    assert_eq!(news(&mut claims, 255, 72), [false], "another");
+    claims.note(claim(2), at(75));
+    assert_eq!(news(&mut claims, 255, 75), [true], "which goes on as well");
+}
+
+/// Bursts of routers that were apart, hours after each other.
+#[tokio::test]
+async fn now_and_then_is_not_going_on() {
+    let mut claims = Claims::default();
+    for second in [10, 60, 110, 160] {
+        claims.note(claim(1), at(second));
+        assert_eq!(news(&mut claims, 255, second), [false], "{second}");
+    }
 }
 
 #[tokio::test]
@@ -63,7 +77,6 @@ async fn what_comes_with_a_change_of_the_active_is_no_news() {
     let mut claims = Claims::default();
     claims.note(claim(1), at(10));
     assert!(news(&mut claims, 100, 11).is_empty(), "it is a Backup");
-    assert!(claims.suspects.is_empty());
     claims.note(claim(1), at(1));
     assert!(
         news(&mut claims, 255, 2).is_empty(),
@@ -93,4 +106,16 @@ async fn changing_claimants_fill_no_memory_and_hasten_nothing() {
     claims.look_at = None;
     claims.note(claim(1), at(10));
     assert!(claims.look_at.unwrap() > now() + PAUSE / 2);
+}
+
+/// Two Actives that hear each other's ARP only must not go on answering.
+#[tokio::test]
+async fn an_instance_answers_once_in_ten_seconds() {
+    let mut claims = Claims::default();
+    let answers: Vec<u64> = (0..25)
+        .filter(|second| claims.may_answer(ID, at(*second)))
+        .collect();
+    assert_eq!(answers, [0, 10, 20]);
+    assert!(claims.may_answer(InstanceId(2), at(21)), "for itself");
+    assert_eq!(claims.answered.len(), 2);
 }
