@@ -110,9 +110,10 @@ impl Desk {
             // Whatever ends it: look for jobs and wait again.
             let _ = poll(&mut fds, patience.as_ref());
         }
-        if !self.asleep.swap(false, Ordering::SeqCst) {
-            clear(&self.wake_hands);
-        }
+        self.asleep.store(false, Ordering::SeqCst);
+        // Also where no wake-up was seen: one that was decided on and came
+        // after our last look would end every wait from here on.
+        clear(&self.wake_hands);
     }
 
     pub fn begin(&self, at: KernelTime) {
@@ -215,4 +216,27 @@ fn signal(fd: &OwnedFd) {
 
 fn clear(fd: &OwnedFd) {
     let _ = rustix::io::read(fd, &mut [0; 8]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn is_signalled(fd: &OwnedFd) -> bool {
+        let now = Timespec::try_from(Duration::ZERO).unwrap();
+        poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&now)).unwrap() > 0
+    }
+
+    /// The fast lane is interrupted between its look at who sleeps and the
+    /// wake-up, and the hands have found the job by themselves meanwhile.
+    #[test]
+    fn a_wake_up_that_comes_late_ends_one_wait() {
+        let desk = Desk::new().unwrap();
+        signal(&desk.wake_hands);
+        desk.sleep(Some(Duration::from_millis(200)));
+        assert!(!is_signalled(&desk.wake_hands));
+        assert!(!desk.asleep.load(Ordering::SeqCst));
+    }
 }
