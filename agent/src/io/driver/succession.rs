@@ -62,7 +62,8 @@ pub struct HandOver {
     pub result: Result<Duration, NotTaken>,
 }
 
-/// Why a hand-over failed. We have stopped, until we are told to resume.
+/// Why a hand-over failed. We have stopped until we are told to resume, unless
+/// nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotTaken {
     #[error("it ended")]
@@ -182,14 +183,19 @@ impl Driver {
             true => self.hand_over(&mut over, now),
             false => Err(NotTaken::HandsBusy),
         };
-        let taken = over.result.is_ok();
+        let result = over.result;
         self.lane.give_back(Returned::HandedOver(over));
-        if taken {
+        match result {
             // Neither priority 0 nor a change of addresses: they are another's.
-            self.finished = true;
-        } else {
-            self.await_resume();
-            self.ledger.resume();
+            Ok(_) => self.finished = true,
+            // The successor has nothing to act on: adverts go on.
+            Err(NotTaken::HandsBusy) => self.ledger.resume(),
+            Err(
+                NotTaken::Ended | NotTaken::TooLate | NotTaken::Refused | NotTaken::Unsent(_),
+            ) => {
+                self.await_resume();
+                self.ledger.resume();
+            }
         }
     }
 
