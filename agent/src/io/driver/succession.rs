@@ -179,8 +179,17 @@ impl Driver {
             self.over = Some(over);
             return;
         }
+        if quiet {
+            self.drain_adverts(now);
+            self.read_all_latest(now);
+        }
+        // A demotion among them is a removal that has to be carried out first.
+        if quiet && !self.ledger.is_quiet() {
+            self.over = Some(over);
+            return;
+        }
         over.result = match quiet {
-            true => self.hand_over(&mut over, now),
+            true => self.hand_over(&mut over),
             false => Err(NotTaken::HandsBusy),
         };
         let result = over.result;
@@ -204,9 +213,7 @@ impl Driver {
         self.over.as_ref()?.until
     }
 
-    fn hand_over(&mut self, over: &mut HandOver, now: KernelTime) -> Result<Duration, NotTaken> {
-        self.drain_adverts(now);
-        self.read_all_latest(now);
+    fn hand_over(&mut self, over: &mut HandOver) -> Result<Duration, NotTaken> {
         for (copy, counters) in over.outcomes.iter_mut().zip(&self.outcomes) {
             *copy = *counters;
         }
