@@ -237,6 +237,10 @@ impl Driver {
         {
             self.read_latest(now);
             self.veto(now);
+            if self.machine.has_expiring(now) {
+                // While the advert leaves, they come to.
+                self.ledger.desk().prepare();
+            }
             self.feed(Input::Timeout, now);
         }
         self.send_probes(now);

@@ -199,9 +199,7 @@ impl Driver {
             Ok(_) => self.finished = true,
             // The successor has nothing to act on: adverts go on.
             Err(NotTaken::HandsBusy) => self.ledger.resume(),
-            Err(
-                NotTaken::Ended | NotTaken::TooLate | NotTaken::Refused | NotTaken::Unsent(_),
-            ) => {
+            Err(NotTaken::Ended | NotTaken::TooLate | NotTaken::Refused | NotTaken::Unsent(_)) => {
                 self.await_resume();
                 self.ledger.resume();
             }

@@ -9,6 +9,7 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    time::Duration,
 };
 
 use agent_common::{KernelTime, record::SLOTS};
@@ -16,10 +17,14 @@ use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::wish::Job;
-use crate::core::InstanceId;
+use crate::{core::InstanceId, io::clock};
 
 /// One of each instance, and those that concern all.
 const JOBS: usize = SLOTS + 8;
+
+/// How long the hands look for a job that is about to come: more than an advert
+/// takes to leave.
+const LOOK_OUT: Duration = Duration::from_micros(300);
 
 const WORDS: usize = SLOTS.div_ceil(64);
 
@@ -37,6 +42,8 @@ pub struct Desk {
     jobs: ArrayQueue<Job>,
     /// The hands wait for a wake-up.
     asleep: AtomicBool,
+    /// A job is about to come.
+    expected: AtomicBool,
     wake_hands: OwnedFd,
     wake_fast: OwnedFd,
     landed: [AtomicU64; WORDS],
@@ -72,6 +79,7 @@ impl Desk {
         Ok(Self {
             jobs: ArrayQueue::new(JOBS),
             asleep: AtomicBool::new(false),
+            expected: AtomicBool::new(false),
             wake_hands: wake()?,
             wake_fast: wake()?,
             landed: [const { AtomicU64::new(0) }; WORDS],
@@ -97,12 +105,20 @@ impl Desk {
         result
     }
 
+    /// A job is about to come: hands that sleep are awake by then.
+    pub fn prepare(&self) {
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            self.expected.store(true, Ordering::SeqCst);
+            signal(&self.wake_hands);
+        }
+    }
+
     pub(super) fn take(&self) -> Option<Job> {
         self.jobs.pop()
     }
 
     /// The hands' wait for a job, `patience` at most.
-    pub(super) fn sleep(&self, patience: Option<std::time::Duration>) {
+    pub(super) fn sleep(&self, patience: Option<Duration>) {
         self.asleep.store(true, Ordering::SeqCst);
         if self.jobs.is_empty() {
             let patience = patience.and_then(|span| Timespec::try_from(span).ok());
@@ -114,6 +130,12 @@ impl Desk {
         // Also where no wake-up was seen: one that was decided on and came
         // after our last look would end every wait from here on.
         clear(&self.wake_hands);
+        if self.expected.swap(false, Ordering::SeqCst) {
+            let until = clock::now().after(LOOK_OUT);
+            while self.jobs.is_empty() && clock::now() < until {
+                std::hint::spin_loop();
+            }
+        }
     }
 
     pub fn begin(&self, at: KernelTime) {
@@ -220,8 +242,6 @@ fn clear(fd: &OwnedFd) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn is_signalled(fd: &OwnedFd) -> bool {
@@ -238,5 +258,19 @@ mod tests {
         desk.sleep(Some(Duration::from_millis(200)));
         assert!(!is_signalled(&desk.wake_hands));
         assert!(!desk.asleep.load(Ordering::SeqCst));
+    }
+    #[test]
+    fn hands_that_are_expected_are_not_woken_twice() {
+        let desk = Desk::new().unwrap();
+        desk.asleep.store(true, Ordering::SeqCst);
+        desk.prepare();
+        assert!(is_signalled(&desk.wake_hands));
+        clear(&desk.wake_hands);
+        desk.put(Job::Hold).unwrap();
+        assert!(!is_signalled(&desk.wake_hands));
+        // The job is found, and nobody is waited for after it.
+        desk.sleep(None);
+        assert!(!desk.expected.load(Ordering::SeqCst));
+        assert!(matches!(desk.take(), Some(Job::Hold)));
     }
 }
