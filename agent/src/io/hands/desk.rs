@@ -26,6 +26,14 @@ const JOBS: usize = SLOTS + 8;
 /// takes to leave.
 const LOOK_OUT: Duration = Duration::from_micros(300);
 
+/// How late the fast lane may be before nothing is announced any more: less than
+/// the two intervals after which another router may take over, by the shortest
+/// that can be configured.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// Between two looks at a fast lane that is late.
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
+
 const WORDS: usize = SLOTS.div_ceil(64);
 
 /// Instances whose job was carried out, a bit for each id.
@@ -50,6 +58,8 @@ pub struct Desk {
     raised: Vec<AtomicU8>,
     /// Instances that are Active by now, whatever the job says.
     active: Vec<AtomicBool>,
+    /// When the fast lane decides next; 0 where it need not.
+    due: AtomicU64,
     /// Announcements that wait for their pace; noted while held.
     left: Vec<AtomicU8>,
     held: AtomicBool,
@@ -85,6 +95,7 @@ impl Desk {
             landed: [const { AtomicU64::new(0) }; WORDS],
             raised: slots(),
             active: slots(),
+            due: AtomicU64::new(0),
             left: slots(),
             held: AtomicBool::new(false),
             since: AtomicU64::new(0),
@@ -188,6 +199,35 @@ impl Desk {
         slot.is_some_and(|slot| slot.load(Ordering::SeqCst))
     }
 
+    /// What is known of who is Active holds until then.
+    pub fn set_due(&self, due: Option<KernelTime>) {
+        let due = due.map_or(0, |due| due.nanos().max(1));
+        self.due.store(due, Ordering::SeqCst);
+    }
+
+    /// The fast lane has not decided when it should have, as in a process that
+    /// was stopped: another router may be Active by now.
+    pub(super) fn is_late(&self, now: KernelTime) -> bool {
+        let due = self.due.load(Ordering::SeqCst);
+        due > 0 && KernelTime(due).after(SLACK) < now
+    }
+
+    /// Whether the instance is Active, where that is known; else waits until it
+    /// is.
+    pub(super) fn may_announce(&self, id: InstanceId) -> bool {
+        loop {
+            // Asked for first: what the fast lane decided on its return is seen.
+            let late = self.is_late(clock::now());
+            if !self.is_active(id) {
+                return false;
+            }
+            if !late {
+                return true;
+            }
+            let _ = poll(&mut [], Timespec::try_from(PAUSE).ok().as_ref());
+        }
+    }
+
     pub(super) fn note_left(&self, id: InstanceId, left: u8) {
         if let Some(slot) = self.left.get(usize::from(id.0)) {
             slot.store(left, Ordering::Release);
@@ -272,5 +312,32 @@ mod tests {
         desk.sleep(None);
         assert!(!desk.expected.load(Ordering::SeqCst));
         assert!(matches!(desk.take(), Some(Job::Hold)));
+    }
+    /// The process was stopped, and goes on: the hands may be the first to run.
+    #[test]
+    fn announcements_wait_for_a_fast_lane_that_is_late() {
+        const A: InstanceId = InstanceId(1);
+        let desk = &Desk::new().unwrap();
+        desk.set_active(A, true);
+        assert!(desk.may_announce(A), "nothing is due");
+        let now = clock::now();
+        desk.set_due(Some(now.after(Duration::from_secs(3600))));
+        assert!(desk.may_announce(A));
+        desk.set_due(Some(now));
+        assert!(!desk.is_late(now.after(SLACK)));
+        assert!(desk.is_late(now.after(SLACK + PAUSE)));
+        desk.set_due(Some(KernelTime(1)));
+        std::thread::scope(|scope| {
+            let (asks, asked) = std::sync::mpsc::channel();
+            let hands = scope.spawn(move || {
+                asks.send(()).unwrap();
+                desk.may_announce(A)
+            });
+            asked.recv().unwrap();
+            // Before it says that it has decided.
+            desk.set_active(A, false);
+            desk.set_due(None);
+            assert!(!hands.join().unwrap());
+        });
     }
 }
