@@ -350,15 +350,20 @@ impl Heart {
 
     /// Until when the Active of this instance is vouched for: its machine has
     /// said Up lately. A take-over for want of adverts has to wait.
+    ///
+    /// Up grows old by the probes that followed it, not by time alone: a Backup
+    /// that was kept from running has not asked, and gets the time to.
     pub fn vouches(&mut self, id: InstanceId, now: KernelTime) -> Option<(IpAddr, KernelTime)> {
         let at = position(id)?;
         let member = self.member(at)?;
         let active = member.active?;
         let stream = self.stream(member.stream?)?;
-        let until = member.up_sent?.after(stream.freshness(&member.plan));
-        if !member.armed || until <= now || self.held {
+        let fresh = stream.freshness(&member.plan);
+        let until = member.up_sent?.after(fresh);
+        if !member.armed || until <= stream.asked_at || self.held {
             return None;
         }
+        let until = if until > now { until } else { now.after(fresh) };
         let member = self.member_mut(at)?;
         if !std::mem::replace(&mut member.vouching, true) {
             member.counters.vetoes = member.counters.vetoes.saturating_add(1);

@@ -41,6 +41,8 @@ pub(super) struct Stream {
     voids: u8,
     stage: Stage,
     asked_refused: bool,
+    /// When the newest probe was to be sent, whether it was or not.
+    pub asked_at: KernelTime,
     paused_until: KernelTime,
 }
 
@@ -60,6 +62,7 @@ impl Stream {
             voids: 0,
             stage: Stage::Begun,
             asked_refused: false,
+            asked_at: now,
             paused_until: KernelTime(0),
         }
     }
@@ -355,6 +358,8 @@ impl Heart {
         if stream.next > now {
             return None;
         }
+        self.stream_mut(number)?.asked_at = now;
+        let stream = self.stream(number)?;
         if stream.stage == Stage::Begun
             && stream.armed > 0
             && let Some(at) = self.next_armed(number)

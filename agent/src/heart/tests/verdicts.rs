@@ -215,13 +215,29 @@ fn up_vouches_for_a_while() {
     let (active, until) = rig.heart.vouches(ID, rig.now).unwrap();
     assert_eq!(active, ACTIVE);
     assert!(until > rig.now && until <= rig.now.after(T * 4));
-    assert_eq!(rig.heart.vouches(ID, rig.now.after(T * 4)), None);
     assert_eq!(rig.counters(ID).vetoes, 1);
     rig.heart.vouches(ID, rig.now);
     assert_eq!(rig.counters(ID).vetoes, 1, "the same");
     rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
     rig.heart.vouches(ID, rig.now);
     assert_eq!(rig.counters(ID).vetoes, 2);
+}
+
+/// A Backup that was kept from running has not asked: what it heard last is as
+/// good as it was, until it has had the time to ask.
+#[test]
+fn an_up_grows_old_by_probes_and_not_by_a_pause_of_our_own() {
+    let mut rig = Rig::armed();
+    let late = rig.now.after(T * 500);
+    let (_, until) = rig.heart.vouches(ID, late).unwrap();
+    assert!(until > late && until <= late.after(T * 4));
+    // Probes that our own link does not take are asked all the same.
+    for tick in 0..6 {
+        while let Some(probe) = rig.heart.poll_probe(late.after(T * tick)) {
+            rig.heart.unsent(&probe);
+        }
+    }
+    assert_eq!(rig.heart.vouches(ID, late.after(T * 6)), None);
 }
 
 #[test]
