@@ -8,12 +8,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use failoverd_tests::{
-    agents::{Agents, DOWN, SOON},
+    agent::Agent,
+    agents::{Agents, DOWN, SOON, START},
     netns::Netns,
-    privilege, require_agent,
+    privilege, require_agent, require_macvlan,
     router::{Router, State},
     sys::rtnl::RtnlHold,
-    topology::Mac,
+    topology::{Lan, Mac},
     wait::{eventually, let_pass},
     witness::{Event, Witness},
 };
@@ -110,6 +111,51 @@ fn a_promotion_that_is_taken_back_meanwhile_is_not_announced() -> Result<()> {
     assert!(!events.iter().any(|event| announces(event, mac, vip)));
     assert!(!host.has_address(vip)?);
     Ok(())
+}
+
+/// Nor do adverts that leave by a link with a virtual MAC address: that a VIP
+/// is gone says nothing of its link.
+#[test]
+fn adverts_go_on_while_a_vip_is_put_back() -> Result<()> {
+    require_macvlan!();
+    let _turn = turn();
+    let Some(holder) = holder()? else {
+        return Ok(());
+    };
+    let lan = Lan::new(2)?;
+    let (host, vip) = (lan.host(0), lan.vip());
+    let agent = Agent::start_conf(
+        &host.ns,
+        &format!(
+            "vrrp_instance VI_1 {{\ninterface eth0\nversion 3\nadvert_int 0.1\n\
+             virtual_router_id 51\nuse_vmac\nvirtual_ipaddress {{\n{vip}/24\n}}\n}}\n"
+        ),
+        "VI_1",
+    )?;
+    agent.wait_state(State::Active, START)?;
+    let witness = Witness::start(&host.ns, "eth0")?;
+    let mac = Mac([0, 0, 0x5e, 0, 1, 51]);
+    witness.wait_from(0, "an advert", SOON, |event| {
+        event.is_advert(mac, Some(100))
+    })?;
+    // It finds out when the lock is taken already.
+    agent.freeze(true)?;
+    host.ns.sh(&format!("ip addr del {vip}/24 dev vrrp.51"))?;
+    let held = hold(&holder)?;
+    let before = witness.mark();
+    agent.freeze(false)?;
+    eventually(WHILE_HELD, "adverts while the lock is held", || {
+        let events = witness.events();
+        let later = events.iter().skip(before);
+        let ours = later.filter(|event| event.is_advert(mac, Some(100)));
+        (ours.count() >= 15).then_some(())
+    })?;
+    let put_back = |event: &Event| event.is_address(vip, false);
+    assert!(!witness.events().iter().skip(before).any(put_back));
+    drop(held);
+    witness
+        .wait_from(before, "the VIP", SOON, put_back)
+        .map(drop)
 }
 
 /// Priority 0 does not wait, and the end of the agent does.

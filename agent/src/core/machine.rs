@@ -159,6 +159,17 @@ impl Machine {
         })
     }
 
+    /// Whether some Backup is about to become Active by itself at `now`; not of
+    /// one that waits for its group.
+    pub fn has_expiring(&self, now: KernelTime) -> bool {
+        let due = self.next.iter().zip(&self.instances).take(self.used);
+        let mut due = due.filter(|(next, _)| **next <= now && !self.held);
+        due.any(|(_, instance)| {
+            let instance = instance.as_ref();
+            instance.is_some_and(|it| it.is_expiring(now) && it.wants.is_none())
+        })
+    }
+
     /// `None` for an unknown instance.
     pub fn snapshot(&self, id: InstanceId) -> Option<Snapshot> {
         let position = position(id)?;

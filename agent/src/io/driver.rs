@@ -196,6 +196,7 @@ impl Driver {
             let other = self.ledger.delay_due().into_iter().chain(self.over_due());
             let other = other.chain(self.heart.poll_timeout());
             let deadline = self.machine.poll_timeout().into_iter().chain(other).min();
+            self.ledger.desk().set_due(deadline);
             let ready = self.waiter.wait(deadline);
             self.counters.wakeups += 1;
             self.round(ready);
@@ -230,6 +231,8 @@ impl Driver {
         }
         self.drain_adverts(now);
         self.judge_hearts(now);
+        // All that came until now is known.
+        self.ledger.desk().set_due(Some(clock::now()));
         if self
             .machine
             .poll_timeout()
@@ -237,6 +240,10 @@ impl Driver {
         {
             self.read_latest(now);
             self.veto(now);
+            if self.machine.has_expiring(now) {
+                // While the advert leaves, they come to.
+                self.ledger.desk().prepare();
+            }
             self.feed(Input::Timeout, now);
         }
         self.send_probes(now);

@@ -15,7 +15,7 @@ mod pace;
 mod wish;
 mod works;
 
-use std::{io, os::fd::BorrowedFd, sync::Arc, thread::JoinHandle};
+use std::{io, os::fd::BorrowedFd, sync::Arc, thread::JoinHandle, time::Duration};
 
 use agent_common::record::SLOTS;
 
@@ -196,7 +196,12 @@ impl Hands {
             }
             self.pace_announcements();
             let next = self.pacer.next().filter(|_| !self.held);
-            let patience = next.map(|next| next.since(clock::now()));
+            let now = clock::now();
+            let least = match self.desk.is_late(now) {
+                true => desk::PAUSE,
+                false => Duration::ZERO,
+            };
+            let patience = next.map(|next| next.since(now).max(least));
             self.desk.sleep(patience);
         }
     }

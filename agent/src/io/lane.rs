@@ -273,6 +273,10 @@ pub struct LaneCounters {
 #[derive(Debug)]
 struct Shared {
     commands: ArrayQueue<Command>,
+    /// Commands that are in the queue whole, and those taken out, since the
+    /// start.
+    sent: AtomicU64,
+    taken: AtomicU64,
     reports: ArrayQueue<Report>,
     returned: ArrayQueue<Returned>,
     dropped: AtomicU64,
@@ -300,6 +304,8 @@ pub fn pair() -> io::Result<(SlowEnd, FastEnd)> {
     let wake = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
     let shared = Arc::new(Shared {
         commands: ArrayQueue::new(COMMANDS),
+        sent: AtomicU64::new(0),
+        taken: AtomicU64::new(0),
         reports: ArrayQueue::new(REPORTS),
         // A port and its works come back apart.
         returned: ArrayQueue::new(2 * COMMANDS),
@@ -323,9 +329,12 @@ fn clear(fd: &OwnedFd) {
 
 impl SlowEnd {
     /// Hands a command over; gives it back when the fast lane is so far
-    /// behind that the queue is full.
+    /// behind that the queue is full. Only one thread sends.
     pub fn send(&self, command: Command) -> Result<(), Command> {
         let result = self.0.commands.push(command);
+        if result.is_ok() {
+            self.0.sent.fetch_add(1, Ordering::Release);
+        }
         signal(&self.0.wake_fast);
         result
     }
@@ -392,8 +401,17 @@ impl FastEnd {
         Teller(Self(self.0.clone()))
     }
 
+    /// The queue waits for a push that is half done, and whoever was
+    /// interrupted in it may get no processor before we let go of it: what was
+    /// not counted is not there.
     pub fn command(&self) -> Option<Command> {
-        self.0.commands.pop()
+        let Shared { sent, taken, .. } = &*self.0;
+        if sent.load(Ordering::Acquire) == taken.load(Ordering::Relaxed) {
+            return None;
+        }
+        let command = self.0.commands.pop()?;
+        taken.fetch_add(1, Ordering::Relaxed);
+        Some(command)
     }
 
     /// Until when a slot may be said to be served here (CLOCK_MONOTONIC
@@ -404,9 +422,12 @@ impl FastEnd {
         }
     }
 
-    /// Never waits: a report that finds no room is counted instead.
+    /// Never waits: a report that finds no room is counted instead. The last
+    /// place stays empty: a full queue waits for who is taking something out.
     pub fn report(&self, report: Report) {
-        if self.0.reports.push(report).is_err() {
+        let reports = &self.0.reports;
+        let full = reports.len().saturating_add(1) >= REPORTS;
+        if full || reports.push(report).is_err() {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
         signal(&self.0.wake_slow);
@@ -432,5 +453,41 @@ impl FastEnd {
 
     pub fn clear_wake(&self) {
         clear(&self.0.wake_fast);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where the slow lane is interrupted in the middle of a push.
+    #[test]
+    fn a_command_is_not_there_before_it_is_counted() {
+        let (slow, fast) = pair().unwrap();
+        slow.0.commands.push(Command::Hold).unwrap();
+        assert!(fast.command().is_none());
+        slow.0.sent.fetch_add(1, Ordering::Release);
+        assert!(matches!(fast.command(), Some(Command::Hold)));
+        assert!(fast.command().is_none());
+        for _ in 0..COMMANDS {
+            slow.send(Command::Resume).unwrap();
+        }
+        assert!(slow.send(Command::Resume).is_err());
+        for _ in 0..COMMANDS {
+            assert!(fast.command().is_some());
+        }
+        assert!(fast.command().is_none());
+    }
+
+    /// A queue that is full would wait for the slow lane, if that is
+    /// interrupted while it takes something out.
+    #[test]
+    fn reports_leave_a_place_empty() {
+        let (slow, fast) = pair().unwrap();
+        for _ in 0..REPORTS {
+            fast.report(Report::Overrun);
+        }
+        assert_eq!(slow.dropped(), 1);
+        assert!(!slow.0.reports.is_full());
     }
 }

@@ -39,12 +39,13 @@ pub enum Rank {
 }
 
 impl Rank {
-    /// SCHED_FIFO priority, 1 at least.
+    /// SCHED_FIFO priority: 2 at least for the fast lane, as the hands have one
+    /// as well.
     fn priority(self, process: &Process) -> u8 {
-        let first = process.realtime.unwrap_or(FIFO_PRIORITY);
+        let first = process.realtime.unwrap_or(FIFO_PRIORITY).max(2);
         match self {
             Self::FastLane => first,
-            Self::Hands => first.saturating_sub(1).max(1),
+            Self::Hands => first.saturating_sub(1),
         }
     }
 }
@@ -243,6 +244,18 @@ fn errno(result: io::Result<()>) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_fast_lane_comes_before_the_hands() {
+        for realtime in [None, Some(1), Some(2), Some(99)] {
+            let process = Process {
+                realtime,
+                ..Process::default()
+            };
+            let [fast, hands] = [Rank::FastLane, Rank::Hands].map(|rank| rank.priority(&process));
+            assert!(hands > 0 && fast > hands, "{realtime:?}");
+        }
+    }
 
     #[test]
     fn processors_are_listed_as_the_kernel_does() {

@@ -258,7 +258,9 @@ impl Service {
                     }
                 }
                 () = sleep_until(self.look_at.unwrap_or_else(far_away)), if self.look_at.is_some() => {
-                    self.look_around().await.map(drop)?;
+                    if self.look_unless_stopped(signals).await?.is_none() {
+                        return Ok(End::Stopped);
+                    }
                 }
                 () = sleep_until(self.resync_at.unwrap_or_else(far_away)), if self.resync_at.is_some() => {
                     self.resync_at = (!self.resync().await).then(again);

@@ -2,7 +2,7 @@
 
 use std::{os::fd::AsFd, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::{
@@ -22,6 +22,9 @@ use crate::{
 const LAST_PATIENCE: Duration = Duration::from_millis(200);
 /// What the fast lane has to release everything when it shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two tries to tell a fast lane whose queue is full.
+const FULL: Duration = Duration::from_millis(5);
 
 /// What a thread that has nothing to do any more waits for work.
 const IDLE: Duration = Duration::from_secs(1);
@@ -63,8 +66,9 @@ pub fn run(config: Config, options: Options, heritage: Option<Heritage>) -> Resu
         let (mut service, server, mut signals) = result?;
         // Whoever would tell us more has ended or is about to.
         drop(heritage);
-        let result = match service.look_around().await {
-            Ok(_) => {
+        let result = match service.look_unless_stopped(&mut signals).await {
+            Ok(None) => Ok(End::Stopped),
+            Ok(Some(_)) => {
                 service.announce_running(detach);
                 if dump && !is_heir {
                     let kind = Kind::Data;
@@ -131,6 +135,19 @@ async fn start(
 }
 
 impl Service {
+    /// As [`Self::look_around`]; `None` where we are to stop. It ends between
+    /// two instances then, and nothing is to be made up for but by the end.
+    pub(super) async fn look_unless_stopped(
+        &mut self,
+        signals: &mut Signals,
+    ) -> Result<Option<bool>, Failure> {
+        tokio::select! {
+            biased;
+            () = signals.stop() => Ok(None),
+            result = self.look_around() => result.map(Some),
+        }
+    }
+
     fn announce_running(&mut self, detach: bool) {
         self.confine();
         self.running = true;
@@ -147,11 +164,18 @@ impl Service {
     async fn shut_down(&mut self) {
         notify::tell(&[sd_notify::NotifyState::Stopping]);
         info!("Stopping");
-        let _ = self.lane.send(Command::Shutdown);
         let mut hangs = false;
         if let Some(fast) = self.fast.take() {
             let joined = tokio::task::spawn_blocking(move || fast.join());
-            if timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
+            let lane = self.lane.clone();
+            let ended = async {
+                // Nothing comes to an end without it.
+                while lane.send(Command::Shutdown).is_err() {
+                    sleep(FULL).await;
+                }
+                joined.await
+            };
+            if timeout(SHUTDOWN_PATIENCE, ended).await.is_err() {
                 error!("the fast lane did not end in time");
                 hangs = true;
             }

@@ -78,6 +78,9 @@ impl Service {
         settled &= linked & self.send_retired();
         for index in 0..self.config.instances.len() {
             settled &= self.settle(index, &world)?;
+            // With many links this takes long: whoever wants us to stop is not
+            // kept waiting for the last of them.
+            tokio::task::yield_now().await;
         }
         settled &= self.ensure_paths();
         if settled && !self.leaving.is_empty() {

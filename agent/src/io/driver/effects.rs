@@ -23,9 +23,6 @@ impl Driver {
                 self.ledger.want(id, |wish| wish.change(repeat));
             }
             Effect::RestoreAddress { id, vip } => {
-                if let Some(port) = self.ports.port(id) {
-                    port.raised = false;
-                }
                 self.ledger.want(id, |wish| wish.restore(vip));
             }
             Effect::Announce { id, repeat } => {

@@ -73,6 +73,8 @@ impl Driver {
     /// At the end: all is given up when this returns. The kernel may keep us
     /// waiting; the supervisor does not wait for that.
     pub(super) fn await_hands(&mut self) {
+        // Nothing is decided any more.
+        self.ledger.desk().set_due(None);
         self.hand_out();
         while !self.ledger.is_idle() {
             let wake = self.ledger.desk().wake_fd();

@@ -204,6 +204,10 @@ impl Ledger {
             return false;
         }
         if !self.hold_asked {
+            // Of an earlier hand-over, until the hands have come to its end.
+            if self.desk().is_held() {
+                return false;
+            }
             self.hold_asked = self.grip.hold();
         }
         self.hold_asked && self.desk().is_held()

@@ -62,7 +62,8 @@ pub struct HandOver {
     pub result: Result<Duration, NotTaken>,
 }
 
-/// Why a hand-over failed. We have stopped, until we are told to resume.
+/// Why a hand-over failed. We have stopped until we are told to resume, unless
+/// nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotTaken {
     #[error("it ended")]
@@ -178,18 +179,30 @@ impl Driver {
             self.over = Some(over);
             return;
         }
+        if quiet {
+            self.drain_adverts(now);
+            self.read_all_latest(now);
+        }
+        // A demotion among them is a removal that has to be carried out first.
+        if quiet && !self.ledger.is_quiet() {
+            self.over = Some(over);
+            return;
+        }
         over.result = match quiet {
-            true => self.hand_over(&mut over, now),
+            true => self.hand_over(&mut over),
             false => Err(NotTaken::HandsBusy),
         };
-        let taken = over.result.is_ok();
+        let result = over.result;
         self.lane.give_back(Returned::HandedOver(over));
-        if taken {
+        match result {
             // Neither priority 0 nor a change of addresses: they are another's.
-            self.finished = true;
-        } else {
-            self.await_resume();
-            self.ledger.resume();
+            Ok(_) => self.finished = true,
+            // The successor has nothing to act on: adverts go on.
+            Err(NotTaken::HandsBusy) => self.ledger.resume(),
+            Err(NotTaken::Ended | NotTaken::TooLate | NotTaken::Refused | NotTaken::Unsent(_)) => {
+                self.await_resume();
+                self.ledger.resume();
+            }
         }
     }
 
@@ -198,9 +211,7 @@ impl Driver {
         self.over.as_ref()?.until
     }
 
-    fn hand_over(&mut self, over: &mut HandOver, now: KernelTime) -> Result<Duration, NotTaken> {
-        self.drain_adverts(now);
-        self.read_all_latest(now);
+    fn hand_over(&mut self, over: &mut HandOver) -> Result<Duration, NotTaken> {
         for (copy, counters) in over.outcomes.iter_mut().zip(&self.outcomes) {
             *copy = *counters;
         }

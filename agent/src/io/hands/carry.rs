@@ -199,7 +199,7 @@ impl Hands {
             let announce = &mut works.announce;
             announce.queue(Which::One(vip), repeat, |pace| pacer.admit(pace));
         }
-        let (announcer, go) = (&self.announcer, || desk.is_active(id));
+        let (announcer, go) = (&self.announcer, || desk.may_announce(id));
         let mut result = Ok(());
         for _ in 0..repeat {
             for vip in news(&former.addresses, &works.addresses) {
@@ -331,7 +331,7 @@ impl Hands {
             return;
         };
         let Some(works) = &seat.works else { return };
-        let go = || self.desk.is_active(id);
+        let go = || self.desk.may_announce(id);
         let result = works.announce.send(&self.announcer, which, repeat, go);
         self.announced(id, result);
     }

@@ -95,6 +95,9 @@ impl Hands {
             return;
         }
         let now = clock::now();
+        if self.desk.is_late(now) {
+            return;
+        }
         for index in 0..self.pacer.0.len() {
             let Some(mut limit) = self.pacer.0.get(index).copied() else {
                 break;

@@ -128,6 +128,24 @@ fn nothing_is_handed_over_before_the_hands_are_still() {
     assert!(!ledger.is_quiet());
 }
 
+/// A hand-over was given up while the hands were busy, and is tried again.
+#[test]
+fn hands_that_are_about_to_go_on_are_not_still() {
+    let mut ledger = ledger();
+    assert!(!ledger.is_quiet());
+    ledger.want(A, Wish::add);
+    ledger.hand_out();
+    ledger.resume();
+    // The hold and the job, and not yet the end of the hold.
+    one(&mut ledger);
+    assert!(ledger.desk().is_held());
+    assert!(!ledger.is_quiet());
+    one(&mut ledger);
+    assert!(!ledger.is_quiet(), "held anew");
+    one(&mut ledger);
+    assert!(ledger.is_quiet());
+}
+
 #[test]
 fn what_takes_long_is_told_once_and_so_is_its_end() {
     let mut ledger = ledger();
