@@ -252,7 +252,7 @@ impl Service {
         if !self.fence().await || self.lane.send(Command::Hold).is_err() {
             return Err(busy.to_owned());
         }
-        let result = match switch(&successor.channel, &self.leases()) {
+        let result = match switch(&successor.channel, &self.leases(SWITCH + HAND_OVER)) {
             Ok(()) => self.hand_over_fast(fast).await,
             Err(reason) => Err(reason),
         };
