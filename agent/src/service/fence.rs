@@ -42,8 +42,16 @@ impl Fences {
         self.links.remove(&ifindex);
     }
 
-    /// Keeps nothing from the stack any more: who has taken over does.
-    pub(super) fn take_down(&mut self) {
+    /// Keeps nothing from the stack any more: who has taken over does. To
+    /// detach takes its time on each link, and a lease that runs out meanwhile
+    /// would count: all are ended first.
+    pub(super) fn take_down(&mut self, kernel: Option<&Kernel>) {
+        let slots: BTreeSet<u32> = self.places.values().copied().collect();
+        for slot in slots {
+            if let Some(Err(error)) = kernel.map(|kernel| kernel.set_lease(slot, KernelTime(0))) {
+                warn!("{error}");
+            }
+        }
         self.links.clear();
     }
 
