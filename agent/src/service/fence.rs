@@ -171,9 +171,10 @@ impl Service {
         let packets = counted.packets.saturating_sub(before.packets);
         warn!(
             instance = name,
-            "({name}) the agent did not run for {:.3} s longer than its lease: meanwhile the \
-             kernel said that it does not serve, and kept {questions} questions for its VIPs \
-             and {packets} packets to them from being answered",
+            "({name}) no advert left for {:.3} s longer than its lease, because the agent did \
+             not run or the machine refused to send: meanwhile the kernel said that it does \
+             not serve, and kept {questions} questions for its VIPs and {packets} packets to \
+             them from being answered",
             span.as_secs_f64()
         );
         self.fences.told.insert(id, (now, counted));
