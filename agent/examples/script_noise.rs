@@ -57,7 +57,7 @@ fn measure(what: &str, runner: Option<Runner>) {
 
 /// How late each tick was, in nanoseconds.
 fn lateness(stop: &AtomicBool) -> (i32, Vec<u64>) {
-    let fifo = sched::enter_fast_lane(&Process::default()).fifo_errno;
+    let fifo = sched::enter(sched::Rank::FastLane, &Process::default()).fifo_errno;
     let mut late = Vec::with_capacity(16_384);
     let mut due = clock::now().after(TICK);
     while !stop.load(Ordering::Relaxed) {

@@ -73,8 +73,10 @@ async fn what_comes_with_a_change_of_the_active_is_no_news() {
 
 #[tokio::test]
 async fn our_own_frames_are_no_claims() {
-    let mut claims = Claims::default();
-    claims.own = vec![claim(1).claim.mac];
+    let mut claims = Claims {
+        own: vec![claim(1).claim.mac],
+        ..Claims::default()
+    };
     claims.note(claim(1), at(10));
     assert_eq!(claims.look_at, None);
     assert!(news(&mut claims, 255, 11).is_empty());
