@@ -165,9 +165,11 @@ impl Direct {
     }
 
     /// Whether all that a scan reads lies here, of a frame of `length` bytes.
+    /// Of a short one as well: some drivers leave no more than the Ethernet
+    /// header in the linear part.
     #[inline(always)]
     pub fn is_whole(&self, length: u32) -> bool {
-        self.start + SCANNED <= self.end || (length as usize) < SCANNED
+        self.start + (length as usize).min(SCANNED) <= self.end
     }
 }
 

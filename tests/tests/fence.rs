@@ -13,6 +13,7 @@ use failoverd_tests::{
     agents::{SOON, START, instance},
     capture::{Capture, Frame},
     clock::{Deadline, monotonic, nanos},
+    process::Line,
     require_agent, require_macvlan,
     router::{Router, State},
     sys::PacketSocket,
@@ -346,6 +347,11 @@ fn vips_elsewhere_are_fenced_through_an_upgrade() -> Result<()> {
     let fenced = monotonic();
     asker.ask_for(LEASE)?;
     assert_eq!(asker.answers_since(0, fenced), 0);
+    // Where a link has room for one program, the earlier agent's goes first.
+    let lines = agent.process().lines();
+    let doubt = |line: &&Line| line.text.contains("will be answered for");
+    let doubt = lines.iter().find(doubt);
+    assert!(doubt.is_none(), "{doubt:?}");
     agent.freeze(false)?;
     asker.wait(0)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use agent_common::{KernelTime, record::FenceCounters};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::Service;
 use crate::{
@@ -42,8 +42,16 @@ impl Fences {
         self.links.remove(&ifindex);
     }
 
-    /// Keeps nothing from the stack any more: who has taken over does.
-    pub(super) fn take_down(&mut self) {
+    /// Keeps nothing from the stack any more: who has taken over does. To
+    /// detach takes its time on each link, and a lease that runs out meanwhile
+    /// would count: all are ended first.
+    pub(super) fn take_down(&mut self, kernel: Option<&Kernel>) {
+        let slots: BTreeSet<u32> = self.places.values().copied().collect();
+        for slot in slots {
+            if let Some(Err(error)) = kernel.map(|kernel| kernel.set_lease(slot, KernelTime(0))) {
+                warn!("{error}");
+            }
+        }
         self.links.clear();
     }
 
@@ -77,17 +85,27 @@ impl Fences {
         self.refused = refused;
     }
 
-    /// Programs for links that have VIPs, and none for adverts.
-    fn cover(&mut self, kernel: &Kernel, bare: &BTreeSet<u32>) {
+    /// Programs for links that have VIPs, and none for adverts. Where one is
+    /// refused is said, unless it is `early`: that of a predecessor may be in
+    /// its place.
+    fn cover(&mut self, kernel: &Kernel, bare: &BTreeSet<u32>, early: bool) {
         self.links.retain(|ifindex, _| bare.contains(ifindex));
         for ifindex in bare {
-            if matches!(self.links.get(ifindex), Some(Some(_))) {
+            let known = self.links.get(ifindex);
+            if matches!(known, Some(Some(_))) {
                 continue;
             }
+            let was_refused = known.is_some();
             let fencing = match kernel.fence_on(*ifindex) {
-                Ok(fencing) => Some(fencing),
+                Ok(fencing) => {
+                    if was_refused {
+                        info!("interface {ifindex}: VIPs there are fenced now");
+                    }
+                    Some(fencing)
+                }
+                Err(_) if early => continue,
                 Err(reason) => {
-                    if !self.links.contains_key(ifindex) {
+                    if !was_refused {
                         warn!(
                             "interface {ifindex}: VIPs there will be answered for even if the \
                              agent hangs: {reason}"
@@ -103,7 +121,8 @@ impl Fences {
 
 impl Service {
     /// Brings the fence in line with the instances. As for the reflector, not
-    /// before the turn of a successor.
+    /// before the turn of a successor; it does so once more when it has taken
+    /// over, for links that had room for one program only.
     pub(super) fn fence_vips(&mut self) {
         let Some(kernel) = &self.kernel else {
             return;
@@ -126,7 +145,8 @@ impl Service {
         };
         let bare = wanted.keys().map(|(ifindex, _)| *ifindex).filter(bare);
         let bare: BTreeSet<u32> = bare.collect();
-        self.fences.cover(kernel, &bare);
+        let early = self.is_heir && !self.took_over;
+        self.fences.cover(kernel, &bare, early);
         self.fences.place(kernel, wanted);
     }
 
@@ -151,9 +171,10 @@ impl Service {
         let packets = counted.packets.saturating_sub(before.packets);
         warn!(
             instance = name,
-            "({name}) the agent did not run for {:.3} s longer than its lease: meanwhile the \
-             kernel said that it does not serve, and kept {questions} questions for its VIPs \
-             and {packets} packets to them from being answered",
+            "({name}) no advert left for {:.3} s longer than its lease, because the agent did \
+             not run or the machine refused to send: meanwhile the kernel said that it does \
+             not serve, and kept {questions} questions for its VIPs and {packets} packets to \
+             them from being answered",
             span.as_secs_f64()
         );
         self.fences.told.insert(id, (now, counted));

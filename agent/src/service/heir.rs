@@ -248,6 +248,8 @@ impl Service {
         }
         info!("Took over from failoverd {}", heritage.version);
         self.hear_farewell(channel);
+        // Before it says farewell it takes its own down.
+        self.fence_vips();
         self.telling.begin(&self.config.tell);
         Ok(())
     }

@@ -3,7 +3,10 @@
 
 mod user;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use agent_common::{
     KernelTime,
@@ -216,6 +219,17 @@ fn target(
     (key, target)
 }
 
+/// Nobody renews a lease in the maps of a successor before it has taken over,
+/// and switching many links may take longer than one runs. Its first advert
+/// replaces this. A lease that has run out is left as it is.
+fn for_a_successor(until_ns: u64, now: KernelTime, turn: Duration) -> u64 {
+    if until_ns > now.nanos() {
+        until_ns.max(now.after(turn).nanos())
+    } else {
+        until_ns
+    }
+}
+
 impl Service {
     /// Brings the reflector in line with the instances. Not before the turn of
     /// a successor: until then its predecessor answers, and its leases are not
@@ -249,11 +263,13 @@ impl Service {
     }
 
     /// Until when each of our instances may be said to be served, for a
-    /// successor whose programs answer before it has taken over.
-    pub(super) fn leases(&self) -> Vec<Message> {
+    /// successor whose programs answer before it has taken over: at least for
+    /// `turn`, in which it takes over or ends.
+    pub(super) fn leases(&self, turn: Duration) -> Vec<Message> {
+        let now = clock::now();
         let slots = self.reflectors.targets.keys();
         let leases = slots.filter_map(|slot| {
-            let until_ns = self.lane.lease(*slot);
+            let until_ns = for_a_successor(self.lane.lease(*slot), now, turn);
             (until_ns > 0).then_some(Message::Lease {
                 id: u16::try_from(*slot).ok()?,
                 until_ns,
@@ -315,5 +331,25 @@ impl Service {
     pub(super) fn unclaimed_probes(&self) -> u64 {
         let kernel = self.kernel.as_ref();
         self.reflectors.counters(kernel, NO_SLOT).passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_runs_lasts_for_the_turn_of_a_successor() {
+        let (now, turn) = (KernelTime(1_000), Duration::from_nanos(500));
+        // Never served, run out long ago and just now, short, long.
+        for (until, told) in [
+            (0, 0),
+            (1, 1),
+            (1_000, 1_000),
+            (1_001, 1_500),
+            (9_000, 9_000),
+        ] {
+            assert_eq!(for_a_successor(until, now, turn), told, "{until}");
+        }
     }
 }

@@ -252,7 +252,7 @@ impl Service {
         if !self.fence().await || self.lane.send(Command::Hold).is_err() {
             return Err(busy.to_owned());
         }
-        let result = match switch(&successor.channel, &self.leases()) {
+        let result = match switch(&successor.channel, &self.leases(SWITCH + HAND_OVER)) {
             Ok(()) => self.hand_over_fast(fast).await,
             Err(reason) => Err(reason),
         };
@@ -266,9 +266,9 @@ impl Service {
             }
         };
         successor.spared = true;
-        // Our leases end now, and would count here.
-        self.fences.take_down();
+        // Nobody renews our leases any more, and they would count here.
         self.reflectors.leave();
+        self.fences.take_down(self.kernel.as_ref());
         if let Err(error) = self.say_farewell(&successor.channel, &over, reload) {
             warn!("the new agent does not know what was counted: {error}");
         }

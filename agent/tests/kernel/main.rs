@@ -10,5 +10,6 @@ mod leaves;
 mod logs;
 mod loops;
 mod reflect;
+mod scattered;
 mod transmit;
 mod verdicts;

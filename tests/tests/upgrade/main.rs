@@ -2,6 +2,7 @@
 //! notices.
 
 mod lab;
+mod leases;
 mod refused;
 mod state;
 mod trouble;
