@@ -60,9 +60,21 @@ impl Instance {
         }
     }
 
+    /// For want of adverts, and for that only, this Backup would take over at
+    /// `now` from the Active that it puts up with. One whose adverts arrive and
+    /// are discarded is preempted: that it serves is no reason to wait.
+    pub(super) fn is_unheard(&self, now: KernelTime) -> bool {
+        self.state == State::Backup
+            && self.timers.due(Timer::ActiveDown, now).is_some()
+            && self.released_by.is_none()
+            && self.lost.is_none()
+            && self.active.is_some()
+            && self.watched() == self.active
+    }
+
     /// Skew_Time on top keeps several Backups in the order of their priorities.
     fn vouched(&mut self, from: IpAddr, until: KernelTime, now: KernelTime, out: &mut Effects) {
-        if self.lost.is_some() || self.timers.due(Timer::ActiveDown, now).is_none() {
+        if !self.is_unheard(now) {
             return;
         }
         let deadline = until.max(now).after(self.skew());

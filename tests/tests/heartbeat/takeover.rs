@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result};
 use failoverd_tests::{
-    agents::{SOON, never},
+    agent::Agent,
+    agents::{SOON, START, never},
     clock::{monotonic, nanos},
     require_agent,
     router::{Router, State},
+    topology::Lan,
 };
 
 use crate::lab::{Scene, conf, heart, number, secs, wait_heart};
@@ -129,6 +131,36 @@ fn a_reload_changes_it_and_switches_it_off() -> Result<()> {
     wait_heart(scene.backup(), "armed")?;
     assert_eq!(scene.backup().transitions().len(), 1);
     Ok(())
+}
+
+/// Its machine goes on saying that it serves.
+#[test]
+fn an_active_that_lowers_its_priority_is_preempted() -> Result<()> {
+    require_agent!();
+    let scene = Scene::pair("0.05", "fast_detect on")?;
+    scene
+        .active()
+        .write_conf(&conf(&scene.lan, 100, "0.05", "fast_detect on"))?;
+    assert_eq!(scene.active().reload()?.code, Some(0));
+    scene.backup().wait_state(State::Active, SOON)?;
+    scene.active().wait_state(State::Backup, SOON)?;
+    assert_eq!(number(scene.backup(), "vetoes")?, 0);
+    wait_heart(scene.active(), "armed")
+}
+
+/// While the delay runs the worse Active is followed, and answers.
+#[test]
+fn after_the_preempt_delay_nobody_vouches() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(2)?;
+    let worse = conf(&lan, 100, "0.05", "fast_detect on");
+    let worse = Agent::start_conf(&lan.host(0).ns, &worse, "VI_1")?;
+    worse.wait_state(State::Active, START)?;
+    let better = conf(&lan, 150, "0.05", "fast_detect on\n preempt_delay 3");
+    let better = Agent::start_conf(&lan.host(1).ns, &better, "VI_1")?;
+    wait_heart(&better, "armed")?;
+    better.wait_state(State::Active, SOON)?;
+    worse.wait_state(State::Backup, SOON)
 }
 
 /// The successor begins anew, and does not take that for silence.

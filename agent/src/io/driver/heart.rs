@@ -83,7 +83,7 @@ impl Driver {
     pub(super) fn veto(&mut self, now: KernelTime) {
         for index in 1..=self.ports.0.len() {
             let id = InstanceId(index as u16);
-            if !self.machine.is_down_due(id, now) {
+            if !self.machine.is_unheard(id, now) {
                 continue;
             }
             if let Some((active, until)) = self.heart.vouches(id, now) {
