@@ -24,7 +24,8 @@
 //!   with the machine's own pause. [`MAX_VOIDS`] times in a row, because a
 //!   Backup that is always late would else never notice anything.
 //! - Any advert of that machine proves it alive when it was stamped.
-//! - Only an instance for which Up was heard before can be found down.
+//! - Only an instance for which Up was heard before, in time for not being
+//!   found down, can be.
 //! - A Down that proves wrong silences the heartbeat towards that machine for a
 //!   while, each time for longer: adverts alone decide then.
 
@@ -214,25 +215,35 @@ impl Heart {
         Some(())
     }
 
+    /// Who could not have been found down meanwhile counts from here on; whose
+    /// answers are later than that would be found down by each of them.
     fn said_up(&mut self, at: u16, sent: KernelTime, now: KernelTime) {
+        let within = self.patience_with(at);
         let Some(member) = self.member_mut(at) else {
             return;
         };
-        let news = !member.armed;
-        let first = !member.told_answers;
-        member.told_answers = true;
-        member.arm(sent, now);
         let Some(active) = member.active else { return };
+        let news = !member.armed;
+        let in_time = !news || now.since(sent) <= within;
         let downed = member.downed.filter(|downed| downed.active == active);
-        if news {
+        let id = id(at);
+        let told = if !in_time {
+            let told = member.too_late(now) && !member.told_late;
+            member.told_late |= told;
+            told.then_some(News::TooLate { within })
+        } else {
+            member.arm(sent, now);
+            let first = news && !std::mem::replace(&mut member.told_answers, true);
+            (first && downed.is_none()).then_some(News::Answers)
+        };
+        if news && in_time {
             self.recompute_of(at);
         }
-        let id = id(at);
         if news && downed.is_some() {
             self.tell(Outcome::Up { id, active });
             self.perhaps_disproved(at, active, sent, now);
-        } else if news && first {
-            let news = News::Answers;
+        }
+        if let Some(news) = told {
             self.tell(Outcome::News { id, active, news });
         }
     }
@@ -412,6 +423,7 @@ impl Heart {
             (None, _) => Phase::Idle,
             (Some(_), Some(until)) => Phase::Paused { until },
             (Some(_), None) if member.armed => Phase::Armed,
+            (Some(_), None) if member.late >= member::ATTEMPTS => Phase::Late,
             (Some(_), None) => Phase::Asking,
         };
         Some(Snapshot {

@@ -8,6 +8,7 @@ use agent_common::{KernelTime, wire::probe::Question};
 use super::{
     Heart, MAX_VOIDS, News, Outcome, Place, Plan, Probe, id,
     member::{EAGER, Member},
+    types::patience,
     window::Window,
 };
 
@@ -141,10 +142,12 @@ impl Stream {
         let needed = usize::from(plan.multiplier.max(1));
         let first = self.window.since()?;
         let last = self.window.waited().nth(needed - 1)?;
-        let interval = plan.interval.max(self.required);
-        let whole = interval.saturating_mul(u32::from(plan.multiplier).saturating_sub(1));
-        let by_time = first.after(whole.saturating_add(interval / 4));
+        let by_time = first.after(self.patience(plan));
         Some(by_time.max(last.after(self.pace() / 4)))
+    }
+
+    fn patience(&self, plan: &Plan) -> Duration {
+        patience(plan.interval.max(self.required), plan.multiplier)
     }
 
     /// For how long after it was asked an Up is good: until the members'
@@ -300,6 +303,16 @@ impl Heart {
         self.rejudge(number);
     }
 
+    /// What this member's Active has from a probe to its answer.
+    pub(super) fn patience_with(&self, at: u16) -> Duration {
+        let member = self.member(at);
+        let stream = member.and_then(|member| self.stream(member.stream?));
+        let both = member.zip(stream);
+        both.map_or(Duration::ZERO, |(member, stream)| {
+            stream.patience(&member.plan)
+        })
+    }
+
     pub(super) fn recompute_of(&mut self, at: u16) {
         if let Some(number) = self.member(at).and_then(|member| member.stream) {
             self.recompute(number);
@@ -418,7 +431,8 @@ impl Heart {
             return;
         };
         // The tries before had their time, this one has not.
-        let silent = member.tries >= EAGER && !member.told_silent && !member.told_answers;
+        let quiet = member.late == 0 && !member.told_silent && !member.told_answers;
+        let silent = member.tries >= EAGER && quiet;
         member.tried(now);
         member.told_silent |= silent;
         if let Some(active) = member.active.filter(|_| silent) {

@@ -53,6 +53,7 @@ pub(super) fn status(snapshot: &Snapshot, now: KernelTime) -> status::Heartbeat 
     let (state, paused_ms) = match phase {
         Phase::Idle => ("idle", None),
         Phase::Asking => ("unanswered", None),
+        Phase::Late => ("late", None),
         Phase::Armed => ("armed", None),
         Phase::Paused { until } => ("paused", Some(until.since(now).as_millis() as u64)),
     };
