@@ -182,10 +182,12 @@ impl Machine {
         instance.is_unheard(now)
     }
 
-    /// Active_Down_Interval in force; `None` for an unknown instance.
-    pub fn active_down_interval(&self, id: InstanceId) -> Option<Duration> {
+    /// For how long after a verdict of the heartbeat on `active` its adverts
+    /// prove that wrong: sooner than after a restart. Zero for the owner of the
+    /// addresses; `None` where the instance does not heed the verdict.
+    pub fn restart_takes(&self, id: InstanceId, active: IpAddr) -> Option<Duration> {
         let instance = self.instances.get(position(id)?)?.as_ref()?;
-        Some(instance.down_interval())
+        instance.restart_takes(active)
     }
 
     /// The configuration in force; `None` for an unknown instance.

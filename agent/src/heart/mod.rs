@@ -320,11 +320,13 @@ impl Heart {
 
     /// Until then an advert of the Active that was just found down shows that
     /// it had been alive: it cannot have restarted and become Active so fast.
-    pub fn disproved_until(&mut self, id: InstanceId, until: KernelTime) {
-        let member = position(id).and_then(|at| self.member_mut(at));
-        if let Some(downed) = member.and_then(|member| member.downed.as_mut()) {
-            downed.until = until;
-        }
+    /// `None`: nobody heeded that verdict, so it cannot prove wrong either.
+    pub fn disproved_until(&mut self, id: InstanceId, until: Option<KernelTime>) {
+        let Some(member) = position(id).and_then(|at| self.member_mut(at)) else {
+            return;
+        };
+        let downed = member.downed.zip(until);
+        member.downed = downed.map(|(downed, until)| member::Downed { until, ..downed });
     }
 
     fn perhaps_disproved(&mut self, at: u16, from: IpAddr, stamp: KernelTime, now: KernelTime) {

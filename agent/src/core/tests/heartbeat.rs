@@ -186,3 +186,20 @@ fn nobody_vouches_for_who_has_released() {
     heart(&mut rig, ip(200), Pulse::Vouched { until }, due);
     assert_eq!(rig.deadline(), due);
 }
+
+/// A better one that crashed and came back has a shorter Skew_Time than ours.
+#[test]
+fn no_restart_is_as_fast_as_what_proves_a_verdict_wrong() {
+    let rig = backup();
+    let takes = rig.machine.restart_takes(ID, ip(200)).unwrap();
+    let restarted = Rig::up(config(200)).snapshot().active_down_interval;
+    assert_eq!(takes, ms(3000));
+    assert!(takes < restarted && restarted < DOWN);
+    assert_eq!(rig.machine.restart_takes(ID, ip(201)), None, "another");
+    // The owner is Active at once.
+    let mut rig = Rig::up(config(100));
+    rig.hear(advert(ip(200), 255, at(10)));
+    assert_eq!(rig.machine.restart_takes(ID, ip(200)), Some(ms(0)));
+    rig.hear(advert(ip(200), 0, at(400)));
+    assert_eq!(rig.machine.restart_takes(ID, ip(200)), None, "released");
+}

@@ -144,7 +144,7 @@ fn a_down_that_proves_wrong_is_told_and_pauses() {
     rig.is(None);
     rig.run(T * 5);
     let (at, ..) = rig.downs()[0];
-    rig.heart.disproved_until(ID, at.after(T * 3000));
+    rig.heart.disproved_until(ID, Some(at.after(T * 3000)));
     // The instance has taken over meanwhile.
     rig.heart.follow(ID, None, rig.now);
     rig.run(T * 50);
@@ -214,10 +214,24 @@ fn an_active_that_has_restarted_is_no_false_alarm() {
     rig.is(None);
     rig.run(T * 5);
     let (at, ..) = rig.downs()[0];
-    rig.heart.disproved_until(ID, at.after(T * 30));
+    rig.heart.disproved_until(ID, Some(at.after(T * 30)));
     rig.heart.follow(ID, None, rig.now);
     let later = at.after(T * 31);
     rig.heart.heard(ID, ACTIVE, later, later);
+    rig.collect();
+    assert_eq!(rig.news(), []);
+    assert_eq!(rig.counters(ID).false_alarms, 0);
+}
+
+/// It had released the addresses, for example.
+#[test]
+fn a_verdict_that_nobody_heeded_cannot_prove_wrong() {
+    let mut rig = Rig::armed();
+    rig.is(None);
+    rig.run(T * 5);
+    assert_eq!(rig.downs().len(), 1);
+    rig.heart.disproved_until(ID, None);
+    rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
     rig.collect();
     assert_eq!(rig.news(), []);
     assert_eq!(rig.counters(ID).false_alarms, 0);
@@ -229,7 +243,7 @@ fn an_active_that_hung_is_no_false_alarm() {
     rig.is(Some(SessionState::AdminDown));
     rig.run(T * 8);
     let (at, ..) = rig.downs()[0];
-    rig.heart.disproved_until(ID, at.after(T * 3000));
+    rig.heart.disproved_until(ID, Some(at.after(T * 3000)));
     rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
     rig.collect();
     assert_eq!(rig.counters(ID).false_alarms, 0);
