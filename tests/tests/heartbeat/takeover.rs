@@ -10,7 +10,7 @@ use failoverd_tests::{
     topology::Lan,
 };
 
-use crate::lab::{Scene, conf, heart, number, secs, wait_heart};
+use crate::lab::{Scene, conf, heart, number, secs, transitions, wait_heart};
 
 const SILENT: &str = "answers no probe any more";
 
@@ -130,6 +130,26 @@ fn a_reload_changes_it_and_switches_it_off() -> Result<()> {
     reload("fast_detect on")?;
     wait_heart(scene.backup(), "armed")?;
     assert_eq!(scene.backup().transitions().len(), 1);
+    Ok(())
+}
+
+/// Others count on its answers, and would take their end for its death.
+#[test]
+fn a_reload_that_takes_it_off_an_active_makes_no_take_over() -> Result<()> {
+    require_agent!();
+    let scene = Scene::pair("1", "fast_detect on")?;
+    let before = [&scene.agents[0], &scene.agents[1]].map(transitions);
+    scene.active().write_conf(&conf(&scene.lan, 200, "1", ""))?;
+    for _ in 0..2 {
+        assert_eq!(scene.active().reload()?.code, Some(0));
+        never(secs(2), "a transition", || {
+            let now = [&scene.agents[0], &scene.agents[1]].map(transitions);
+            (now != before).then_some(())
+        })?;
+    }
+    assert_eq!(heart(scene.backup())?["state"], "armed");
+    assert_eq!(number(scene.backup(), "downs")?, 0);
+    assert!(heart(scene.active())?.is_null());
     Ok(())
 }
 
