@@ -30,6 +30,7 @@
 //!   while, each time for longer: adverts alone decide then.
 
 mod member;
+mod pace;
 mod pauses;
 mod stream;
 mod types;
@@ -38,6 +39,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use core::time::Duration;
 use std::{collections::VecDeque, net::IpAddr};
 
 use agent_common::{
@@ -60,6 +62,8 @@ pub struct Heart {
     streams: Box<[Option<Stream>]>,
     /// Positions of `streams` that were ever in use.
     used: usize,
+    /// The stream after the one that the last probe was of.
+    turn: u16,
     pauses: Pauses,
     outcomes: VecDeque<Outcome>,
     held: bool,
@@ -74,6 +78,7 @@ impl Heart {
             members: (0..instances).map(|_| None).collect(),
             streams: (0..instances).map(|_| None).collect(),
             used: 0,
+            turn: 0,
             pauses: Pauses::new(),
             outcomes: VecDeque::with_capacity(2 * instances),
             held: false,
@@ -297,13 +302,15 @@ impl Heart {
     }
 
     fn down(&mut self, at: u16, why: Lost, now: KernelTime) {
+        let interval = self
+            .member(at)
+            .map_or(Duration::ZERO, |member| self.interval_with(member));
         let Some(member) = self.member_mut(at) else {
             return;
         };
         let Some(active) = member.active else { return };
         member.disarm(now);
         member.counters.downs = member.counters.downs.saturating_add(1);
-        let interval = member.plan.interval;
         member.downed = Some(member::Downed {
             active,
             why,
@@ -385,7 +392,16 @@ impl Heart {
         if self.held {
             return None;
         }
-        (0..self.used as u16).find_map(|number| self.probe_of(number, now))
+        // On from where it was last, so that none waits for others for ever,
+        // and none is looked at for each probe of all.
+        let used = self.used as u16;
+        for number in (self.turn..used).chain(0..self.turn.min(used)) {
+            if let Some(probe) = self.probe_of(number, now) {
+                self.turn = number + 1;
+                return Some(probe);
+            }
+        }
+        None
     }
 
     /// It was sent, at the latest at this time.
@@ -432,10 +448,18 @@ impl Heart {
             id,
             active: member.active,
             phase,
-            interval: member.plan.interval,
+            interval: self.interval_with(member),
             multiplier: member.plan.multiplier,
             last_up: member.last_up,
             counters: member.counters,
+        })
+    }
+
+    /// In force for this member: its own, or longer.
+    fn interval_with(&self, member: &Member) -> Duration {
+        let stream = member.stream.and_then(|stream| self.stream(stream));
+        stream.map_or(member.plan.interval, |stream| {
+            stream.in_force(member.plan.interval)
         })
     }
 

@@ -8,6 +8,7 @@ use agent_common::{KernelTime, wire::probe::Question};
 use super::{
     Heart, MAX_VOIDS, News, Outcome, Place, Plan, Probe, id,
     member::{EAGER, Member},
+    pace,
     types::patience,
     window::Window,
 };
@@ -24,6 +25,8 @@ enum Stage {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
+    /// Its position, which its phase comes from.
+    number: u16,
     pub place: Place,
     /// The member that was asked for last; the ring begins there.
     pub cursor: u16,
@@ -35,6 +38,8 @@ pub(super) struct Stream {
     interval: Duration,
     /// The reflector wants to be asked no more often (RFC 5880 6.8.3).
     required: Duration,
+    /// No stream asks more often, because there are many of them.
+    floor: Duration,
     next: KernelTime,
     /// When the probes that are waited for are missed.
     judged: KernelTime,
@@ -46,8 +51,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(place: Place, member: u16, interval: Duration, now: KernelTime) -> Self {
+    fn new(number: u16, place: Place, member: u16, interval: Duration, now: KernelTime) -> Self {
         Self {
+            number,
             place,
             cursor: member,
             members: 1,
@@ -55,6 +61,7 @@ impl Stream {
             refused: 0,
             interval,
             required: Duration::ZERO,
+            floor: Duration::ZERO,
             next: now,
             judged: NEVER,
             window: Window::new(),
@@ -67,7 +74,12 @@ impl Stream {
 
     /// Between two probes.
     fn pace(&self) -> Duration {
-        self.interval.max(self.required)
+        self.in_force(self.interval)
+    }
+
+    /// What becomes of the interval of a member.
+    pub(super) fn in_force(&self, interval: Duration) -> Duration {
+        interval.max(self.required).max(self.floor)
     }
 
     /// No more than a second, so that nobody can have it switched off.
@@ -147,7 +159,7 @@ impl Stream {
     }
 
     fn patience(&self, plan: &Plan) -> Duration {
-        patience(plan.interval.max(self.required), plan.multiplier)
+        patience(self.in_force(plan.interval), plan.multiplier)
     }
 
     /// For how long after it was asked an Up is good: until the members'
@@ -169,7 +181,11 @@ impl Stream {
             0 => retry_at.max(after),
             _ => {
                 let next = self.next.after(self.pace());
-                if next > now { next } else { after }
+                if next > now {
+                    next
+                } else {
+                    pace::in_phase(self.number, self.pace(), now)
+                }
             }
         };
     }
@@ -215,13 +231,14 @@ impl Heart {
                 }
             }
             None => {
-                let mut stream = Stream::new(place, at, interval, now);
+                let mut stream = Stream::new(number16, place, at, interval, now);
                 if let Some(until) = self.pauses.until(place) {
                     stream.paused_until = until;
                     stream.next = now.max(until);
                 }
                 self.streams[number] = Some(stream);
                 self.used = self.used.max(number + 1);
+                self.share_budget();
             }
         }
         if let Some(member) = self.member_mut(at) {
@@ -246,6 +263,7 @@ impl Heart {
         let count = stream.members;
         if count == 0 {
             self.streams[usize::from(number)] = None;
+            self.share_budget();
             return;
         }
         let mut before = next;
@@ -263,6 +281,15 @@ impl Heart {
             stream.cursor = before;
         }
         self.recompute(number);
+    }
+
+    /// What is due by another pace is judged anew when it is looked at.
+    fn share_budget(&mut self) {
+        let streams = || self.streams.iter().take(self.used).flatten();
+        let floor = pace::floor(u32::try_from(streams().count()).unwrap_or(u32::MAX));
+        for stream in self.streams.iter_mut().take(self.used).flatten() {
+            stream.floor = floor;
+        }
     }
 
     /// Calls `visit` with each member of a stream, from the one after the

@@ -25,15 +25,8 @@ pub struct Plan {
     pub multiplier: u8,
 }
 
-impl Plan {
-    /// For how long the first of the probes that are missed is waited for: the
-    /// last of them has a quarter interval.
-    pub(super) fn patience(&self) -> Duration {
-        patience(self.interval, self.multiplier)
-    }
-}
-
-/// As [`Plan::patience`], with the interval that is in force.
+/// For how long the first of the probes that are missed is waited for: the last
+/// of them has a quarter interval. With the interval that is in force.
 pub(super) fn patience(interval: Duration, multiplier: u8) -> Duration {
     let whole = interval.saturating_mul(u32::from(multiplier).saturating_sub(1));
     whole.saturating_add(interval / 4)
@@ -140,6 +133,8 @@ pub struct Snapshot {
     pub id: InstanceId,
     pub active: Option<IpAddr>,
     pub phase: Phase,
+    /// In force: longer than asked for where the reflector wants that, or where
+    /// there are many streams.
     pub interval: Duration,
     pub multiplier: u8,
     /// When the newest Up was read.

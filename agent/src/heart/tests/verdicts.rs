@@ -183,7 +183,7 @@ fn who_answers_too_late_is_left_to_its_adverts() {
         assert_eq!(
             rig.news(),
             [News::TooLate {
-                within: plan.patience()
+                within: types::patience(T, multiplier)
             }]
         );
         assert_eq!(rig.phase(ID), Phase::Late);
