@@ -95,15 +95,21 @@ impl Initiator {
     /// When it is not one.
     pub fn hear(&self, patience: Duration) -> Result<Option<Said>> {
         let deadline = Deadline::after(patience);
-        let rest = deadline.remaining().max(Duration::from_micros(1));
-        self.socket.set_read_timeout(Some(rest))?;
         let mut packet = [0; 128];
-        let (length, from) = match self.socket.recv_from(&mut packet) {
-            Ok(received) => received,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Ok(None);
+        let (length, from) = loop {
+            let rest = deadline.remaining().max(Duration::from_micros(1));
+            self.socket.set_read_timeout(Some(rest))?;
+            match self.socket.recv_from(&mut packet) {
+                Ok(received) => break received,
+                // A child of another test has ended.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error).context("an answer"),
             }
-            Err(error) => return Err(error).context("an answer"),
         };
         let packet = &packet[..length];
         ensure!(from == self.target, "from {from}");

@@ -10,7 +10,7 @@ use agent_common::wire::checksum::Sum;
 use anyhow::{Context, Result, ensure};
 use failoverd_tests::{
     agent::Agent,
-    agents::{SOON, START, instance},
+    agents::{SOON, START, instance, wait_vip},
     capture::{Capture, Frame},
     clock::{Deadline, monotonic, nanos},
     process::Line,
@@ -25,7 +25,7 @@ const LEASE: Duration = Duration::from_millis(200);
 /// Between two requests of the host.
 const SPACING: Duration = Duration::from_millis(2);
 /// The kernel of the answering machine is quick, but the machine is shared.
-const SLACK: Duration = Duration::from_millis(20);
+const SLACK: Duration = Duration::from_millis(60);
 const ARP: u16 = 0x0806;
 const IPV6: u16 = 0x86DD;
 
@@ -198,8 +198,9 @@ fn hang(lan: &Lan, vip: IpAddr, text: impl Fn(u8) -> String) -> Result<(Agent, u
     first.freeze(false)?;
     first.wait_state(State::Active, START)?;
     second.wait_state(State::Backup, START)?;
+    wait_vip(lan.host(1), vip, false, SOON)?;
     asker.wait(0)?;
-    // Both know where they are; now there is one.
+    // Both know where they are, and have done what follows; now there is one.
     let settled = monotonic();
     let asked = asker.ask_for(LEASE * 2)?;
     let heard = asker.answers_since(0, settled);

@@ -7,7 +7,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use agent_common::KernelTime;
+use agent_common::{KernelTime, Priority};
 
 use super::{
     effect::{Notice, State},
@@ -25,13 +25,7 @@ impl Instance {
         now: KernelTime,
         out: &mut Effects,
     ) {
-        // Who released the addresses, or waits for a group, is on its way by
-        // other rules.
-        let concerned = self.state == State::Backup
-            && self.active == Some(active)
-            && self.released_by.is_none()
-            && self.wants.is_none();
-        if !concerned {
+        if !self.heeds(active) {
             return;
         }
         match pulse {
@@ -39,6 +33,26 @@ impl Instance {
             Pulse::Up => self.heart_goes_on(now),
             Pulse::Vouched { until } => self.vouched(active, until, now, out),
         }
+    }
+
+    /// Who released the addresses, or waits for a group, is on its way by other
+    /// rules.
+    fn heeds(&self, active: IpAddr) -> bool {
+        self.state == State::Backup
+            && self.active == Some(active)
+            && self.released_by.is_none()
+            && self.wants.is_none()
+    }
+
+    /// How soon after a verdict on this Active its adverts cannot come from a
+    /// restart: who restarts is Backup first, and waits for the adverts of
+    /// others. How long its Skew_Time is we do not know, and the owner of the
+    /// addresses waits for nobody. `None` where a verdict is not heeded.
+    pub(super) fn restart_takes(&self, active: IpAddr) -> Option<Duration> {
+        let waits = !self.active_priority.is_some_and(Priority::is_owner);
+        let adverts = u32::from(self.config.down_factor) * u32::from(waits);
+        let interval = self.interval_in_force().duration();
+        self.heeds(active).then(|| interval.saturating_mul(adverts))
     }
 
     fn heart_stopped(&mut self, why: Lost, interval: Duration, now: KernelTime) {
@@ -60,9 +74,21 @@ impl Instance {
         }
     }
 
+    /// For want of adverts, and for that only, this Backup would take over at
+    /// `now` from the Active that it puts up with. One whose adverts arrive and
+    /// are discarded is preempted: that it serves is no reason to wait.
+    pub(super) fn is_unheard(&self, now: KernelTime) -> bool {
+        self.state == State::Backup
+            && self.timers.due(Timer::ActiveDown, now).is_some()
+            && self.released_by.is_none()
+            && self.lost.is_none()
+            && self.active.is_some()
+            && self.watched() == self.active
+    }
+
     /// Skew_Time on top keeps several Backups in the order of their priorities.
     fn vouched(&mut self, from: IpAddr, until: KernelTime, now: KernelTime, out: &mut Effects) {
-        if self.lost.is_some() || self.timers.due(Timer::ActiveDown, now).is_none() {
+        if !self.is_unheard(now) {
             return;
         }
         let deadline = until.max(now).after(self.skew());

@@ -14,7 +14,7 @@ use super::{
     queue::Effects,
     saved::Saved,
     snapshot::Snapshot,
-    timers::{Timer, Timers},
+    timers::Timers,
 };
 
 /// The election of every instance, without clock, socket or task.
@@ -183,18 +183,22 @@ impl Machine {
         instance.active.filter(|_| instance.state == State::Backup)
     }
 
-    /// Whether this Backup would take its Active for gone at `now`.
-    pub fn is_down_due(&self, id: InstanceId, now: KernelTime) -> bool {
+    /// Whether this Backup would take over at `now` for want of adverts of the
+    /// Active that it puts up with: not after a release, and not from one that
+    /// it preempts.
+    pub fn is_unheard(&self, id: InstanceId, now: KernelTime) -> bool {
         let Some(Some(instance)) = position(id).and_then(|at| self.instances.get(at)) else {
             return false;
         };
-        instance.timers.due(Timer::ActiveDown, now).is_some()
+        instance.is_unheard(now)
     }
 
-    /// Active_Down_Interval in force; `None` for an unknown instance.
-    pub fn active_down_interval(&self, id: InstanceId) -> Option<Duration> {
+    /// For how long after a verdict of the heartbeat on `active` its adverts
+    /// prove that wrong: sooner than after a restart. Zero for the owner of the
+    /// addresses; `None` where the instance does not heed the verdict.
+    pub fn restart_takes(&self, id: InstanceId, active: IpAddr) -> Option<Duration> {
         let instance = self.instances.get(position(id)?)?.as_ref()?;
-        Some(instance.down_interval())
+        instance.restart_takes(active)
     }
 
     /// The configuration in force; `None` for an unknown instance.

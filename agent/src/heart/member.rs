@@ -14,6 +14,9 @@ pub(super) const EAGER: u8 = 4;
 /// How often an Active is asked that does not say Up.
 pub(super) const SELDOM: Duration = Duration::from_secs(1);
 
+/// Attempts that an Active gets to answer in time before people are told.
+pub(super) const ATTEMPTS: u8 = 4;
+
 /// A verdict that may still prove wrong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Downed {
@@ -35,6 +38,7 @@ pub(super) struct Member {
     /// That it answers, or does not, was told.
     pub told_answers: bool,
     pub told_silent: bool,
+    pub told_late: bool,
     /// Answers of AdminDown in a row.
     pub refusals: u8,
     /// When the newest probe was sent that was answered by Up, and by nothing
@@ -43,6 +47,8 @@ pub(super) struct Member {
     pub last_up: Option<KernelTime>,
     /// Since it was not armed.
     pub tries: u8,
+    /// How often it was asked at full pace in vain: it said Up, but too late.
+    pub late: u8,
     /// When to ask again, unless armed.
     pub retry_at: KernelTime,
     /// A take-over is being held back.
@@ -61,10 +67,12 @@ impl Member {
             armed: false,
             told_answers: false,
             told_silent: false,
+            told_late: false,
             refusals: 0,
             up_sent: None,
             last_up: None,
             tries: 0,
+            late: 0,
             retry_at: KernelTime(0),
             vouching: false,
             downed: None,
@@ -87,8 +95,23 @@ impl Member {
         self.armed = true;
         self.refusals = 0;
         self.tries = 0;
+        self.late = 0;
         self.up_sent = self.up_sent.max(Some(sent));
         self.last_up = Some(now);
+    }
+
+    /// It said Up, but so late that it would be found down for that: perhaps
+    /// only because it is asked seldom, and its answers are read as seldom. So
+    /// it is asked at full pace once more. True when it is to be told.
+    pub(super) fn too_late(&mut self, now: KernelTime) -> bool {
+        self.last_up = Some(now);
+        if self.tries < EAGER {
+            return false;
+        }
+        self.tries = 0;
+        self.retry_at = now;
+        self.late = self.late.saturating_add(1);
+        self.late == ATTEMPTS
     }
 
     /// Asked anew, at first often: it may be back in a moment.

@@ -24,11 +24,13 @@
 //!   with the machine's own pause. [`MAX_VOIDS`] times in a row, because a
 //!   Backup that is always late would else never notice anything.
 //! - Any advert of that machine proves it alive when it was stamped.
-//! - Only an instance for which Up was heard before can be found down.
+//! - Only an instance for which Up was heard before, in time for not being
+//!   found down, can be.
 //! - A Down that proves wrong silences the heartbeat towards that machine for a
 //!   while, each time for longer: adverts alone decide then.
 
 mod member;
+mod pace;
 mod pauses;
 mod stream;
 mod types;
@@ -37,6 +39,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use core::time::Duration;
 use std::{collections::VecDeque, net::IpAddr};
 
 use agent_common::{
@@ -59,6 +62,8 @@ pub struct Heart {
     streams: Box<[Option<Stream>]>,
     /// Positions of `streams` that were ever in use.
     used: usize,
+    /// The stream after the one that the last probe was of.
+    turn: u16,
     pauses: Pauses,
     outcomes: VecDeque<Outcome>,
     held: bool,
@@ -73,6 +78,7 @@ impl Heart {
             members: (0..instances).map(|_| None).collect(),
             streams: (0..instances).map(|_| None).collect(),
             used: 0,
+            turn: 0,
             pauses: Pauses::new(),
             outcomes: VecDeque::with_capacity(2 * instances),
             held: false,
@@ -214,25 +220,35 @@ impl Heart {
         Some(())
     }
 
+    /// Who could not have been found down meanwhile counts from here on; whose
+    /// answers are later than that would be found down by each of them.
     fn said_up(&mut self, at: u16, sent: KernelTime, now: KernelTime) {
+        let within = self.patience_with(at);
         let Some(member) = self.member_mut(at) else {
             return;
         };
-        let news = !member.armed;
-        let first = !member.told_answers;
-        member.told_answers = true;
-        member.arm(sent, now);
         let Some(active) = member.active else { return };
+        let news = !member.armed;
+        let in_time = !news || now.since(sent) <= within;
         let downed = member.downed.filter(|downed| downed.active == active);
-        if news {
+        let id = id(at);
+        let told = if !in_time {
+            let told = member.too_late(now) && !member.told_late;
+            member.told_late |= told;
+            told.then_some(News::TooLate { within })
+        } else {
+            member.arm(sent, now);
+            let first = news && !std::mem::replace(&mut member.told_answers, true);
+            (first && downed.is_none()).then_some(News::Answers)
+        };
+        if news && in_time {
             self.recompute_of(at);
         }
-        let id = id(at);
         if news && downed.is_some() {
             self.tell(Outcome::Up { id, active });
             self.perhaps_disproved(at, active, sent, now);
-        } else if news && first {
-            let news = News::Answers;
+        }
+        if let Some(news) = told {
             self.tell(Outcome::News { id, active, news });
         }
     }
@@ -286,13 +302,15 @@ impl Heart {
     }
 
     fn down(&mut self, at: u16, why: Lost, now: KernelTime) {
+        let interval = self
+            .member(at)
+            .map_or(Duration::ZERO, |member| self.interval_with(member));
         let Some(member) = self.member_mut(at) else {
             return;
         };
         let Some(active) = member.active else { return };
         member.disarm(now);
         member.counters.downs = member.counters.downs.saturating_add(1);
-        let interval = member.plan.interval;
         member.downed = Some(member::Downed {
             active,
             why,
@@ -309,11 +327,13 @@ impl Heart {
 
     /// Until then an advert of the Active that was just found down shows that
     /// it had been alive: it cannot have restarted and become Active so fast.
-    pub fn disproved_until(&mut self, id: InstanceId, until: KernelTime) {
-        let member = position(id).and_then(|at| self.member_mut(at));
-        if let Some(downed) = member.and_then(|member| member.downed.as_mut()) {
-            downed.until = until;
-        }
+    /// `None`: nobody heeded that verdict, so it cannot prove wrong either.
+    pub fn disproved_until(&mut self, id: InstanceId, until: Option<KernelTime>) {
+        let Some(member) = position(id).and_then(|at| self.member_mut(at)) else {
+            return;
+        };
+        let downed = member.downed.zip(until);
+        member.downed = downed.map(|(downed, until)| member::Downed { until, ..downed });
     }
 
     fn perhaps_disproved(&mut self, at: u16, from: IpAddr, stamp: KernelTime, now: KernelTime) {
@@ -377,7 +397,16 @@ impl Heart {
         if self.held {
             return None;
         }
-        (0..self.used as u16).find_map(|number| self.probe_of(number, now))
+        // On from where it was last, so that none waits for others for ever,
+        // and none is looked at for each probe of all.
+        let used = self.used as u16;
+        for number in (self.turn..used).chain(0..self.turn.min(used)) {
+            if let Some(probe) = self.probe_of(number, now) {
+                self.turn = number + 1;
+                return Some(probe);
+            }
+        }
+        None
     }
 
     /// It was sent, at the latest at this time.
@@ -417,16 +446,25 @@ impl Heart {
             (None, _) => Phase::Idle,
             (Some(_), Some(until)) => Phase::Paused { until },
             (Some(_), None) if member.armed => Phase::Armed,
+            (Some(_), None) if member.late >= member::ATTEMPTS => Phase::Late,
             (Some(_), None) => Phase::Asking,
         };
         Some(Snapshot {
             id,
             active: member.active,
             phase,
-            interval: member.plan.interval,
+            interval: self.interval_with(member),
             multiplier: member.plan.multiplier,
             last_up: member.last_up,
             counters: member.counters,
+        })
+    }
+
+    /// In force for this member: its own, or longer.
+    fn interval_with(&self, member: &Member) -> Duration {
+        let stream = member.stream.and_then(|stream| self.stream(stream));
+        stream.map_or(member.plan.interval, |stream| {
+            stream.in_force(member.plan.interval)
         })
     }
 

@@ -7,7 +7,7 @@ use agent_common::KernelTime;
 use super::Place;
 
 const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(3600);
 /// After so long without another one it begins with the shortest.
 const FORGIVEN: Duration = Duration::from_secs(600);
 
@@ -83,13 +83,18 @@ mod tests {
         let mut pauses = Pauses::new();
         let mut now = KernelTime(5);
         let mut lengths = vec![];
-        for _ in 0..8 {
+        for _ in 0..14 {
             let pause = pauses.pause(place(1), now);
             assert_eq!(pauses.pause(place(1), now), pause, "all instances at once");
             lengths.push(pause.as_secs());
             now = now.after(pause);
         }
-        assert_eq!(lengths, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(
+            lengths,
+            [
+                1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600
+            ]
+        );
         assert_eq!(pauses.pause(place(2), now), SHORTEST);
         assert_eq!(pauses.pause(place(1), now.after(FORGIVEN)), SHORTEST);
     }

@@ -8,6 +8,8 @@ use agent_common::{KernelTime, wire::probe::Question};
 use super::{
     Heart, MAX_VOIDS, News, Outcome, Place, Plan, Probe, id,
     member::{EAGER, Member},
+    pace,
+    types::patience,
     window::Window,
 };
 
@@ -23,6 +25,8 @@ enum Stage {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
+    /// Its position, which its phase comes from.
+    number: u16,
     pub place: Place,
     /// The member that was asked for last; the ring begins there.
     pub cursor: u16,
@@ -34,6 +38,8 @@ pub(super) struct Stream {
     interval: Duration,
     /// The reflector wants to be asked no more often (RFC 5880 6.8.3).
     required: Duration,
+    /// No stream asks more often, because there are many of them.
+    floor: Duration,
     next: KernelTime,
     /// When the probes that are waited for are missed.
     judged: KernelTime,
@@ -47,8 +53,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(place: Place, member: u16, interval: Duration, now: KernelTime) -> Self {
+    fn new(number: u16, place: Place, member: u16, interval: Duration, now: KernelTime) -> Self {
         Self {
+            number,
             place,
             cursor: member,
             members: 1,
@@ -56,6 +63,7 @@ impl Stream {
             refused: 0,
             interval,
             required: Duration::ZERO,
+            floor: Duration::ZERO,
             next: now,
             judged: NEVER,
             window: Window::new(),
@@ -69,7 +77,12 @@ impl Stream {
 
     /// Between two probes.
     fn pace(&self) -> Duration {
-        self.interval.max(self.required)
+        self.in_force(self.interval)
+    }
+
+    /// What becomes of the interval of a member.
+    pub(super) fn in_force(&self, interval: Duration) -> Duration {
+        interval.max(self.required).max(self.floor)
     }
 
     /// No more than a second, so that nobody can have it switched off.
@@ -144,10 +157,12 @@ impl Stream {
         let needed = usize::from(plan.multiplier.max(1));
         let first = self.window.since()?;
         let last = self.window.waited().nth(needed - 1)?;
-        let interval = plan.interval.max(self.required);
-        let whole = interval.saturating_mul(u32::from(plan.multiplier).saturating_sub(1));
-        let by_time = first.after(whole.saturating_add(interval / 4));
+        let by_time = first.after(self.patience(plan));
         Some(by_time.max(last.after(self.pace() / 4)))
+    }
+
+    fn patience(&self, plan: &Plan) -> Duration {
+        patience(self.in_force(plan.interval), plan.multiplier)
     }
 
     /// For how long after it was asked an Up is good: until the members'
@@ -169,7 +184,11 @@ impl Stream {
             0 => retry_at.max(after),
             _ => {
                 let next = self.next.after(self.pace());
-                if next > now { next } else { after }
+                if next > now {
+                    next
+                } else {
+                    pace::in_phase(self.number, self.pace(), now)
+                }
             }
         };
     }
@@ -215,13 +234,14 @@ impl Heart {
                 }
             }
             None => {
-                let mut stream = Stream::new(place, at, interval, now);
+                let mut stream = Stream::new(number16, place, at, interval, now);
                 if let Some(until) = self.pauses.until(place) {
                     stream.paused_until = until;
                     stream.next = now.max(until);
                 }
                 self.streams[number] = Some(stream);
                 self.used = self.used.max(number + 1);
+                self.share_budget();
             }
         }
         if let Some(member) = self.member_mut(at) {
@@ -246,6 +266,7 @@ impl Heart {
         let count = stream.members;
         if count == 0 {
             self.streams[usize::from(number)] = None;
+            self.share_budget();
             return;
         }
         let mut before = next;
@@ -263,6 +284,15 @@ impl Heart {
             stream.cursor = before;
         }
         self.recompute(number);
+    }
+
+    /// What is due by another pace is judged anew when it is looked at.
+    fn share_budget(&mut self) {
+        let streams = || self.streams.iter().take(self.used).flatten();
+        let floor = pace::floor(u32::try_from(streams().count()).unwrap_or(u32::MAX));
+        for stream in self.streams.iter_mut().take(self.used).flatten() {
+            stream.floor = floor;
+        }
     }
 
     /// Calls `visit` with each member of a stream, from the one after the
@@ -301,6 +331,16 @@ impl Heart {
             }
         }
         self.rejudge(number);
+    }
+
+    /// What this member's Active has from a probe to its answer.
+    pub(super) fn patience_with(&self, at: u16) -> Duration {
+        let member = self.member(at);
+        let stream = member.and_then(|member| self.stream(member.stream?));
+        let both = member.zip(stream);
+        both.map_or(Duration::ZERO, |(member, stream)| {
+            stream.patience(&member.plan)
+        })
     }
 
     pub(super) fn recompute_of(&mut self, at: u16) {
@@ -423,7 +463,8 @@ impl Heart {
             return;
         };
         // The tries before had their time, this one has not.
-        let silent = member.tries >= EAGER && !member.told_silent && !member.told_answers;
+        let quiet = member.late == 0 && !member.told_silent && !member.told_answers;
+        let silent = member.tries >= EAGER && quiet;
         member.tried(now);
         member.told_silent |= silent;
         if let Some(active) = member.active.filter(|_| silent) {

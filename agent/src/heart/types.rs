@@ -25,6 +25,13 @@ pub struct Plan {
     pub multiplier: u8,
 }
 
+/// For how long the first of the probes that are missed is waited for: the last
+/// of them has a quarter interval. With the interval that is in force.
+pub(super) fn patience(interval: Duration, multiplier: u8) -> Duration {
+    let whole = interval.saturating_mul(u32::from(multiplier).saturating_sub(1));
+    whole.saturating_add(interval / 4)
+}
+
 /// Who is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -73,6 +80,12 @@ pub enum News {
     Answers,
     /// It does not: adverts alone decide.
     NoAnswer,
+    /// It does, but so late that it would be found down for that: adverts alone
+    /// decide.
+    TooLate {
+        /// What it has from a probe to its answer.
+        within: Duration,
+    },
     /// It was found down, and was heard again as if nothing had been.
     Disproved {
         /// From the verdict to the sign of life.
@@ -89,6 +102,8 @@ pub enum Phase {
     Idle,
     /// The Active has not said Up yet: adverts alone decide.
     Asking,
+    /// It has, too late each time: adverts alone decide.
+    Late,
     /// It has: the heartbeat counts.
     Armed,
     /// After a false alarm.
@@ -118,6 +133,8 @@ pub struct Snapshot {
     pub id: InstanceId,
     pub active: Option<IpAddr>,
     pub phase: Phase,
+    /// In force: longer than asked for where the reflector wants that, or where
+    /// there are many streams.
     pub interval: Duration,
     pub multiplier: u8,
     /// When the newest Up was read.

@@ -3,7 +3,9 @@
 use agent_common::{Family, KernelTime};
 use tracing::warn;
 
+use super::Service;
 use crate::{
+    config::{Config, model::FastDetect},
     control::status,
     heart::{Counters, Phase, Snapshot},
     io::{
@@ -30,6 +32,33 @@ pub(super) fn provide(known: &mut Vec<Family>, family: Family, lane: &SlowEnd) {
     }
 }
 
+impl Service {
+    /// An Active that `fast_detect` is taken off would fall silent to those who
+    /// count on its answers, as if it were dead. So it goes on answering, until
+    /// a reload finds it Active no more.
+    pub(super) fn keep_answering(&self, config: &mut Config) {
+        for instance in &mut config.instances {
+            let mut former = self.config.instances.iter().zip(&self.seats);
+            let former = former.find(|(old, seat)| {
+                let same = (&old.name, &old.interface, old.family, old.vrid)
+                    == (
+                        &instance.name,
+                        &instance.interface,
+                        instance.family,
+                        instance.vrid,
+                    );
+                same && self.lane.lease(u32::from(seat.id.0)) > 0
+            });
+            if instance.fast_detect.is_none()
+                && let Some((old, _)) = former
+            {
+                let asks = false;
+                instance.fast_detect = old.fast_detect.map(|fast| FastDetect { asks, ..fast });
+            }
+        }
+    }
+}
+
 /// The heartbeat of an instance, as status shows it.
 pub(super) fn status(snapshot: &Snapshot, now: KernelTime) -> status::Heartbeat {
     let Snapshot {
@@ -53,6 +82,7 @@ pub(super) fn status(snapshot: &Snapshot, now: KernelTime) -> status::Heartbeat 
     let (state, paused_ms) = match phase {
         Phase::Idle => ("idle", None),
         Phase::Asking => ("unanswered", None),
+        Phase::Late => ("late", None),
         Phase::Armed => ("armed", None),
         Phase::Paused { until } => ("paused", Some(until.since(now).as_millis() as u64)),
     };

@@ -113,6 +113,7 @@ impl Service {
                 fixed.join(" and ")
             ));
         }
+        self.keep_answering(&mut config);
         let changes = diff(&(&self.config).into(), &(&config).into());
         if changes.is_empty() {
             return Ok(changes);

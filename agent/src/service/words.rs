@@ -57,6 +57,14 @@ pub(super) fn heart(news: &News, active: IpAddr) -> Words {
             "heart_no_answer",
             format!("{active} answers no probes: adverts alone decide"),
         ),
+        News::TooLate { within } => Words::warning(
+            "heart_too_late",
+            format!(
+                "{active} answers probes later than {:.3} ms after them: adverts alone decide; \
+                 make the interval of fast_detect longer, or its multiplier larger",
+                within.as_secs_f64() * 1e3
+            ),
+        ),
         News::Disproved { after, pause } => Words::warning(
             "heart_false_alarm",
             format!(

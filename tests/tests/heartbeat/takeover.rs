@@ -2,13 +2,15 @@
 
 use anyhow::{Context, Result};
 use failoverd_tests::{
-    agents::{SOON, never},
+    agent::Agent,
+    agents::{SOON, START, never},
     clock::{monotonic, nanos},
     require_agent,
     router::{Router, State},
+    topology::Lan,
 };
 
-use crate::lab::{Scene, conf, heart, number, secs, wait_heart};
+use crate::lab::{Scene, conf, heart, number, secs, transitions, wait_heart};
 
 const SILENT: &str = "answers no probe any more";
 
@@ -129,6 +131,56 @@ fn a_reload_changes_it_and_switches_it_off() -> Result<()> {
     wait_heart(scene.backup(), "armed")?;
     assert_eq!(scene.backup().transitions().len(), 1);
     Ok(())
+}
+
+/// Others count on its answers, and would take their end for its death.
+#[test]
+fn a_reload_that_takes_it_off_an_active_makes_no_take_over() -> Result<()> {
+    require_agent!();
+    let scene = Scene::pair("1", "fast_detect on")?;
+    let before = [&scene.agents[0], &scene.agents[1]].map(transitions);
+    scene.active().write_conf(&conf(&scene.lan, 200, "1", ""))?;
+    for _ in 0..2 {
+        assert_eq!(scene.active().reload()?.code, Some(0));
+        never(secs(2), "a transition", || {
+            let now = [&scene.agents[0], &scene.agents[1]].map(transitions);
+            (now != before).then_some(())
+        })?;
+    }
+    assert_eq!(heart(scene.backup())?["state"], "armed");
+    assert_eq!(number(scene.backup(), "downs")?, 0);
+    assert!(heart(scene.active())?.is_null());
+    Ok(())
+}
+
+/// Its machine goes on saying that it serves.
+#[test]
+fn an_active_that_lowers_its_priority_is_preempted() -> Result<()> {
+    require_agent!();
+    let scene = Scene::pair("0.05", "fast_detect on")?;
+    scene
+        .active()
+        .write_conf(&conf(&scene.lan, 100, "0.05", "fast_detect on"))?;
+    assert_eq!(scene.active().reload()?.code, Some(0));
+    scene.backup().wait_state(State::Active, SOON)?;
+    scene.active().wait_state(State::Backup, SOON)?;
+    assert_eq!(number(scene.backup(), "vetoes")?, 0);
+    wait_heart(scene.active(), "armed")
+}
+
+/// While the delay runs the worse Active is followed, and answers.
+#[test]
+fn after_the_preempt_delay_nobody_vouches() -> Result<()> {
+    require_agent!();
+    let lan = Lan::new(2)?;
+    let worse = conf(&lan, 100, "0.05", "fast_detect on");
+    let worse = Agent::start_conf(&lan.host(0).ns, &worse, "VI_1")?;
+    worse.wait_state(State::Active, START)?;
+    let better = conf(&lan, 150, "0.05", "fast_detect on\n preempt_delay 3");
+    let better = Agent::start_conf(&lan.host(1).ns, &better, "VI_1")?;
+    wait_heart(&better, "armed")?;
+    better.wait_state(State::Active, SOON)?;
+    worse.wait_state(State::Backup, SOON)
 }
 
 /// The successor begins anew, and does not take that for silence.

@@ -197,7 +197,11 @@ pub(super) fn fast(fast: &model::FastDetect) -> String {
         lease,
         interval,
         multiplier,
+        asks,
     } = fast;
+    if !asks {
+        return "off, but answers until it is Active no more".to_owned();
+    }
     let (interval, lease) = (interval.as_micros(), lease.as_millis());
     format!("interval {interval}us multiplier {multiplier} lease {lease}ms")
 }

@@ -13,6 +13,9 @@ pub struct FastDetect {
     pub interval: Duration,
     /// Probes in a row that an Active may leave unanswered, and is down.
     pub multiplier: u8,
+    /// It asks as Backup. Not where a reload has taken it off an Active, on
+    /// whose answers others count: that one goes on answering.
+    pub asks: bool,
 }
 
 impl FastDetect {
@@ -38,6 +41,7 @@ impl Default for FastDetect {
             lease: Self::LEASE,
             interval: Self::INTERVAL,
             multiplier: Self::MULTIPLIER,
+            asks: true,
         }
     }
 }

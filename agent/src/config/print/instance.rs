@@ -71,11 +71,12 @@ pub fn print(instance: &Instance, secrets: Secrets, writer: &mut Writer) {
             V3Checksum::MessageOnly => true,
         };
         writer.switch("v3_checksum_as_v2", as_v2, false);
-        if let Some(fast) = fast_detect {
+        if let Some(fast) = fast_detect.filter(|fast| fast.asks) {
             let FastDetect {
                 lease,
                 interval,
                 multiplier,
+                asks: _,
             } = fast;
             let (lease, interval) = (lease.as_micros(), interval.as_micros());
             writer.line(&format!(

@@ -36,8 +36,8 @@ pub struct FastDetect {
 /// What asking an Active brings (S-BFD). Counters are since the start.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// `idle` (nobody to ask), `unanswered` (adverts alone decide), `armed`, or
-    /// `paused` (after a false alarm).
+    /// `idle` (nobody to ask), `unanswered` or `late` (adverts alone decide),
+    /// `armed`, or `paused` (after a false alarm).
     pub state: String,
     pub towards: Option<IpAddr>,
     pub interval_us: u64,
@@ -133,6 +133,11 @@ impl fmt::Display for Heartbeat {
                     "{whom} does not answer that it serves: adverts alone decide"
                 )
             }
+            ("late", _, _) => write!(
+                f,
+                "{whom} answers too late for {multiplier} probes each {interval_us} us: \
+                 adverts alone decide"
+            ),
             ("paused", Some(rest), _) => write!(
                 f,
                 "paused for {:.1} s after a false alarm about {whom}: adverts alone decide",

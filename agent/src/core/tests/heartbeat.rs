@@ -155,3 +155,51 @@ fn a_new_priority_leaves_it() {
     rig.input(Input::Priority { id: ID, priority }, at(500));
     assert_eq!(rig.deadline(), due);
 }
+
+/// Its machine serves, but it is preempted: its adverts arrive, and are
+/// discarded.
+#[test]
+fn nobody_vouches_for_who_is_preempted() {
+    let mut rig = Rig::up(config(150));
+    rig.hear(advert(ip(200), 200, at(10)));
+    let due = rig.deadline();
+    // Its trackers have lowered it.
+    rig.hear(advert(ip(200), 100, at(1010)));
+    rig.hear(advert(ip(200), 100, at(2010)));
+    rig.run_until(due.before(ms(1)));
+    assert!(!rig.machine.is_unheard(ID, due));
+    let until = due.after(ms(4));
+    assert_eq!(heart(&mut rig, ip(200), Pulse::Vouched { until }, due), []);
+    assert_eq!(rig.deadline(), due);
+    rig.timeout(due);
+    assert_eq!(rig.state(), State::Active);
+}
+
+#[test]
+fn nobody_vouches_for_who_has_released() {
+    let mut rig = backup();
+    assert!(rig.machine.is_unheard(ID, rig.deadline()));
+    rig.hear(advert(ip(200), 0, at(400)));
+    let due = rig.deadline();
+    assert!(!rig.machine.is_unheard(ID, due));
+    let until = due.after(ms(4));
+    heart(&mut rig, ip(200), Pulse::Vouched { until }, due);
+    assert_eq!(rig.deadline(), due);
+}
+
+/// A better one that crashed and came back has a shorter Skew_Time than ours.
+#[test]
+fn no_restart_is_as_fast_as_what_proves_a_verdict_wrong() {
+    let rig = backup();
+    let takes = rig.machine.restart_takes(ID, ip(200)).unwrap();
+    let restarted = Rig::up(config(200)).snapshot().active_down_interval;
+    assert_eq!(takes, ms(3000));
+    assert!(takes < restarted && restarted < DOWN);
+    assert_eq!(rig.machine.restart_takes(ID, ip(201)), None, "another");
+    // The owner is Active at once.
+    let mut rig = Rig::up(config(100));
+    rig.hear(advert(ip(200), 255, at(10)));
+    assert_eq!(rig.machine.restart_takes(ID, ip(200)), Some(ms(0)));
+    rig.hear(advert(ip(200), 0, at(400)));
+    assert_eq!(rig.machine.restart_takes(ID, ip(200)), None, "released");
+}

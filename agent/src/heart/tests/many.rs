@@ -42,6 +42,82 @@ fn a_stream_costs_the_same_for_255_instances() {
     assert!(downs.iter().all(|(at, ..)| at.since(stopped) <= T * 4));
 }
 
+/// A stream of its own for each of them.
+fn each_its_own(count: u16) -> Rig {
+    let mut rig = Rig::empty(usize::from(count));
+    for index in 1..=count {
+        let id = InstanceId(index);
+        let plan = Plan {
+            ifindex: u32::from(index),
+            ..plan(u32::from(index))
+        };
+        rig.heart.configure(id, Some(plan), START);
+        rig.heart.follow(id, Some(ACTIVE), START);
+    }
+    rig
+}
+
+fn most_at_once(rig: &Rig, from: usize) -> usize {
+    let times = rig.probes[from..].chunk_by(|a, b| a.0 == b.0);
+    times.map(<[_]>::len).max().unwrap_or(0)
+}
+
+/// They began together, and are kept from running together.
+#[test]
+fn streams_do_not_ask_in_step() {
+    let mut rig = each_its_own(40);
+    rig.run(T * 10);
+    for _ in 0..3 {
+        let before = rig.probes.len();
+        rig.run(T * 10);
+        assert!(rig.probes.len() - before >= 399);
+        assert!(most_at_once(&rig, before) <= 2);
+        rig.now = rig.now.after(T * 5);
+        rig.run(T * 5);
+    }
+    assert_eq!(phases(&rig, 40, Phase::Armed), 40);
+    assert_eq!(rig.downs(), []);
+}
+
+#[test]
+fn many_streams_ask_less_often_each() {
+    let mut rig = each_its_own(255);
+    rig.run(T * 100);
+    assert_eq!(phases(&rig, 255, Phase::Armed), 255);
+    let before = rig.probes.len();
+    rig.run(T * 100);
+    let sent = rig.probes.len() - before;
+    assert!((4_700..=5_300).contains(&sent), "{sent}");
+    let snapshot = rig.heart.snapshot(ID, rig.now).unwrap();
+    assert_eq!(snapshot.interval, us(5100));
+    let stopped = rig.now;
+    rig.is(None);
+    rig.run(us(5100) * 4);
+    assert_eq!(rig.downs().len(), 255);
+    assert!(rig.downs()[0].0.since(stopped) > us(5100) * 2);
+    // One that is alone has its own pace.
+    for index in 2..=255 {
+        rig.heart.follow(InstanceId(index), None, rig.now);
+    }
+    assert_eq!(rig.heart.snapshot(ID, rig.now).unwrap().interval, T);
+}
+
+/// However few go out in one round.
+#[test]
+fn each_stream_has_its_turn() {
+    let mut rig = each_its_own(10);
+    let mut asked = vec![];
+    for _ in 0..20 {
+        let probe = rig.heart.poll_probe(rig.now).unwrap();
+        rig.heart.sent(&probe, rig.now);
+        asked.push(probe.place.ifindex);
+        rig.now = rig.now.after(T);
+    }
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), 10);
+}
+
 /// The agent over there left one of its instances.
 #[test]
 fn admin_down_is_of_one_instance_and_soon_certain() {

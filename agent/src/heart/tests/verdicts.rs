@@ -144,7 +144,7 @@ fn a_down_that_proves_wrong_is_told_and_pauses() {
     rig.is(None);
     rig.run(T * 5);
     let (at, ..) = rig.downs()[0];
-    rig.heart.disproved_until(ID, at.after(T * 3000));
+    rig.heart.disproved_until(ID, Some(at.after(T * 3000)));
     // The instance has taken over meanwhile.
     rig.heart.follow(ID, None, rig.now);
     rig.run(T * 50);
@@ -166,6 +166,47 @@ fn a_down_that_proves_wrong_is_told_and_pauses() {
     assert_eq!(rig.phase(ID), Phase::Armed);
 }
 
+/// Its answers come after the probe by which it would be found down.
+#[test]
+fn who_answers_too_late_is_left_to_its_adverts() {
+    for (way, multiplier) in [(3000, 3), (2300, 3), (1300, 2), (40_000, 20)] {
+        let mut rig = Rig::empty(1);
+        rig.way = us(way);
+        let plan = Plan {
+            multiplier,
+            ..plan(51)
+        };
+        rig.heart.configure(ID, Some(plan), START);
+        rig.heart.follow(ID, Some(ACTIVE), START);
+        rig.run(Duration::from_secs(20));
+        assert_eq!(rig.downs(), []);
+        assert_eq!(
+            rig.news(),
+            [News::TooLate {
+                within: types::patience(T, multiplier)
+            }]
+        );
+        assert_eq!(rig.phase(ID), Phase::Late);
+        assert_eq!(rig.heart.vouches(ID, rig.now), None);
+        assert!(rig.probes.len() < 110, "{}", rig.probes.len());
+        // And is found when it is nearer.
+        rig.way = us(50);
+        rig.run(Duration::from_secs(2));
+        assert_eq!(rig.phase(ID), Phase::Armed);
+        assert_eq!(rig.downs(), []);
+    }
+}
+
+#[test]
+fn who_answers_late_but_in_time_counts() {
+    let mut rig = Rig::new();
+    rig.way = us(1900);
+    rig.run(Duration::from_secs(10));
+    assert_eq!(rig.phase(ID), Phase::Armed);
+    assert_eq!(rig.downs(), []);
+    assert_eq!(rig.news(), [News::Answers]);
+}
+
 /// It had to become Backup first, and wait: that takes longer.
 #[test]
 fn an_active_that_has_restarted_is_no_false_alarm() {
@@ -173,10 +214,24 @@ fn an_active_that_has_restarted_is_no_false_alarm() {
     rig.is(None);
     rig.run(T * 5);
     let (at, ..) = rig.downs()[0];
-    rig.heart.disproved_until(ID, at.after(T * 30));
+    rig.heart.disproved_until(ID, Some(at.after(T * 30)));
     rig.heart.follow(ID, None, rig.now);
     let later = at.after(T * 31);
     rig.heart.heard(ID, ACTIVE, later, later);
+    rig.collect();
+    assert_eq!(rig.news(), []);
+    assert_eq!(rig.counters(ID).false_alarms, 0);
+}
+
+/// It had released the addresses, for example.
+#[test]
+fn a_verdict_that_nobody_heeded_cannot_prove_wrong() {
+    let mut rig = Rig::armed();
+    rig.is(None);
+    rig.run(T * 5);
+    assert_eq!(rig.downs().len(), 1);
+    rig.heart.disproved_until(ID, None);
+    rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
     rig.collect();
     assert_eq!(rig.news(), []);
     assert_eq!(rig.counters(ID).false_alarms, 0);
@@ -188,7 +243,7 @@ fn an_active_that_hung_is_no_false_alarm() {
     rig.is(Some(SessionState::AdminDown));
     rig.run(T * 8);
     let (at, ..) = rig.downs()[0];
-    rig.heart.disproved_until(ID, at.after(T * 3000));
+    rig.heart.disproved_until(ID, Some(at.after(T * 3000)));
     rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
     rig.collect();
     assert_eq!(rig.counters(ID).false_alarms, 0);

@@ -62,9 +62,9 @@ impl Driver {
                     if !std::mem::replace(&mut looked, true) {
                         let _ = self.watch_surroundings(now);
                     }
-                    if let Some(down) = self.machine.active_down_interval(id) {
-                        self.heart.disproved_until(id, now.after(down));
-                    }
+                    let restart = self.machine.restart_takes(id, active);
+                    let until = restart.map(|takes| now.after(takes));
+                    self.heart.disproved_until(id, until);
                     let pulse = Pulse::Down { why, interval };
                     self.feed(Input::Heart { id, active, pulse }, now);
                 }
@@ -83,7 +83,7 @@ impl Driver {
     pub(super) fn veto(&mut self, now: KernelTime) {
         for index in 1..=self.ports.0.len() {
             let id = InstanceId(index as u16);
-            if !self.machine.is_down_due(id, now) {
+            if !self.machine.is_unheard(id, now) {
                 continue;
             }
             if let Some((active, until)) = self.heart.vouches(id, now) {

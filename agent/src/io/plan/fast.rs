@@ -15,7 +15,8 @@ pub(super) fn lease(instance: &Instance) -> Option<Duration> {
 }
 
 pub(super) fn heart(instance: &Instance, ifindex: u32, source: IpAddr) -> Option<heart::Plan> {
-    instance.fast_detect.map(|fast| heart::Plan {
+    let asks = instance.fast_detect.filter(|fast| fast.asks);
+    asks.map(|fast| heart::Plan {
         ifindex,
         source,
         discriminator: discriminator(instance.family, instance.vrid),

@@ -295,6 +295,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                                 lease: Duration::from_millis(u64::from(down_factor) * 10),
                                 interval: Duration::from_micros(u64::from(down_factor) * 100),
                                 multiplier: down_factor.clamp(2, 20),
+                                asks: true,
                             },
                         ),
                         interface,
