@@ -47,6 +47,8 @@ pub(super) struct Member {
     pub last_up: Option<KernelTime>,
     /// Since it was not armed.
     pub tries: u8,
+    /// Probes that the kernel has sent, as far as it can be counted.
+    pub asked: u8,
     /// How often it was asked at full pace in vain: it said Up, but too late.
     pub late: u8,
     /// When to ask again, unless armed.
@@ -72,6 +74,7 @@ impl Member {
             up_sent: None,
             last_up: None,
             tries: 0,
+            asked: 0,
             late: 0,
             retry_at: KernelTime(0),
             vouching: false,

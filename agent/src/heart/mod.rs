@@ -79,7 +79,7 @@ impl Heart {
             streams: (0..instances).map(|_| None).collect(),
             used: 0,
             turn: 0,
-            pauses: Pauses::new(),
+            pauses: Pauses::new(instances),
             outcomes: VecDeque::with_capacity(2 * instances),
             held: false,
             strays: 0,
@@ -171,9 +171,13 @@ impl Heart {
             return;
         };
         if member.active == Some(from) {
-            member.refusals = 0;
+            let was_refused = std::mem::take(&mut member.refusals) > 0;
             member.vouching = false;
-            if let Some(stream) = member.stream.and_then(|stream| self.stream_mut(stream)) {
+            let stream = member.stream;
+            if was_refused {
+                self.recompute_of(at);
+            }
+            if let Some(stream) = stream.and_then(|stream| self.stream_mut(stream)) {
                 stream.alive_at(stamp);
             }
         }
@@ -415,6 +419,7 @@ impl Heart {
             return;
         };
         let counts = member.armed;
+        member.asked = member.asked.saturating_add(1);
         member.counters.sent = member.counters.sent.saturating_add(1);
         let lost = self
             .stream_mut(probe.stream)

@@ -11,9 +11,6 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// After so long without another one it begins with the shortest.
 const FORGIVEN: Duration = Duration::from_secs(600);
 
-/// Machines remembered. Of more, the one whose pause ended first is forgotten.
-const MACHINES: usize = 32;
-
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     place: Place,
@@ -21,12 +18,15 @@ struct Entry {
     length: Duration,
 }
 
+/// Of more machines than there is room for, the one whose pause ended first is
+/// forgotten.
 #[derive(Clone, Debug)]
-pub(super) struct Pauses([Option<Entry>; MACHINES]);
+pub(super) struct Pauses(Box<[Option<Entry>]>);
 
 impl Pauses {
-    pub(super) const fn new() -> Self {
-        Self([None; MACHINES])
+    /// Room for as many machines as there can be streams.
+    pub(super) fn new(machines: usize) -> Self {
+        Self(vec![None; machines].into_boxed_slice())
     }
 
     /// How long it lasts from `now`. One that is going on is not prolonged:
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn pauses_double_and_are_forgiven() {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::new(32);
         let mut now = KernelTime(5);
         let mut lengths = vec![];
         for _ in 0..14 {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded() {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::new(32);
         for last in 0..=255 {
             let now = KernelTime(u64::from(last));
             assert_eq!(pauses.pause(place(last), now), SHORTEST);

@@ -464,7 +464,7 @@ impl Heart {
         };
         // The tries before had their time, this one has not.
         let quiet = member.late == 0 && !member.told_silent && !member.told_answers;
-        let silent = member.tries >= EAGER && quiet;
+        let silent = member.asked >= EAGER && member.tries >= EAGER && quiet;
         member.tried(now);
         member.told_silent |= silent;
         if let Some(active) = member.active.filter(|_| silent) {

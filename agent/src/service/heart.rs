@@ -14,25 +14,46 @@ use crate::{
     },
 };
 
-/// Gives the fast lane a socket to ask with, once for each family. Without one
-/// adverts alone decide.
-pub(super) fn provide(known: &mut Vec<Family>, family: Family, lane: &SlowEnd) {
-    if known.contains(&family) {
-        return;
-    }
-    let sent = match Asker::open(family) {
-        Ok(asker) => lane.send(Command::AddAsker(Box::new(asker))).is_ok(),
-        Err(error) => {
-            warn!("fast_detect: no socket for probes, adverts alone decide: {error}");
-            true
+/// Families that the fast lane has a socket to ask in, and those that there was
+/// none for, which was said.
+#[derive(Debug, Default)]
+pub(super) struct Provided {
+    known: Vec<Family>,
+    refused: Vec<Family>,
+}
+
+impl Provided {
+    /// Gives the fast lane a socket to ask with, once for each family. Without
+    /// one adverts alone decide.
+    fn provide(&mut self, family: Family, lane: &SlowEnd) {
+        if self.known.contains(&family) {
+            return;
         }
-    };
-    if sent {
-        known.push(family);
+        match Asker::open(family) {
+            Ok(asker) => {
+                if lane.send(Command::AddAsker(Box::new(asker))).is_ok() {
+                    self.known.push(family);
+                }
+            }
+            Err(error) if !self.refused.contains(&family) => {
+                self.refused.push(family);
+                warn!("fast_detect: no socket for probes, adverts alone decide: {error}");
+            }
+            Err(_) => {}
+        }
     }
 }
 
 impl Service {
+    /// What could not be opened or handed over is tried again each time.
+    pub(super) fn provide_askers(&mut self) {
+        for instance in &self.config.instances {
+            if instance.fast_detect.is_some_and(|fast| fast.asks) {
+                self.askers.provide(instance.family, &self.lane);
+            }
+        }
+    }
+
     /// An Active that `fast_detect` is taken off would fall silent to those who
     /// count on its answers, as if it were dead. So it goes on answering, until
     /// a reload finds it Active no more.

@@ -162,8 +162,8 @@ struct Service {
     leaving: Vec<Leaving>,
     /// What the kernel had counted for a slot when it was given up.
     baselines: BTreeMap<u32, OutcomeCounters>,
-    /// Families that the fast lane can ask in, or cannot, which was said.
-    askers: Vec<Family>,
+    /// What the heartbeat asks by.
+    askers: heart::Provided,
     /// Families that the fast lane has sockets for.
     families: [(Family, bool); 2],
     file: Option<PathBuf>,

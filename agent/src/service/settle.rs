@@ -6,7 +6,7 @@ use tracing::{error, warn};
 use super::{
     Failure, RETRY, Seat, Service, events,
     fault::{Known, fault_text},
-    heart, links, now, reports,
+    links, now, reports,
 };
 use crate::io::{
     clock,
@@ -55,6 +55,7 @@ impl Service {
             self.virtual_links.quiet.foresee(all, &world);
         }
         self.tell_guard(&world);
+        self.provide_askers();
         if acts {
             self.virtual_links.quiet.apply();
         }
@@ -223,9 +224,6 @@ impl Service {
                 error!("({}) {error}", instance.name);
                 return Ok(false);
             }
-        }
-        if port.heart.is_some() {
-            heart::provide(&mut self.askers, instance.family, &self.lane);
         }
         // Adverts are received and counted from here on; the core hears none.
         if self.held.is_on() {

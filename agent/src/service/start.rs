@@ -207,7 +207,7 @@ impl Service {
             seats,
             leaving: Vec::new(),
             baselines: BTreeMap::new(),
-            askers: Vec::new(),
+            askers: super::heart::Provided::default(),
             families: [(Family::V4, v4), (Family::V6, v6)],
             file: options.file,
             config_id: options.config_id,

@@ -180,7 +180,7 @@ fn after_the_preempt_delay_nobody_vouches() -> Result<()> {
     let better = Agent::start_conf(&lan.host(1).ns, &better, "VI_1")?;
     wait_heart(&better, "armed")?;
     better.wait_state(State::Active, SOON)?;
-    worse.wait_state(State::Backup, SOON)
+    worse.wait_state(State::Backup, SOON).map(drop)
 }
 
 /// The successor begins anew, and does not take that for silence.

@@ -77,6 +77,34 @@ fn probes_that_were_not_sent_are_not_missed() {
     assert!(rig.counters(ID).unsent >= 49);
 }
 
+/// Nobody was asked, so nobody is silent.
+#[test]
+fn probes_that_were_not_sent_say_nothing_of_who_never_answered() {
+    let mut rig = Rig::new();
+    for _ in 0..20 {
+        rig.now = rig.heart.poll_timeout().unwrap();
+        while let Some(probe) = rig.heart.poll_probe(rig.now) {
+            rig.heart.unsent(&probe);
+        }
+        rig.collect();
+    }
+    assert_eq!(rig.news(), []);
+    rig.is(None);
+    rig.run(Duration::from_secs(10));
+    assert_eq!(rig.news(), [News::NoAnswer]);
+}
+
+/// How long Up is good for depends on who is refused.
+#[test]
+fn an_advert_ends_what_refusals_began() {
+    let mut rig = Rig::armed();
+    rig.is(Some(SessionState::AdminDown));
+    rig.run(T * 2);
+    rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
+    let plan = plan(51);
+    assert_eq!(rig.heart.stream(0).unwrap().freshness(&plan), T * 4);
+}
+
 /// Its machine was alive, whatever became of the answers.
 #[test]
 fn an_advert_answers_for_all_that_was_asked_before() {
