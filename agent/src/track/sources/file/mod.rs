@@ -300,5 +300,11 @@ impl Watched {
 /// Off the slow lane's thread: a file system may hang. `None` at the end of
 /// the runtime.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
+    let confined = move || {
+        // A thread of the start may be kept busy by files that change, and
+        // would otherwise never be.
+        crate::sandbox::follow();
+        work()
+    };
+    tokio::task::spawn_blocking(confined).await.ok()
 }

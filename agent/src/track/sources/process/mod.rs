@@ -88,6 +88,7 @@ fn take(table: &mut Table, events: &[Event]) {
 async fn look(table: &mut Table) {
     let cmdline = table.wants_cmdline();
     let all = tokio::task::spawn_blocking(move || {
+        crate::sandbox::follow();
         let found = proc::all().into_iter();
         let called = found.filter_map(|pid| Some((pid, proc::called(pid, cmdline)?)));
         called.collect::<Vec<_>>()
