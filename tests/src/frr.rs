@@ -94,6 +94,10 @@ fn make_macvlan(ns: &Netns, router: &VirtualRouter) -> Result<()> {
             "ip addr add {address}/{length} dev {name} {nodad}"
         ))?;
     }
+    // Otherwise Linux answers for the VIP from the link below as well, also
+    // while FRR is Backup, and we rightly say so.
+    let below = &router.interface;
+    ns.sysctl(&format!("net/ipv4/conf/{below}/arp_ignore"), "1")?;
     ns.sh(&format!("ip link set {name} up")).map(drop)
 }
 
