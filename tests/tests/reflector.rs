@@ -285,10 +285,16 @@ fn a_reload_switches_it_on_and_off() -> Result<()> {
     trio.agents[0].write_conf(&conf(&trio.lan, 200, "fast_detect lease 300ms"))?;
     assert_eq!(trio.agents[0].reload()?.code, Some(0));
     until(&initiator, Some(Said::Up), START)?;
+    // Backups that count on its answers must not take it for dead.
     trio.agents[0].write_conf(&conf(&trio.lan, 200, ""))?;
     assert_eq!(trio.agents[0].reload()?.code, Some(0));
-    until(&initiator, None, START)?;
-    trio.wait_for([State::Active, State::Backup])
+    assert_eq!(initiator.ask(PATIENCE)?, Some(Said::Up));
+    trio.wait_for([State::Active, State::Backup])?;
+    trio.agents[1].write_conf(&conf(&trio.lan, 250, ""))?;
+    assert_eq!(trio.agents[1].reload()?.code, Some(0));
+    trio.wait_for([State::Backup, State::Active])?;
+    assert_eq!(trio.agents[0].reload()?.code, Some(0));
+    until(&initiator, None, START).map(drop)
 }
 
 /// Not when the lease runs out: another one serves by then.
