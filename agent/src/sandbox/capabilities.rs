@@ -17,20 +17,13 @@ pub const HANDS: &[Capability] = &[Capability::CAP_NET_ADMIN, Capability::CAP_IP
 /// sockets that a reload brings, scheduling that it changes, scripts of others
 /// that are ended, and files of others, which a configuration may name, where
 /// whoever started us lets us have them.
-pub const SLOW_LANE: &[Capability] = &[
-    Capability::CAP_NET_ADMIN,
-    Capability::CAP_NET_RAW,
-    Capability::CAP_BPF,
-    Capability::CAP_IPC_LOCK,
-    Capability::CAP_SYS_NICE,
-    Capability::CAP_KILL,
-    Capability::CAP_CHOWN,
-    Capability::CAP_FOWNER,
-    Capability::CAP_DAC_OVERRIDE,
-    Capability::CAP_DAC_READ_SEARCH,
-];
+pub const SLOW_LANE: &[Capability] = match WATCHER {
+    [all @ .., _] => all,
+    [] => &[],
+};
 
-/// [`SLOW_LANE`], and what it takes to watch processes where /proc hides them.
+/// [`SLOW_LANE`], and last what it takes to watch processes where /proc hides
+/// them.
 pub const WATCHER: &[Capability] = &[
     Capability::CAP_NET_ADMIN,
     Capability::CAP_NET_RAW,
