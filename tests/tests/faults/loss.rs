@@ -27,7 +27,10 @@ struct Seen {
 
 fn endure(pair: &Agents, how: Impairment, span: Duration) -> Result<Seen> {
     let (lan, host) = (&pair.lan, pair.lan.host(1));
+    let better = lan.host(0).port.mac;
     let witness = Witness::start(&host.ns, "eth0")?;
+    // Otherwise nobody knows how long the first silence lasts.
+    witness.wait_from(0, "an advert", SOON, |event| event.is_advert(better, None))?;
     let cable = Impaired::start(&lan.switch, &host.port, how, 7)?;
     let_pass(span)?;
     let (_, lost) = cable.counts();
@@ -52,7 +55,6 @@ fn endure(pair: &Agents, how: Impairment, span: Duration) -> Result<Seen> {
         }
         first
     });
-    let better = lan.host(0).port.mac;
     Ok(Seen {
         taken: taken.collect(),
         heard: times(&events, |event| event.is_advert(better, None)),
