@@ -174,23 +174,23 @@ impl Askers {
     }
 }
 
-/// Gives how many datagrams were no answers.
+/// Gives how many datagrams were no answers. One system call where there are few.
 fn drain(socket: &Socket, mut each: impl FnMut(Answer)) -> io::Result<u64> {
     let mut strays: u64 = 0;
-    for _ in 0..AT_ONCE {
-        let mut buffer = [0; LENGTH + 8];
-        let Some(received) = sys::receive(socket.as_fd(), &mut buffer)? else {
+    for _ in 0..AT_ONCE / sys::AT_ONCE {
+        let count = sys::receive_many::<{ LENGTH + 8 }>(socket.as_fd(), |bytes, received| {
+            let near = received.port == REFLECTOR_PORT && received.hop_limit == Some(255);
+            match (probe::answer(bytes), received.source) {
+                (Ok(said), Some(from)) if near => each(Answer {
+                    ifindex: received.ifindex,
+                    from,
+                    said,
+                }),
+                (Ok(_) | Err(_), _) => strays += 1,
+            }
+        })?;
+        if count < sys::AT_ONCE {
             break;
-        };
-        let said = probe::answer(buffer.get(..received.len).unwrap_or_default());
-        let near = received.port == REFLECTOR_PORT && received.hop_limit == Some(255);
-        match (said, received.source) {
-            (Ok(said), Some(from)) if near => each(Answer {
-                ifindex: received.ifindex,
-                from,
-                said,
-            }),
-            (Ok(_) | Err(_), _) => strays += 1,
         }
     }
     Ok(strays)

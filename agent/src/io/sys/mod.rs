@@ -10,6 +10,7 @@ mod process;
 pub mod realtime;
 mod receive;
 pub mod trap;
+mod wait;
 
 use std::{
     io,
@@ -30,7 +31,8 @@ pub use self::{
         is_open, kill, leave_terminal, next_signal, no_timer_slack, set_fifo, set_name,
         set_ordinary, unblock_signals,
     },
-    receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
+    receive::{AT_ONCE, IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive, receive_many},
+    wait::epoll_wait,
 };
 
 /// Room for the control messages of one packet, aligned as the kernel wants.
