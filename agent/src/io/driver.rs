@@ -235,6 +235,7 @@ impl Driver {
             if self.machine.has_expiring(now) {
                 // While the advert leaves, they come to.
                 self.ledger.desk().prepare();
+                self.doubt_links(now);
             }
             self.feed(Input::Timeout, now);
         }
@@ -253,15 +254,20 @@ impl Driver {
     /// Before a Backup's deadline may fire: what XDP saw last, should the ring
     /// have been full.
     fn read_latest(&mut self, now: KernelTime) {
+        for id in self.expiring(now) {
+            self.read_latest_of(id, now);
+        }
+    }
+
+    /// Copied, because whoever looks after them needs the whole driver.
+    fn expiring(&self, now: KernelTime) -> impl Iterator<Item = InstanceId> + use<> {
         let mut due = [InstanceId(0); SLOTS];
         let mut count = 0;
         for (slot, id) in due.iter_mut().zip(self.machine.expiring(now)) {
             *slot = id;
             count += 1;
         }
-        for id in due.into_iter().take(count) {
-            self.read_latest_of(id, now);
-        }
+        due.into_iter().take(count)
     }
 
     fn read_latest_of(&mut self, id: InstanceId, now: KernelTime) {

@@ -191,6 +191,11 @@ pub fn fast() -> Result<Filters, BackendError> {
     // What the standard library asks in a debug build before it closes one.
     let asked = argument(1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![asked])?]);
+    // Whether a link is down, before an Active is found down.
+    let asked = [libc::SIOCGIFNAME, libc::SIOCGIFFLAGS];
+    let asked = asked.map(|request| argument(1, SeccompCmpOp::Eq, request as u64));
+    let asked = asked.into_iter().map(|one| SeccompRule::new(vec![one?]));
+    rules.insert(libc::SYS_ioctl, asked.collect::<Result<_, _>>()?);
     // A filter that keeps steady adverts of a raw socket from waking it.
     let detached = vec![
         argument(1, SeccompCmpOp::Eq, libc::SOL_SOCKET as u64)?,

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use self::{
-    interface::{interface_flags, interfaces},
+    interface::{interface_flags, interfaces, is_running},
     message::{send_datagram, send_message},
     packet::{
         PACKET_IGNORE_OUTGOING, bind_packet, bind_packet_to, packet_drops, packet_receiver,
