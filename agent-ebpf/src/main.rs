@@ -28,7 +28,7 @@ mod verdict;
 
 use agent_common::{
     Outcome,
-    wire::{approach::scan_question, bfd::scan_probe, scan},
+    wire::{Sort, approach::scan_question, bfd::scan_probe, scan, sort},
 };
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
@@ -53,25 +53,32 @@ enum Action {
     Drop,
 }
 
+// Inlined, as all programs here: the wrapper around it would be a call, which
+// costs each frame more than all that is done for it.
 #[xdp(frags)]
+#[inline(always)]
 pub fn failoverd_xdp(ctx: XdpContext) -> u32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
-    if !scan(&head, None) {
-        return if scan_probe(&head, None) && reflect(&ctx) {
-            xdp_action::XDP_TX
-        } else if fenced(&ctx, scan_question(&head, None)) {
-            xdp_action::XDP_DROP
-        } else {
-            xdp_action::XDP_PASS
-        };
-    }
-    match action(receive(&ctx)) {
-        Action::Pass => xdp_action::XDP_PASS,
-        Action::Drop => xdp_action::XDP_DROP,
+    let question = match sort(&head, None) {
+        Sort::Advert => {
+            return match action(receive(&ctx)) {
+                Action::Pass => xdp_action::XDP_PASS,
+                Action::Drop => xdp_action::XDP_DROP,
+            };
+        }
+        Sort::Probe if reflect(&ctx) => return xdp_action::XDP_TX,
+        Sort::Probe | Sort::Other => false,
+        Sort::Question => true,
+    };
+    if fenced(&ctx, question) {
+        xdp_action::XDP_DROP
+    } else {
+        xdp_action::XDP_PASS
     }
 }
 
 #[classifier]
+#[inline(always)]
 pub fn failoverd_tcx(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     let vlan = ctx.link().vlan;
@@ -92,6 +99,7 @@ pub fn failoverd_tcx(ctx: TcContext) -> i32 {
 
 /// The fence alone, on links that have VIPs and hear no adverts.
 #[classifier]
+#[inline(always)]
 pub fn failoverd_fence(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     let question = !head.is_whole(ctx.len()) || scan_question(&head, ctx.link().vlan);
@@ -103,6 +111,7 @@ pub fn failoverd_fence(ctx: TcContext) -> i32 {
 
 /// [`failoverd_fence`] on kernels without tcx.
 #[xdp(frags)]
+#[inline(always)]
 pub fn failoverd_fence_xdp(ctx: XdpContext) -> u32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     if fenced(&ctx, scan_question(&head, None)) {
@@ -114,6 +123,7 @@ pub fn failoverd_fence_xdp(ctx: XdpContext) -> u32 {
 /// Answers probes where XDP cannot send: beside the XDP program, or where there
 /// is none.
 #[classifier]
+#[inline(always)]
 pub fn failoverd_reflect(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     let link = ctx.link();

@@ -108,12 +108,13 @@ fn measure() -> Result<(), BpfError> {
     ] {
         let (key, target) = target(hook);
         kernel.set_target(&key, &target)?;
-        report(&kernel, program, "probe that is answered by Up", &probe())?;
+        report(&kernel, program, "probe for somebody else", &probe())?;
     }
     Ok(())
 }
 
 const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const OTHER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 3];
 const PEER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const OWN: [u8; 4] = [192, 0, 2, 1];
 const PEER: [u8; 4] = [192, 0, 2, 2];
@@ -140,7 +141,8 @@ fn target(hook: u8) -> (ReflectKey, ReflectTarget) {
     (key, target)
 }
 
-/// What a Backup sends (RFC 7880 7.3, RFC 7881 3).
+/// What a Backup sends (RFC 7880 7.3, RFC 7881 3), to another machine: an answer
+/// is written over its probe, so that a program would see it once and no more.
 fn probe() -> Vec<u8> {
     let mut ip = [
         0x45, 0, 0, 52, 0, 1, 0x40, 0, 255, 17, 0, 0, PEER[0], PEER[1], PEER[2], PEER[3], OWN[0],
@@ -153,7 +155,7 @@ fn probe() -> Vec<u8> {
     let folded = (sum & 0xFFFF) + (sum >> 16);
     let checksum = !(folded + (folded >> 16)) as u16;
     ip[10..12].copy_from_slice(&checksum.to_be_bytes());
-    let mut frame = [OWN_MAC, PEER_MAC].concat();
+    let mut frame = [OTHER_MAC, PEER_MAC].concat();
     frame.extend([0x08, 0x00]);
     frame.extend(ip);
     frame.extend(49_200_u16.to_be_bytes());
