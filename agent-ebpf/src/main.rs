@@ -45,6 +45,10 @@ use crate::{
     verdict::receive,
 };
 
+/// TC_PRIO_CONTROL: an answer must not wait behind what this machine sends
+/// besides, where a link's queue has bands.
+const PRIORITY_CONTROL: u32 = 7;
+
 /// What becomes of the frame.
 enum Action {
     /// On to the stack, and to whoever else listens.
@@ -129,8 +133,12 @@ pub fn failoverd_reflect(ctx: TcContext) -> i32 {
     let link = ctx.link();
     let candidate = !head.is_whole(ctx.len()) || scan_probe(&head, link.vlan);
     if candidate && reflect(&ctx) {
-        // SAFETY: takes two numbers.
-        return unsafe { bpf_redirect(link.ifindex, 0) } as i32;
+        // SAFETY: the context is the one that the kernel called us with, and
+        // its priority may be written; the other takes two numbers.
+        return unsafe {
+            (*skb_of(&ctx).cast_mut()).priority = PRIORITY_CONTROL;
+            bpf_redirect(link.ifindex, 0) as i32
+        };
     }
     TC_ACT_UNSPEC
 }

@@ -26,10 +26,6 @@ use crate::heart::{Answer, Probe};
 /// Internet control, as adverts.
 const TOS: u32 = 0xC0;
 
-/// Of a queue with bands the first one (TC_PRIO_CONTROL): a Backup that fills
-/// its own uplink must not find its Active silent.
-const PRIORITY: i32 = 7;
-
 /// Answers of many Actives that may come at once while the fast lane waits for
 /// a processor: some thousands.
 const RECEIVE_BUFFER: i32 = 1 << 20;
@@ -77,8 +73,8 @@ impl Asker {
                 set(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT)?;
             }
         }
-        // After the TOS, which sets it to that of bulk traffic.
-        sys::set_option(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, &PRIORITY)?;
+        // A Backup that fills its own uplink must not find its Active silent.
+        sys::send_first(fd)?;
         socket.bind(&SocketAddr::new(any, 0).into())?;
         Ok(Self {
             family,

@@ -62,3 +62,17 @@ pub fn set_option<T: bytemuck::NoUninit>(
     };
     check(result as libc::ssize_t).map(|_| ())
 }
+
+/// TC_PRIO_CONTROL of linux/pkt_sched.h.
+const PRIORITY_CONTROL: i32 = 7;
+
+/// What the socket sends goes before bulk where a link's queue has bands
+/// (pfifo_fast, which is Linux's own default, prio, and mq of either). To be
+/// called after the TOS is set, which sets it to that of bulk.
+///
+/// # Errors
+///
+/// EPERM without CAP_NET_RAW and CAP_NET_ADMIN.
+pub fn send_first(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, &PRIORITY_CONTROL)
+}
