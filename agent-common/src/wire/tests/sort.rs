@@ -4,8 +4,11 @@ use std::vec;
 
 use super::super::{Sort, approach::scan_question, bfd::scan_probe, scan, sort};
 
-/// Ethertype, and what decides behind it: a byte at an offset of the packet.
-const FRAMES: [(u16, &[(usize, u8)], Sort); 9] = [
+/// What decides: bytes at offsets of the packet.
+type Marks = &'static [(usize, u8)];
+
+/// By ethertype.
+const FRAMES: [(u16, Marks, Sort); 9] = [
     (0x0800, &[(0, 0x45), (9, 112)], Sort::Advert),
     (0x0800, &[(0, 0x45), (9, 51), (20, 112)], Sort::Advert),
     (0x0800, &[(9, 17), (22, 0x1E), (23, 0x68)], Sort::Probe),
