@@ -62,6 +62,10 @@ impl Driver {
                     if !std::mem::replace(&mut looked, true) {
                         let _ = self.watch_surroundings(now);
                     }
+                    if self.is_own_link_down(id, now) {
+                        self.heart.disproved_until(id, None);
+                        continue;
+                    }
                     let restart = self.machine.restart_takes(id, active);
                     let until = restart.map(|takes| now.after(takes));
                     self.heart.disproved_until(id, until);
@@ -76,6 +80,29 @@ impl Driver {
                     self.lane.report(Report::Heart { id, active, news });
                 }
             }
+        }
+    }
+
+    /// Or has not said it yet: who reads its news waits for a lock and a worker
+    /// of the kernel. Then the silence is our own, and the instance in fault as
+    /// if the news had come; where its link may be down, it goes on.
+    fn is_own_link_down(&mut self, id: InstanceId, now: KernelTime) -> bool {
+        let is_down = |driver: &mut Self| driver.ports.seat(id).is_some_and(|seat| seat.down);
+        let link = self.ports.port(id).and_then(|port| port.heart);
+        if let Some(ifindex) = link.map(|plan| plan.ifindex)
+            && !is_down(self)
+            && self.askers.is_running(ifindex) == Some(false)
+        {
+            self.link_lost(ifindex, now);
+        }
+        is_down(self)
+    }
+
+    /// The same look before a take-over by the heartbeat's verdict, which came a
+    /// Skew_Time ago.
+    pub(super) fn doubt_links(&mut self, now: KernelTime) {
+        for id in self.expiring(now) {
+            self.is_own_link_down(id, now);
         }
     }
 
