@@ -29,10 +29,12 @@
 //! - A Down that proves wrong silences the heartbeat towards that machine for a
 //!   while, each time for longer: adverts alone decide then.
 
+mod heed;
 mod member;
 mod pace;
 mod pauses;
 mod stream;
+mod tenure;
 mod types;
 mod window;
 
@@ -47,7 +49,10 @@ use agent_common::{
     wire::{bfd::SessionState, probe::Said},
 };
 
-pub use self::types::{Answer, Counters, News, Outcome, Phase, Place, Plan, Probe, Snapshot};
+pub use self::{
+    tenure::Tenure,
+    types::{Answer, Counters, News, Outcome, Phase, Place, Plan, Probe, Snapshot},
+};
 use self::{member::Member, pauses::Pauses, stream::Stream};
 use crate::core::{InstanceId, Lost};
 
