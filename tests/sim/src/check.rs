@@ -1,4 +1,5 @@
-//! The invariants of FAILURES.md 8.3, each a checker with its name.
+//! The invariants of FAILURES.md 8.3 and of the heartbeat (31 to 33), each a
+//! checker with its name.
 //!
 //! Not checked here: 21 (no wall clock reaches the core; unit tests `t13_`) and
 //! 28 (the alarm for refused senders is the slow lane's). Of 24 the part that
@@ -20,6 +21,7 @@ pub use self::{
 };
 use timers::{down_interval, skew};
 
+mod heart;
 mod rule;
 mod timers;
 mod vacancy;
@@ -154,7 +156,13 @@ impl World {
     ) {
         let Some(step) = steps.get(index) else { return };
         match (step.before.state, to) {
-            (State::Backup, State::Active) => self.check_promotion(router, index, cause),
+            (State::Backup, State::Active) => {
+                self.check_vouched(router, index, cause, step);
+                // Silence of adverts is not what it goes by.
+                if !matches!(cause, Cause::HeartStopped { .. }) {
+                    self.check_promotion(router, index, cause);
+                }
+            }
             (State::Active, State::Backup) => {
                 self.books[router][index].last_send = None;
                 self.check_demotion(router, index, cause, step);
@@ -264,6 +272,7 @@ impl World {
         for index in 0..INSTANCES {
             let active = self.actives(index);
             self.check_overlap(index, &active);
+            self.check_answerers(index);
             if !self.is_calm() || self.nobody_is_eligible(index) {
                 continue;
             }
