@@ -37,8 +37,8 @@ const MAX: usize = 100_000;
 /// Above threaded interrupts, the agents, and all that a test starts.
 const PRIORITY: i32 = 99;
 
-/// Watches until dropped.
-#[derive(Debug)]
+/// Watches until dropped; one of [`Stalls::default`] watches nothing.
+#[derive(Debug, Default)]
 pub struct Stalls {
     stop: Arc<AtomicBool>,
     /// From when to when, CLOCK_MONOTONIC nanoseconds.

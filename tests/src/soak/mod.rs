@@ -28,7 +28,7 @@ mod world;
 use judge::{Episode, Finding, Judge, SETTLED, Suffered};
 use plan::{Plan, Round};
 pub use report::Report;
-use scout::Track;
+use scout::{Story, Track};
 use vitals::Vitals;
 use world::World;
 
@@ -45,6 +45,9 @@ const FAST_LANE: i32 = 60;
 const SPACING: Duration = Duration::from_millis(5);
 /// What is watched after each round.
 const WATCHED: Duration = Duration::from_millis(400);
+/// What is told of each machine around a finding.
+const BEFORE: Duration = Duration::from_millis(60);
+const AFTER: Duration = Duration::from_millis(300);
 /// When nobody serves by then, nobody will: the run ends.
 const HOPELESS: Duration = Duration::from_secs(40);
 /// Frames and addresses that are older are forgotten.
@@ -210,6 +213,7 @@ impl Soak {
         for finding in &found {
             if !finding.excused {
                 progress(&self.tell(finding, episode));
+                story(finding.at, episode, progress);
             }
         }
         if violated {
@@ -255,6 +259,20 @@ impl Soak {
             }
         }
         text
+    }
+}
+
+/// What each machine did around that time.
+fn story(at: u64, episode: &Episode, progress: &mut impl FnMut(&str)) {
+    let (from, to) = (
+        at.saturating_sub(nanos(BEFORE)),
+        at.saturating_add(nanos(AFTER)),
+    );
+    for (index, tracks) in episode.tracks.iter().enumerate() {
+        for (track, family) in tracks.iter().zip(["IPv4", "IPv6"]) {
+            let story = Story { track, from, to };
+            progress(&format!("    machine {index} {family}:{story}"));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One machine seen from outside: what it sends, and which VIPs its kernel has.
 
 use std::{
+    fmt,
     net::IpAddr,
     os::fd::AsFd,
     sync::{
@@ -69,6 +70,40 @@ impl Track {
             .iter()
             .filter(move |(time, priority)| *priority > 0 && (from..=to).contains(time));
         within.map(|(time, _)| *time)
+    }
+}
+
+/// What happened in that span, each time in milliseconds after `from`.
+pub struct Story<'a> {
+    pub track: &'a Track,
+    pub from: u64,
+    pub to: u64,
+}
+
+impl fmt::Display for Story<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Track {
+            sent,
+            heard,
+            held,
+            announced,
+        } = self.track;
+        let mut all: Vec<(u64, String)> = Vec::new();
+        all.extend(sent.iter().map(|(at, with)| (*at, format!("sends {with}"))));
+        let hears = |(at, with): &(u64, u8)| (*at, format!("hears {with}"));
+        all.extend(heard.iter().map(hears));
+        all.extend(announced.iter().map(|at| (*at, "announces".to_owned())));
+        for held in held {
+            all.push((held.from, "has the VIP".to_owned()));
+            all.extend(held.to.map(|to| (to, "has it no more".to_owned())));
+        }
+        all.retain(|(at, _)| (self.from..=self.to).contains(at));
+        all.sort();
+        for (at, what) in all {
+            let millis = Duration::from_nanos(at - self.from).as_secs_f64() * 1e3;
+            write!(f, " {millis:.1} {what},")?;
+        }
+        Ok(())
     }
 }
 

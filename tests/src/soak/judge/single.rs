@@ -66,10 +66,14 @@ impl Judge<'_> {
             let covered = held
                 .iter()
                 .any(|held| held.from <= time && time <= held.until(to));
-            match (&mut missing, covered) {
-                (Some((_, last)), false) => *last = time,
-                (None, false) => missing = Some((time, time)),
-                (_, true) => all.extend(missing.take()),
+            // Two that are further apart are of two times as Active, of which
+            // the first may have been too short for a second advert.
+            let apart = |(_, last): (u64, u64)| between(last, time) > INTERVAL + DELTA;
+            if covered || missing.is_some_and(apart) {
+                all.extend(missing.take());
+            }
+            if !covered {
+                missing = Some((missing.map_or(time, |(first, _)| first), time));
             }
         }
         all.extend(missing);
@@ -81,9 +85,10 @@ impl Judge<'_> {
             if let Some(came) = came {
                 self.measured.vips[self.router].push(between(first, came));
             }
+            // One that gives way first never had it.
             let until = came.unwrap_or(last);
-            let bound = came.map_or(DELTA, |_| self.coming());
-            self.bound(12, (first, until), between(first, until), bound, || {
+            let took = between(first, until);
+            self.bound(12, (first, until), took, self.coming(), || {
                 format!("machine {machine} sends adverts without the VIP")
             });
         }
@@ -189,5 +194,65 @@ impl Judge<'_> {
                 format!("a VIP of machine {machine} is put back late")
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{super::scout::Track, Episode, IPV6, Measured},
+        *,
+    };
+    use crate::stalls::Stalls;
+
+    const IPV4: usize = 0;
+    const MS: u64 = 1_000_000;
+
+    /// What is found of a machine that sends at these milliseconds, with a VIP
+    /// from and to.
+    fn found(router: usize, sent: &[u64], held: &[(u64, u64)]) -> usize {
+        let mut tracks = [Track::default(), Track::default()];
+        tracks[router].sent = sent.iter().map(|at| (at * MS, 100)).collect();
+        let spans = held.iter().map(|(from, to)| Held {
+            from: from * MS,
+            to: Some(to * MS),
+        });
+        tracks[router].held = spans.collect();
+        let episode = Episode {
+            suffered: Vec::new(),
+            from: 0,
+            to: 5000 * MS,
+            settled: 0,
+            right: [0; 2],
+            priorities: vec![[100; 2]],
+            tracks: vec![tracks],
+        };
+        let mut judge = Judge {
+            episode: &episode,
+            router,
+            stalls: &Stalls::default(),
+            found: Vec::new(),
+            measured: Measured::default(),
+        };
+        let held: Vec<Held> = judge.held(0).collect();
+        judge.adverts_without(0, &held);
+        judge.found.len()
+    }
+
+    #[test]
+    fn adverts_without_the_vip_are_found() {
+        let steady: Vec<u64> = (10..24).map(|n| n * 10).collect();
+        assert_eq!(found(IPV4, &steady, &[]), 1, "it never comes");
+        assert_eq!(found(IPV4, &steady, &[(200, 300)]), 1, "it comes late");
+        assert_eq!(found(IPV4, &steady, &[(101, 300)]), 0);
+        assert_eq!(found(IPV6, &steady, &[]), 0, "it gave way before it came");
+        let long: Vec<u64> = (10..120).map(|n| n * 10).collect();
+        assert_eq!(found(IPV6, &long, &[]), 1);
+    }
+
+    #[test]
+    fn two_short_times_as_active_are_not_one() {
+        assert_eq!(found(IPV4, &[100, 234, 244], &[(101, 105), (235, 300)]), 0);
+        assert_eq!(found(IPV4, &[100, 234, 244], &[(300, 400)]), 0);
     }
 }
