@@ -20,12 +20,7 @@ impl Heart {
     /// What the core is to be told of an outcome; `None` for what is for people
     /// only. What the kernel has said of the own links has to be with the core
     /// before a Down: it may be them that went.
-    pub fn heed(
-        &mut self,
-        outcome: &Outcome,
-        machine: &Machine,
-        now: KernelTime,
-    ) -> Option<Input> {
+    pub fn heed(&mut self, outcome: &Outcome, machine: &Machine, now: KernelTime) -> Option<Input> {
         let (id, active, pulse) = match *outcome {
             Outcome::Down {
                 id,

@@ -49,11 +49,11 @@ use agent_common::{
     wire::{bfd::SessionState, probe::Said},
 };
 
+use self::{member::Member, pauses::Pauses, stream::Stream};
 pub use self::{
     tenure::Tenure,
     types::{Answer, Counters, News, Outcome, Phase, Place, Plan, Probe, Snapshot},
 };
-use self::{member::Member, pauses::Pauses, stream::Stream};
 use crate::core::{InstanceId, Lost};
 
 /// How often in a row probes from before a pause of our own are not counted.

@@ -3,14 +3,12 @@
 
 use std::net::IpAddr;
 
-use agent_common::{
-    wire::{
-        Bytes, Frame, Link,
-        bfd::{FrameMut, LENGTH, Probe, REFLECTOR_PORT, SessionState, Unanswered, locate_probe},
-        ethernet,
-        frame::wire_address,
-        probe::{self, Said},
-    },
+use agent_common::wire::{
+    Bytes, Frame, Link,
+    bfd::{FrameMut, LENGTH, Probe, REFLECTOR_PORT, SessionState, Unanswered, locate_probe},
+    ethernet,
+    frame::wire_address,
+    probe::{self, Said},
 };
 
 /// Ethernet, IPv6, UDP and the control packet.
@@ -102,10 +100,7 @@ impl Datagram {
             address,
             port: REFLECTOR_PORT,
         };
-        Some((
-            end(self.bytes[11], source),
-            end(self.bytes[5], destination),
-        ))
+        Some((end(self.bytes[11], source), end(self.bytes[5], destination)))
     }
 
     fn addresses(&self) -> Option<(IpAddr, IpAddr)> {

@@ -65,9 +65,10 @@ impl World {
         let active = match *cause {
             Cause::HeartStopped { active, .. } => Some(active),
             // Of one that is preempted, adverts arrive and are discarded.
-            Cause::ActiveSilent { .. } if book.armed[index] => {
-                step.before.active.filter(|_| step.before.active == book.watched[index])
-            }
+            Cause::ActiveSilent { .. } if book.armed[index] => step
+                .before
+                .active
+                .filter(|_| step.before.active == book.watched[index]),
             Cause::ActiveSilent { .. }
             | Cause::Started
             | Cause::Owner
@@ -142,7 +143,11 @@ impl World {
 impl Node {
     /// By how much a wake-up may be late.
     fn lateness(&self) -> u64 {
-        if self.plight.starved > 0 { self.late } else { 0 }
+        if self.plight.starved > 0 {
+            self.late
+        } else {
+            0
+        }
     }
 
     /// In how long after the last answer of a dead machine its Active is found

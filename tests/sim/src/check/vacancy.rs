@@ -79,7 +79,9 @@ impl World {
     /// lately.
     fn asks(&self, router: usize, index: usize) -> Option<Fast> {
         let (node, book) = (&self.nodes[router], &self.hearts[router]);
-        let fast = node.fast.filter(|_| node.is_armed(index, node.local(self.now)))?;
+        let fast = node
+            .fast
+            .filter(|_| node.is_armed(index, node.local(self.now)))?;
         let settled = self.books[router][index]
             .runnable_since
             .max(book.linked_since)
@@ -107,7 +109,9 @@ impl World {
                 let wait = node.found_within(fast, index, true);
                 (snapshot.state == State::Backup).then(|| ends.max(self.now) + wait)
             });
-            let until = patience.min().filter(|_| node.kernel.targets[index].is_some());
+            let until = patience
+                .min()
+                .filter(|_| node.kernel.targets[index].is_some());
             if let (true, Some(until)) = (self.actives(index) == [router], until) {
                 let (gone, until) = (router, until + 2 * MARGIN + self.network.longest());
                 self.vacant[index] = Some(Vacancy { gone, until });

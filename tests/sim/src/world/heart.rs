@@ -260,7 +260,8 @@ impl World {
 
     /// `fast_detect` comes or goes.
     pub(super) fn reload_fast(&mut self, router: usize, on: bool) {
-        if !self.schedule.setting.heart || !matches!(self.nodes[router].brain, Some(Brain::Agent(_)))
+        if !self.schedule.setting.heart
+            || !matches!(self.nodes[router].brain, Some(Brain::Agent(_)))
         {
             return;
         }
