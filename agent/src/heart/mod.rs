@@ -30,10 +30,12 @@
 //!   while, each time for longer: adverts alone decide then.
 
 mod due;
+mod heed;
 mod member;
 mod pace;
 mod pauses;
 mod stream;
+mod tenure;
 mod types;
 mod window;
 
@@ -48,8 +50,11 @@ use agent_common::{
     wire::{bfd::SessionState, probe::Said},
 };
 
-pub use self::types::{Answer, Counters, News, Outcome, Phase, Place, Plan, Probe, Snapshot};
 use self::{member::Member, pauses::Pauses, stream::Stream};
+pub use self::{
+    tenure::Tenure,
+    types::{Answer, Counters, News, Outcome, Phase, Place, Plan, Probe, Snapshot},
+};
 use crate::core::{InstanceId, Lost};
 
 /// How often in a row probes from before a pause of our own are not counted.

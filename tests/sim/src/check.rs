@@ -1,4 +1,5 @@
-//! The invariants of FAILURES.md 8.3, each a checker with its name.
+//! The invariants of FAILURES.md 8.3 and of the heartbeat (31 to 33), each a
+//! checker with its name.
 //!
 //! Not checked here: 21 (no wall clock reaches the core; unit tests `t13_`) and
 //! 28 (the alarm for refused senders is the slow lane's). Of 24 the part that
@@ -20,6 +21,7 @@ pub use self::{
 };
 use timers::{down_interval, skew};
 
+mod heart;
 mod rule;
 mod timers;
 mod vacancy;
@@ -176,7 +178,11 @@ impl World {
         let Some(step) = steps.get(index) else { return };
         match (step.before.state, to) {
             (State::Backup, State::Active) => {
-                self.check_promotion(router, index, cause);
+                self.check_vouched(router, index, cause, step);
+                // Silence of adverts is not what it goes by.
+                if !matches!(cause, Cause::HeartStopped { .. }) {
+                    self.check_promotion(router, index, cause);
+                }
                 // Who serves has forgotten whom it took over from (T-09).
                 let book = &mut self.books[router][index];
                 (book.life_sign, book.release) = (None, None);
@@ -290,6 +296,7 @@ impl World {
         for index in 0..INSTANCES {
             let active = self.actives(index);
             self.check_overlap(index, &active);
+            self.check_answerers(index);
             if !self.is_calm() || self.nobody_is_eligible(index) {
                 continue;
             }

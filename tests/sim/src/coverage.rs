@@ -11,6 +11,8 @@ pub struct Coverage {
     pub notices: BTreeMap<&'static str, u64>,
     pub faults: BTreeMap<&'static str, u64>,
     pub adverts: u64,
+    /// What the heartbeats have brought forth.
+    pub heart: BTreeMap<&'static str, u64>,
     /// Whether the trace is hashed, for comparison with another run.
     pub traced: bool,
     /// What a replay prints as it happens.
@@ -31,6 +33,10 @@ impl Coverage {
         *self.faults.entry(name).or_default() += 1;
     }
 
+    pub fn heart(&mut self, what: &'static str) {
+        *self.heart.entry(what).or_default() += 1;
+    }
+
     pub fn merge(&mut self, other: &Self) {
         for (key, count) in &other.transitions {
             *self.transitions.entry(*key).or_default() += count;
@@ -40,6 +46,9 @@ impl Coverage {
         }
         for (key, count) in &other.faults {
             *self.faults.entry(key).or_default() += count;
+        }
+        for (key, count) in &other.heart {
+            *self.heart.entry(key).or_default() += count;
         }
         self.adverts += other.adverts;
     }

@@ -1,12 +1,20 @@
 //! What a router's kernel does whether the agent runs or not: XDP with its
-//! LATEST slots and its ring, addresses, announcements of changes.
+//! LATEST slots and its ring, the reflector and the fence, addresses,
+//! announcements of changes.
 //!
-//! The rules are those of agent-ebpf (`verdict`, `emit`), written again: what
-//! runs in the kernel cannot run here.
+//! The rules are those of agent-ebpf (`verdict`, `emit`, `reflect`, `fence`),
+//! written again: what runs in the kernel cannot run here.
 
 use std::{collections::VecDeque, net::IpAddr};
 
-use agent_common::{KernelTime, Priority, record::InstanceFilter};
+use agent_common::{
+    KernelTime, Priority,
+    record::{InstanceFilter, Lease},
+    wire::{
+        bfd::{Probe, SessionState},
+        probe::Said,
+    },
+};
 use failoverd::core::Advert;
 
 use crate::schedule::{INSTANCES, VIPS};
@@ -46,7 +54,23 @@ pub struct Kernel {
     pub forgotten: u64,
     /// What the parser goes by.
     pub filters: [InstanceFilter; INSTANCES],
+    /// For whom probes are answered, by discriminator and address.
+    pub targets: [Option<Target>; INSTANCES],
+    pub leases: [Lease; INSTANCES],
+    /// Answers in the socket of the heartbeat.
+    pub answers: VecDeque<(IpAddr, Said)>,
 }
+
+/// Whose probes are answered, and who is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    pub discriminator: u32,
+    pub own: [u8; 16],
+    pub mac: [u8; 6],
+}
+
+/// As many as a socket has room for, about.
+const ANSWERS: usize = 256;
 
 impl Kernel {
     pub fn new(capacity: usize, filters: [InstanceFilter; INSTANCES]) -> Self {
@@ -64,6 +88,9 @@ impl Kernel {
             taken: 0,
             forgotten: 0,
             filters,
+            targets: [None; INSTANCES],
+            leases: [Lease::default(); INSTANCES],
+            answers: VecDeque::new(),
         }
     }
 
@@ -74,6 +101,36 @@ impl Kernel {
         self.latest = [None; INSTANCES];
         self.watch = [Watch::default(); INSTANCES];
         self.removed.clear();
+        self.targets = [None; INSTANCES];
+        self.leases = [Lease::default(); INSTANCES];
+        self.answers.clear();
+    }
+
+    /// What the reflector says to a probe; `None` for one that passes.
+    pub fn reflect(&self, probe: &Probe, now: KernelTime) -> Option<SessionState> {
+        let asked = |target: &Option<Target>| {
+            target.is_some_and(|target| {
+                target.discriminator == probe.key.discriminator
+                    && target.own == probe.destination
+                    && target.mac == probe.destination_mac
+            })
+        };
+        let instance = self.targets.iter().position(asked)?;
+        Some(match self.leases[instance].until_ns > now.0 {
+            true => SessionState::Up,
+            false => SessionState::AdminDown,
+        })
+    }
+
+    /// Questions for its VIPs do not reach the stack.
+    pub fn is_fenced(&self, instance: usize, now: KernelTime) -> bool {
+        self.targets[instance].is_some() && self.leases[instance].has_run_out(now.0)
+    }
+
+    pub fn answer(&mut self, from: IpAddr, said: Said) {
+        if self.answers.len() < ANSWERS {
+            self.answers.push_back((from, said));
+        }
     }
 
     /// An advert reaches the hook. True when the agent is woken.

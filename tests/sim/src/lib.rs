@@ -17,6 +17,7 @@ pub mod hosts;
 pub mod kernel;
 pub mod network;
 pub mod node;
+pub mod probe;
 pub mod reference;
 pub mod run;
 pub mod schedule;

@@ -230,6 +230,10 @@ fn print(args: &Args, sum: &Sum) {
     for (notice, count) in &sum.coverage.notices {
         println!("  {count:>10}  {notice}");
     }
+    println!("heartbeats:");
+    for (what, count) in &sum.coverage.heart {
+        println!("  {count:>10}  {what}");
+    }
     println!("faults:");
     for (fault, count) in &sum.coverage.faults {
         println!("  {count:>10}  {fault}");
@@ -266,6 +270,7 @@ fn json(args: &Args, sum: &Sum) -> serde_json::Value {
         "transitions": transitions,
         "notices": sum.coverage.notices,
         "faults": sum.coverage.faults,
+        "heartbeats": sum.coverage.heart,
         "violations": broken,
     })
 }

@@ -4,6 +4,7 @@ use agent_common::{AdvertInterval, Priority};
 use fastrand::Rng;
 
 use crate::{
+    probe::Datagram,
     schedule::Quality,
     time::{At, US},
 };
@@ -76,6 +77,8 @@ pub enum Frame {
         instance: usize,
         vip: usize,
     },
+    /// A probe of the heartbeat, or an answer to one.
+    Probe(Datagram),
 }
 
 /// One direction between two ports.

@@ -1,21 +1,27 @@
 //! One simulated machine: its kernel, its clock, and the process that runs the
 //! production core as the driver does.
 
-use std::{collections::VecDeque, net::IpAddr};
+use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
 use agent_common::{
-    AdvertInterval, Family, KernelTime, Priority, record::InstanceFilter,
-    wire::vrrp::address_digest,
+    AdvertInterval, Family, KernelTime, Priority, Vrid,
+    record::InstanceFilter,
+    wire::{bfd::discriminator, frame::wire_address, vrrp::address_digest},
 };
-use failoverd::core::{
-    AnnouncePolicy, Effect, GroupId, Input, InstanceConfig, InstanceId, Machine, Snapshot, State,
+use failoverd::{
+    core::{
+        AnnouncePolicy, Effect, GroupId, Input, InstanceConfig, InstanceId, Machine, Snapshot,
+        State,
+    },
+    heart::{Heart, Phase, Plan},
 };
 
 use crate::{
-    kernel::Kernel,
+    kernel::{Kernel, Target},
     network,
+    probe::LINK,
     reference::{self, Reference},
-    schedule::{INSTANCES, Kind, RouterSpec, Setting, VIPS},
+    schedule::{Fast, INSTANCES, Kind, RouterSpec, Setting, VIPS},
     time::{At, MS},
     wire,
 };
@@ -39,6 +45,8 @@ pub struct Plight {
     pub unpowered: u32,
     pub cut: u32,
     pub refused: u32,
+    /// Its adverts go nowhere.
+    pub muted: u32,
 }
 
 impl Plight {
@@ -48,7 +56,8 @@ impl Plight {
     }
 
     pub fn is_well(&self) -> bool {
-        self.runs() && self.starved == 0 && self.cut == 0 && self.refused == 0
+        let whole = self.cut == 0 && self.refused == 0 && self.muted == 0;
+        self.runs() && self.starved == 0 && whole
     }
 
     /// Frames come in and go out.
@@ -91,6 +100,11 @@ pub struct Node {
     /// The next wake-up, and its number: others are void.
     pub wake: Option<At>,
     pub wake_number: u64,
+    /// `fast_detect`, as the file has it now.
+    pub fast: Option<Fast>,
+    pub heart: Option<Box<Heart>>,
+    /// What each advert renews the lease by.
+    pub lease: [Option<Duration>; INSTANCES],
 }
 
 /// An effect, and the input and the state before it.
@@ -120,6 +134,9 @@ impl Node {
             inbox: VecDeque::new(),
             wake: None,
             wake_number: 0,
+            fast: spec.fast,
+            heart: None,
+            lease: [None; INSTANCES],
             spec,
         }
     }
@@ -136,8 +153,10 @@ impl Node {
         self.track();
         self.kernel.filters = std::array::from_fn(|index| self.filter(index));
         let reference = |index| Reference::new(&self.spec, &self.setting, index);
+        self.heart = None;
         self.brain = Some(match self.spec.kind {
             Kind::Agent => {
+                self.begin_heart();
                 let configs = (0..INSTANCES).map(|index| self.config(index)).collect();
                 Brain::Agent(Box::new(Machine::with_room(configs, INSTANCES)))
             }
@@ -149,6 +168,7 @@ impl Node {
 
     pub fn kill(&mut self) {
         self.brain = None;
+        self.heart = None;
         self.life += 1;
         self.wake = None;
         self.kernel.forget_agent();
@@ -275,13 +295,20 @@ impl Node {
         (until, down.max(u64::from(self.spec.interval_cs) * 40 * MS))
     }
 
-    /// The next deadline, in simulated time.
+    /// The next deadline of the election, in simulated time.
     pub fn deadline(&self) -> Option<At> {
         let local = match self.brain.as_ref()? {
             Brain::Agent(machine) => machine.poll_timeout(),
             Brain::Reference(routers) => routers.iter().filter_map(|router| router.timer).min(),
         };
         local.map(|local| self.spec.clock.when(local))
+    }
+
+    /// When it wants to run, in simulated time.
+    pub fn alarm(&self) -> Option<At> {
+        let beat = self.heart.as_ref().and_then(|heart| heart.poll_timeout());
+        let beat = beat.map(|local| self.spec.clock.when(local));
+        self.deadline().into_iter().chain(beat).min()
     }
 
     /// One input into the core; its effects in order.
@@ -307,6 +334,65 @@ impl Node {
             after,
         });
         (steps.collect(), effects)
+    }
+}
+
+impl Node {
+    /// A new process asks nobody yet, and has no lease.
+    fn begin_heart(&mut self) {
+        if self.setting.heart {
+            self.heart = Some(Box::new(Heart::new(INSTANCES)));
+            (0..INSTANCES).for_each(|index| self.aim(index));
+        }
+    }
+
+    /// Who is answered for from now on, as the slow lane has it: without
+    /// `fast_detect` an Active goes on as before, for those that count on it.
+    pub fn aim(&mut self, index: usize) {
+        let beat = Duration::from_millis(u64::from(self.spec.interval_cs) * 10);
+        match self.fast {
+            Some(fast) => {
+                let lease = Duration::from_nanos(fast.lease);
+                self.lease[index] = Some(lease.max(beat * 4));
+                self.kernel.targets[index] = Some(Target {
+                    discriminator: self.discriminator(index),
+                    own: wire_address(self.address(index)),
+                    mac: wire::mac(self.spec.host),
+                });
+            }
+            None if self.is_active(index) => {}
+            None => {
+                self.lease[index] = None;
+                self.kernel.targets[index] = None;
+            }
+        }
+    }
+
+    fn discriminator(&self, index: usize) -> u32 {
+        let vrid = Vrid::new(wire::vrid(&self.setting, index));
+        vrid.map_or(0, |vrid| discriminator(self.setting.family[index], vrid))
+    }
+
+    /// How this instance asks.
+    pub fn plan(&self, index: usize) -> Option<Plan> {
+        self.fast.map(|fast| Plan {
+            ifindex: LINK.ifindex,
+            source: self.address(index),
+            discriminator: self.discriminator(index),
+            interval: Duration::from_nanos(fast.interval),
+            multiplier: fast.multiplier,
+        })
+    }
+
+    pub fn is_fenced(&self, index: usize, at: At) -> bool {
+        self.kernel.is_fenced(index, self.local(at))
+    }
+
+    /// The heartbeat towards the Active of this instance counts.
+    pub fn is_armed(&self, index: usize, now: KernelTime) -> bool {
+        let heart = self.heart.as_ref();
+        let heart = heart.and_then(|heart| heart.snapshot(id(index), now));
+        heart.is_some_and(|heart| heart.phase == Phase::Armed)
     }
 }
 

@@ -3,6 +3,7 @@
 //! schedule too, which is how a violation is made short.
 
 mod fault;
+mod heart;
 mod setting;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use fastrand::Rng;
 
 pub use self::{
     fault::{Attack, Fault},
+    heart::Fast,
     setting::Setting,
 };
 use crate::time::{At, LocalClock, MS, SEC, US};
@@ -53,6 +55,8 @@ pub struct RouterSpec {
     pub starts_at: At,
     /// Records that its ring has room for.
     pub ring: usize,
+    /// `fast_detect`.
+    pub fast: Option<Fast>,
 }
 
 /// What a link does to frames.
@@ -145,6 +149,7 @@ impl Schedule {
                 },
                 starts_at: rng.u64(0..beat * 4),
                 ring: *pick(&mut rng, &[4, 64, 4096]),
+                fast: None,
             });
         }
         let length = beat * 120;
@@ -185,7 +190,10 @@ impl Schedule {
     /// anybody else knowing.
     pub fn loses_announcements(&self) -> bool {
         self.faults.iter().any(|(_, fault)| match fault {
-            Fault::Weather { .. } | Fault::Attack { .. } | Fault::OneWay { .. } => true,
+            Fault::Weather { .. }
+            | Fault::Attack { .. }
+            | Fault::OneWay { .. }
+            | Fault::Mute { .. } => true,
             Fault::Pause { .. }
             | Fault::Freeze { .. }
             | Fault::Starve { .. }
@@ -202,6 +210,8 @@ impl Schedule {
             | Fault::Reload { .. }
             | Fault::Tracked { .. }
             | Fault::Rollout { .. }
+            | Fault::Probes { .. }
+            | Fault::FastReload { .. }
             | Fault::ClockStep { .. } => false,
         })
     }

@@ -8,7 +8,7 @@ use agent_common::{
     outcome::Outcome,
     record::{AdvertRecord, AllowedPrefix, InstanceFilter, MAX_ALLOWED, MAX_PEERS, filter_flags},
     wire::{
-        Link, ethernet,
+        ethernet,
         frame::wire_address,
         judge, locate,
         vrrp::{self, ChecksumForm},
@@ -18,13 +18,10 @@ use agent_common::{
 use crate::{
     network::{Advert, Bend},
     node::address,
+    probe::LINK,
     schedule::{INSTANCES, RouterSpec, Setting, VIPS},
 };
 
-const LINK: Link = Link {
-    ifindex: 7,
-    vlan: None,
-};
 const LONGEST: usize = 128;
 const IP_AT: usize = 14;
 /// Of the two instances where both are of one family.
@@ -51,7 +48,7 @@ pub fn vips(setting: &Setting, instance: usize) -> [IpAddr; VIPS] {
 }
 
 /// Of two families the instances share a VRID, and must not be confused.
-fn vrid(setting: &Setting, instance: usize) -> u8 {
+pub fn vrid(setting: &Setting, instance: usize) -> u8 {
     let [first, second] = setting.family;
     VRIDS[if first == second { instance } else { 0 }]
 }
@@ -241,6 +238,6 @@ fn group(family: Family) -> IpAddr {
     }
 }
 
-const fn mac(host: u8) -> [u8; 6] {
+pub const fn mac(host: u8) -> [u8; 6] {
     [2, 0, 0, 0, 0, host]
 }

@@ -3,7 +3,9 @@
 
 mod attack;
 mod faults;
+mod forged;
 mod hearing;
+mod heart;
 mod process;
 mod tracking;
 
@@ -11,6 +13,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use fastrand::Rng;
 
+use self::heart::HeartBook;
 use crate::{
     books::Book,
     check::{Broken, Rule, Vacancy},
@@ -18,6 +21,7 @@ use crate::{
     hosts::Host,
     network::{Advert, Frame, Network, Port},
     node::Node,
+    probe::Datagram,
     schedule::{Fault, HOSTS, INSTANCES, Kind, Schedule},
     time::{At, MS, SEC, US},
 };
@@ -108,6 +112,12 @@ pub struct World {
     /// Whom a newcomer must not disturb.
     pub incumbent: [Option<usize>; INSTANCES],
     pub events: u64,
+    pub hearts: Vec<HeartBook>,
+    /// Since when no path is blocked and no frame is lost or late.
+    pub clear_since: At,
+    /// For somebody who listens.
+    last_probe: Option<Datagram>,
+    last_answer: Option<Datagram>,
     /// Adverts that were on the link, some of the last.
     remembered: Vec<Advert>,
     /// The port that the switch sends frames for a virtual MAC address to;
@@ -142,6 +152,10 @@ impl World {
             vacant: [None; INSTANCES],
             incumbent: [None; INSTANCES],
             events: 0,
+            hearts: vec![HeartBook::default(); nodes.len()],
+            clear_since: 0,
+            last_probe: None,
+            last_answer: None,
             remembered: Vec::new(),
             learned: [None; INSTANCES],
             frames: Vec::new(),
@@ -298,7 +312,8 @@ impl World {
 
     pub fn broadcast(&mut self, from: Port, frame: Frame) {
         if let Port::Router(router) = from
-            && !self.nodes[router].plight.is_linked()
+            && (!self.nodes[router].plight.is_linked()
+                || matches!(frame, Frame::Advert(_)) && self.nodes[router].plight.muted > 0)
         {
             return;
         }
@@ -350,8 +365,9 @@ impl World {
             ) => {
                 self.hosts[host].learn(router, instance, vip);
             }
+            (Port::Router(router), Frame::Probe(datagram)) => self.receive(router, datagram),
             (Port::Router(_), Frame::Garp { .. })
-            | (Port::Host(_), Frame::Advert(_))
+            | (Port::Host(_), Frame::Advert(_) | Frame::Probe(_))
             | (Port::Attacker, _) => {}
         }
     }
@@ -364,7 +380,7 @@ impl World {
 
     /// What its next deadline asks for.
     pub fn arm(&mut self, router: usize) {
-        if let Some(deadline) = self.nodes[router].deadline() {
+        if let Some(deadline) = self.nodes[router].alarm() {
             let at = deadline.max(self.now) + self.latency(router);
             self.wake_at(router, at);
         }
@@ -394,8 +410,11 @@ impl World {
                 if self.hosts[host].knows(instance, vip) {
                     continue;
                 }
-                let answers =
-                    |node: &Node| node.plight.is_linked() && node.kernel.vips[instance][vip];
+                let now = self.now;
+                let answers = |node: &Node| {
+                    let there = node.plight.is_linked() && node.kernel.vips[instance][vip];
+                    there && !node.is_fenced(instance, now)
+                };
                 if let Some(router) = self.nodes.iter().position(answers) {
                     self.hosts[host].learn(router, instance, vip);
                 }

@@ -280,6 +280,46 @@ fn a_truncated_probe_is_refused() {
     }
 }
 
+/// Whatever comes in, one frame at most goes out for it, no longer than it was,
+/// and no reflector sends that on, even one that knows every address and
+/// discriminator: two that face each other, or a link that returns what it is
+/// given, end with the first answer.
+#[test]
+fn no_input_makes_reflectors_go_on() {
+    let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut roll = |sides: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 33) as usize % sides
+    };
+    let interesting = [0, 1, 2, 3, 0x18, 0x1E, 0x20, 0x68, 0xC0, 0xC2, 0xFF];
+    let mut answered = 0;
+    for _ in 0..20_000 {
+        let mut frame = if roll(2) == 0 { probe_v4() } else { probe_v6() };
+        for _ in 0..roll(5) {
+            let at = roll(frame.len());
+            frame[at] = match roll(3) {
+                0 => roll(256) as u8,
+                1 => frame[at] ^ 1 << roll(8),
+                _ => interesting[roll(interesting.len())],
+            };
+        }
+        if frame.len() < 80 && roll(4) != 0 {
+            fix_ipv4(&mut frame);
+        }
+        frame.extend(std::iter::repeat_n(roll(256) as u8, roll(20)));
+        let Ok(probe) = found(&frame) else { continue };
+        let state = [SessionState::Up, SessionState::AdminDown][roll(2)];
+        let length = probe.answer(&mut frame[..], state).unwrap();
+        assert!(length <= frame.len());
+        assert!(found(&frame).is_err(), "{frame:02x?}");
+        assert!(found(&frame[..length]).is_err(), "{frame:02x?}");
+        answered += 1;
+    }
+    assert!(answered > 2_000, "{answered}");
+}
+
 impl FrameMut for [u8] {
     fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
         if let Some(place) = self.get_mut(at..at + N) {

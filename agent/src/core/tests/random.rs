@@ -4,6 +4,9 @@
 //! The checker keeps its own books from effects and inputs; the generator is
 //! a small seeded one, and the seed of a failure is printed.
 
+mod heart;
+
+use self::heart::random_pulse;
 use super::*;
 use crate::core::timers::active_down_interval;
 
@@ -57,6 +60,11 @@ struct Books {
     overslept: u64,
     /// The interval was changed: then a Backup may count from that moment.
     restarted: bool,
+    /// The heartbeat of this Active has stopped, and it was not heard since.
+    lost: Option<IpAddr>,
+    /// Times that a heartbeat ended the wait, or prolonged it.
+    hurried: u64,
+    held: u64,
 }
 
 impl Books {
@@ -82,6 +90,7 @@ impl Books {
     fn check(&mut self, input: Input, before: &Snapshot, after: &Snapshot, effects: &[Effect]) {
         self.effects_are_legal(input, before, after, effects);
         self.timers_are_owned(after);
+        self.heart_only_moves_the_deadline(input, before, after, effects);
         if before.state == State::Active && after.state != State::Active {
             assert!(
                 self.leaves_active(&input),
@@ -300,11 +309,16 @@ fn random_input(dice: &mut Dice, now: KernelTime, last: &Advert, config: Instanc
                 },
             }
         }
-        65..=69 => Input::Advert {
+        65..=68 => Input::Advert {
             id: ID,
             advert: *last,
         },
-        70..=89 => Input::Timeout,
+        69..=74 => Input::Heart {
+            id: ID,
+            active: dice.pick(&[last.source, last.source, ip(1), ip(200), OWN]),
+            pulse: random_pulse(dice, now),
+        },
+        75..=89 => Input::Timeout,
         90..=94 => Input::AddressLost {
             id: ID,
             vip: u16::try_from(dice.roll(4)).unwrap(),
@@ -364,7 +378,8 @@ fn next_moment(dice: &mut Dice, rig: &Rig, now: KernelTime) -> KernelTime {
     }
 }
 
-fn run(seed: u64, steps: usize) -> Counters {
+/// Its counters, and how often a heartbeat ended a wait, or prolonged it.
+fn run(seed: u64, steps: usize) -> (Counters, [u64; 2]) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let config = random_config(&mut dice);
     let mut rig = Rig::new(config);
@@ -376,6 +391,9 @@ fn run(seed: u64, steps: usize) -> Counters {
         sends: Vec::new(),
         overslept: 0,
         restarted: false,
+        lost: None,
+        hurried: 0,
+        held: 0,
     };
     let mut last = advert(ip(1), 50, START);
     let pace = dice.pick(&[Pace::Quiet, Pace::Busy, Pace::Storm]);
@@ -384,6 +402,11 @@ fn run(seed: u64, steps: usize) -> Counters {
         books.now = next_moment(&mut dice, &rig, books.now);
         let mut input = random_input(&mut dice, books.now, &last, books.config);
         match pace {
+            Pace::Quiet if dice.roll(8) == 0 => {
+                let (id, active) = (ID, rig.snapshot().active.unwrap_or(OWN));
+                let pulse = random_pulse(&mut dice, books.now);
+                input = Input::Heart { id, active, pulse };
+            }
             Pace::Quiet if dice.roll(4) != 0 => input = Input::Timeout,
             Pace::Storm if dice.roll(10) != 0 => {
                 let due = rig.machine.poll_timeout().unwrap_or(books.now);
@@ -431,16 +454,16 @@ fn run(seed: u64, steps: usize) -> Counters {
             );
         }
     }
-    rig.snapshot().counters
+    (rig.snapshot().counters, [books.hurried, books.held])
 }
 
 // proves: F-16, R-25, X-06, T-08, S-46
 #[test]
 fn inv04_to_inv22_hold_under_random_operations() {
-    let mut reached = [0; 6];
+    let mut reached = [0; 8];
     for seed in 0..3000 {
         let outcome = std::panic::catch_unwind(|| run(seed, 250));
-        let Ok(counters) = outcome else {
+        let Ok((counters, [hurried, held])) = outcome else {
             panic!("seed {seed}")
         };
         let Counters {
@@ -462,11 +485,15 @@ fn inv04_to_inv22_hold_under_random_operations() {
             adverts_late,
             asserts_limited,
             addresses_restored,
+            hurried,
+            held,
         ];
         for (total, seen) in reached.iter_mut().zip(seen) {
             *total += seen;
         }
     }
     // The operations get everywhere, or the invariants were never at stake.
-    assert!(reached.iter().all(|total| *total > 500), "{reached:?}");
+    let (often, hearts) = reached.split_at(6);
+    assert!(often.iter().all(|total| *total > 500), "{reached:?}");
+    assert!(hearts.iter().all(|total| *total > 100), "{reached:?}");
 }

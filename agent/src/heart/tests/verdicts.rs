@@ -36,6 +36,15 @@ fn who_never_answered_is_never_down_and_asked_seldom() {
     assert_eq!(rig.phase(ID), Phase::Armed);
 }
 
+/// However long: a neighbour without a reflector is the usual case.
+#[test]
+fn who_never_answers_is_asked_once_a_second_for_ever() {
+    let mut rig = Rig::new();
+    rig.is(None);
+    rig.run(Duration::from_secs(1000));
+    assert!(rig.probes.len() <= 1005, "{}", rig.probes.len());
+}
+
 #[test]
 fn admin_down_counts_when_it_is_said_again_and_again() {
     let mut rig = Rig::armed();
@@ -194,6 +203,23 @@ fn a_down_that_proves_wrong_is_told_and_pauses() {
     rig.run(Duration::from_millis(900));
     assert_eq!(rig.probes.len(), asked);
     rig.run(Duration::from_millis(200));
+    assert_eq!(rig.phase(ID), Phase::Armed);
+}
+
+/// It is followed all the same: whoever was wrong once asks nothing.
+#[test]
+fn after_a_false_alarm_nothing_is_asked_for_a_while() {
+    let mut rig = Rig::armed();
+    rig.is(None);
+    rig.run(T * 5);
+    let (at, ..) = rig.downs()[0];
+    rig.heart.disproved_until(ID, Some(at.after(T * 3000)));
+    rig.is(Some(SessionState::Up));
+    rig.heart.heard(ID, ACTIVE, rig.now, rig.now);
+    let asked = rig.probes.len();
+    rig.run(T * 900);
+    assert_eq!(rig.probes.len(), asked);
+    rig.run(T * 200);
     assert_eq!(rig.phase(ID), Phase::Armed);
 }
 

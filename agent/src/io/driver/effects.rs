@@ -6,7 +6,8 @@ use agent_common::{KernelTime, Priority, record::WatchSlot, wire::frame::wire_ad
 
 use super::Driver;
 use crate::{
-    core::{Effect, InstanceId, State},
+    core::{Effect, InstanceId},
+    heart::Tenure,
     io::{clock, hands::Wish, lane::Report},
 };
 
@@ -44,9 +45,7 @@ impl Driver {
                 cause,
                 at,
             } => {
-                if from == State::Active {
-                    self.end_lease(id);
-                }
+                self.tenure(id, Tenure::after_leaving(from));
                 self.follow(id);
                 self.lane.report(Report::Transition {
                     id,
@@ -99,11 +98,7 @@ impl Driver {
             // Perhaps somebody took it down.
             port.raised = false;
         }
-        if priority.is_release() {
-            self.end_lease(id);
-        } else if reached {
-            self.renew_lease(id);
-        }
+        self.tenure(id, Tenure::after_advert(priority, reached));
         match sent {
             Ok(()) if priority.is_release() => self.lane.report(Report::Released { id }),
             Ok(()) => {}
@@ -116,6 +111,14 @@ impl Driver {
                     errno,
                 });
             }
+        }
+    }
+
+    fn tenure(&mut self, id: InstanceId, tenure: Option<Tenure>) {
+        match tenure {
+            Some(Tenure::Renewed) => self.renew_lease(id),
+            Some(Tenure::Ended) => self.end_lease(id),
+            None => {}
         }
     }
 

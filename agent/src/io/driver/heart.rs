@@ -4,7 +4,7 @@ use agent_common::KernelTime;
 
 use super::Driver;
 use crate::{
-    core::{Input, InstanceId, Pulse},
+    core::InstanceId,
     heart::Outcome,
     io::{clock, lane::Report},
 };
@@ -31,9 +31,7 @@ impl Driver {
     /// is found down. Also before a Backup's deadline may fire, which an answer
     /// can hold.
     pub(super) fn judge_hearts(&mut self, now: KernelTime) {
-        let due = |at: Option<KernelTime>| at.is_some_and(|at| at <= now);
-        let beats = self.heart.poll_timeout();
-        if beats.is_none() || !due(beats) && !due(self.machine.poll_timeout()) {
+        if !self.heart.is_wanted(&self.machine, now) {
             return;
         }
         let heart = &mut self.heart;
@@ -52,12 +50,7 @@ impl Driver {
         let mut looked = false;
         while let Some(outcome) = self.heart.poll_outcome() {
             match outcome {
-                Outcome::Down {
-                    id,
-                    active,
-                    why,
-                    interval,
-                } => {
+                Outcome::Down { id, .. } => {
                     // Our own link may be what went, and the kernel has said so.
                     if !std::mem::replace(&mut looked, true) {
                         let _ = self.watch_surroundings(now);
@@ -66,19 +59,14 @@ impl Driver {
                         self.heart.disproved_until(id, None);
                         continue;
                     }
-                    let restart = self.machine.restart_takes(id, active);
-                    let until = restart.map(|takes| now.after(takes));
-                    self.heart.disproved_until(id, until);
-                    let pulse = Pulse::Down { why, interval };
-                    self.feed(Input::Heart { id, active, pulse }, now);
                 }
-                Outcome::Up { id, active } => {
-                    let pulse = Pulse::Up;
-                    self.feed(Input::Heart { id, active, pulse }, now);
-                }
+                Outcome::Up { .. } => {}
                 Outcome::News { id, active, news } => {
                     self.lane.report(Report::Heart { id, active, news });
                 }
+            }
+            if let Some(input) = self.heart.heed(&outcome, &self.machine, now) {
+                self.feed(input, now);
             }
         }
     }
@@ -110,12 +98,8 @@ impl Driver {
     pub(super) fn veto(&mut self, now: KernelTime) {
         for index in 1..=self.ports.0.len() {
             let id = InstanceId(index as u16);
-            if !self.machine.is_unheard(id, now) {
-                continue;
-            }
-            if let Some((active, until)) = self.heart.vouches(id, now) {
-                let pulse = Pulse::Vouched { until };
-                self.feed(Input::Heart { id, active, pulse }, now);
+            if let Some(input) = self.heart.hold_back(id, &self.machine, now) {
+                self.feed(input, now);
             }
         }
     }

@@ -33,10 +33,13 @@ pub enum Rule {
     Determinism,
     ReleaseOrder,
     Liveness,
+    Vouched,
+    Fence,
+    Reflection,
 }
 
 impl Rule {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::UniqueActive,
         Self::RightActive,
         Self::DualOverlap,
@@ -66,9 +69,12 @@ impl Rule {
         Self::Determinism,
         Self::ReleaseOrder,
         Self::Liveness,
+        Self::Vouched,
+        Self::Fence,
+        Self::Reflection,
     ];
 
-    /// Its number in FAILURES.md 8.3, and its name.
+    /// Its number in FAILURES.md 8.3 (from 31 on: of the heartbeat), and its name.
     pub const fn title(self) -> (u8, &'static str) {
         match self {
             Self::UniqueActive => (1, "unique Active after stability"),
@@ -100,6 +106,9 @@ impl Rule {
             Self::Determinism => (27, "determinism"),
             Self::ReleaseOrder => (29, "release on exit"),
             Self::Liveness => (30, "liveness after faults cease"),
+            Self::Vouched => (31, "no take-over from an Active that says Up"),
+            Self::Fence => (32, "one answerer after a lease"),
+            Self::Reflection => (33, "one answer to a probe"),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     timers::{down_interval, skew},
 };
 use crate::{
-    schedule::INSTANCES,
+    schedule::{Fast, INSTANCES},
     time::At,
     world::{MARGIN, World},
 };
@@ -68,9 +68,56 @@ impl World {
                 true => skew(version, centis, own),
                 false => down_interval(version, centis, own),
             };
+            // Of a slow heartbeat the last Up holds a take-over for longer.
+            let asks = self.asks(other, index).filter(|_| !released);
+            let wait = asks.map_or(wait, |fast| node.found_within(fast, index, false));
             Some(node.spec.clock.when(KernelTime(now.0 + wait)))
         });
         Some(patience.min()? + 2 * MARGIN + self.network.longest())
+    }
+
+    /// The heartbeat of a Backup counts, and nothing has kept it from running
+    /// lately.
+    fn asks(&self, router: usize, index: usize) -> Option<Fast> {
+        let (node, book) = (&self.nodes[router], &self.hearts[router]);
+        let fast = node
+            .fast
+            .filter(|_| node.is_armed(index, node.local(self.now)))?;
+        let settled = self.books[router][index]
+            .runnable_since
+            .max(book.linked_since)
+            .max(self.clear_since);
+        (settled + 2 * fast.interval < self.now).then_some(fast)
+    }
+
+    /// The agent of an Active hangs from now on: its lease runs out, and its
+    /// kernel says so.
+    pub fn hangs(&mut self, router: usize) {
+        if self.faults > 1 || !self.is_clear() || !self.nodes[router].plight.is_well() {
+            return;
+        }
+        for index in 0..INSTANCES {
+            let node = &self.nodes[router];
+            let lease = KernelTime(node.kernel.leases[index].until_ns);
+            let ends = node.spec.clock.when(lease);
+            let others = (0..self.nodes.len()).filter(|other| *other != router);
+            let patience = others.filter_map(|other| {
+                let node = &self.nodes[other];
+                let snapshot = node.snapshot(index)?;
+                let follows = snapshot.active == Some(self.nodes[router].address(index));
+                let able = node.plight.is_well() && !node.is_grouped() && follows;
+                let fast = self.asks(other, index).filter(|_| able)?;
+                let wait = node.found_within(fast, index, true);
+                (snapshot.state == State::Backup).then(|| ends.max(self.now) + wait)
+            });
+            let until = patience
+                .min()
+                .filter(|_| node.kernel.targets[index].is_some());
+            if let (true, Some(until)) = (self.actives(index) == [router], until) {
+                let (gone, until) = (router, until + 2 * MARGIN + self.network.longest());
+                self.vacant[index] = Some(Vacancy { gone, until });
+            }
+        }
     }
 
     pub(super) fn check_vacancies(&mut self) {
@@ -78,7 +125,7 @@ impl World {
             let Some(Vacancy { gone, until }) = self.vacant[index] else {
                 continue;
             };
-            if !self.actives(index).is_empty() {
+            if self.actives(index).iter().any(|active| *active != gone) {
                 self.vacant[index] = None;
             } else if self.now > until {
                 let what = format!("instance {index}: nobody has taken over from {gone}");

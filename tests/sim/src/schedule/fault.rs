@@ -106,6 +106,20 @@ pub enum Fault {
         interval_cs: u16,
         span: u64,
     },
+    /// Nobody hears its adverts, as with a filter; all else passes.
+    Mute {
+        router: usize,
+        span: u64,
+    },
+    /// Somebody on the link forges probes and answers.
+    Probes {
+        span: u64,
+    },
+    /// `fast_detect` comes or goes with a reload.
+    FastReload {
+        router: usize,
+        on: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,11 +158,14 @@ impl Fault {
             | Self::Refusal { span, .. }
             | Self::Tracked { span, .. }
             | Self::Rollout { span, .. }
+            | Self::Mute { span, .. }
+            | Self::Probes { span }
             | Self::Attack { span, .. } => *span,
             Self::Removed { .. }
             | Self::Overrun { .. }
             | Self::Reconfigure { .. }
             | Self::Reload { .. }
+            | Self::FastReload { .. }
             | Self::ClockStep { .. } => 0,
         }
     }
@@ -178,6 +195,9 @@ impl Fault {
             } => "tracked priority",
             Self::Tracked { priority: None, .. } => "tracker fails",
             Self::Rollout { .. } => "other interval",
+            Self::Mute { .. } => "adverts filtered",
+            Self::Probes { .. } => "forged probes",
+            Self::FastReload { .. } => "fast_detect reloaded",
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Setting {
     pub unicast: bool,
     /// With `unicast`, last bytes of the addresses of all routers; 0 for none.
     pub peers: [u8; MOST_ROUTERS],
+    /// Some of the agents have `fast_detect`.
+    pub heart: bool,
 }
 
 impl Setting {
@@ -39,6 +41,7 @@ impl Setting {
         knows_own: false,
         unicast: false,
         peers: [0; MOST_ROUTERS],
+        heart: false,
     };
 }
 
@@ -46,8 +49,15 @@ impl Setting {
 const SALT: u64 = 0x7365_7474_696E_6773;
 
 impl Schedule {
-    /// `routers`: how many, or as the seed says. One in five is plain.
+    /// `routers`: how many, or as the seed says. One in five is plain, one in
+    /// five has the heartbeat.
     pub fn generate(seed: u64, routers: Option<usize>) -> Self {
+        let mut schedule = Self::without_heart(seed, routers);
+        schedule.hearten();
+        schedule
+    }
+
+    fn without_heart(seed: u64, routers: Option<usize>) -> Self {
         let mut rng = Rng::with_seed(seed ^ SALT);
         if rng.u32(0..5) == 0 {
             return Self::plain(seed, routers);
@@ -69,6 +79,7 @@ impl Schedule {
             knows_own: rng.bool(),
             unicast: rng.u32(0..4) == 0,
             peers: [0; MOST_ROUTERS],
+            heart: false,
         };
         schedule.set(setting);
         schedule.mix(&mut rng);

@@ -18,7 +18,11 @@ const HIGHEST: u8 = 255;
 
 impl World {
     pub(super) fn forge(&mut self, number: usize) {
-        let (began, Fault::Attack { span, flavour }) = self.schedule.faults[number].clone() else {
+        let (began, fault) = self.schedule.faults[number].clone();
+        if let Fault::Probes { span } = fault {
+            return self.forge_probes(number, began + span);
+        }
+        let Fault::Attack { span, flavour } = fault else {
             return;
         };
         if self.now >= began + span {

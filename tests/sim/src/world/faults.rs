@@ -24,7 +24,10 @@ impl World {
             self.at(self.now + span, Event::End(number));
         }
         match fault {
-            Fault::Pause { router, .. } => self.nodes[router].plight.paused += 1,
+            Fault::Pause { router, .. } => {
+                self.hangs(router);
+                self.nodes[router].plight.paused += 1;
+            }
             Fault::Freeze { router, .. } => self.nodes[router].plight.frozen += 1,
             Fault::Starve { router, late, .. } => {
                 self.nodes[router].plight.starved += 1;
@@ -101,6 +104,9 @@ impl World {
                 self.track(router, tracked);
             }
             Fault::Rollout { span, .. } => self.begin_rollout(number, span),
+            Fault::Mute { router, .. } => self.nodes[router].plight.muted += 1,
+            Fault::Probes { .. } => self.at(self.now, Event::Forge { fault: number }),
+            Fault::FastReload { router, on } => self.reload_fast(router, on),
         }
         self.disturb();
     }
@@ -152,13 +158,17 @@ impl World {
                 self.mirrors -= u32::from(flavour == Attack::Reflect);
             }
             Fault::Tracked { router, .. } => self.untrack(router, number),
+            Fault::Mute { router, .. } => self.nodes[router].plight.muted -= 1,
             Fault::Rollout { .. }
             | Fault::Removed { .. }
             | Fault::Overrun { .. }
             | Fault::Reconfigure { .. }
             | Fault::Reload { .. }
+            | Fault::Probes { .. }
+            | Fault::FastReload { .. }
             | Fault::ClockStep { .. } => {}
         }
+        self.mended(number);
         self.disturb();
         if self.stray_until > self.now {
             self.at(self.stray_until + 1, Event::Settle);
@@ -295,7 +305,7 @@ impl World {
         self.signal(router);
     }
 
-    fn reload(&mut self, router: usize) {
+    pub(super) fn reload(&mut self, router: usize) {
         for index in 0..INSTANCES {
             let config = self.nodes[router].config(index);
             self.nodes[router]

@@ -24,6 +24,8 @@ impl World {
         let instance = match frame {
             Frame::Advert(advert) => advert.instance,
             Frame::Garp { instance, .. } => *instance,
+            // From a router's own MAC address.
+            Frame::Probe(_) => return,
         };
         self.learned[instance] = match from {
             Port::Router(router) => Some(router),

@@ -1,7 +1,10 @@
 //! The process of a router gets to run: the driver's round, around the core.
 
 use agent_common::{KernelTime, Priority};
-use failoverd::core::{Cause, Effect, Input, InstanceId, State};
+use failoverd::{
+    core::{Cause, Effect, Input, InstanceId, State},
+    heart::Tenure,
+};
 
 use super::{Event, World};
 use crate::{
@@ -47,6 +50,7 @@ impl World {
             let advert = record.advert;
             self.feed(router, Input::Advert { id, advert }, now);
         }
+        self.judge_heart(router, now);
         let due = self.nodes[router].deadline();
         if due.is_some_and(|due| due <= self.now) {
             for id in self.expiring(router, now) {
@@ -54,8 +58,10 @@ impl World {
                     self.feed(router, Input::Advert { id, advert }, now);
                 }
             }
+            self.veto(router, now);
             self.feed(router, Input::Timeout, now);
         }
+        self.send_probes(router, now);
     }
 
     fn expiring(&self, router: usize, now: KernelTime) -> Vec<InstanceId> {
@@ -65,14 +71,17 @@ impl World {
         }
     }
 
-    fn feed(&mut self, router: usize, input: Input, now: KernelTime) {
+    pub(super) fn feed(&mut self, router: usize, input: Input, now: KernelTime) {
         self.install(router, &input);
+        self.look_before(router, now);
         let (steps, effects) = self.nodes[router].feed(input, now);
         self.note(&(router, &effects));
         self.check_steps(router, &steps, &effects, now);
         for effect in effects {
             self.carry_out(router, effect, &steps);
         }
+        self.follow_up(router, &input, now);
+        self.heart_heard(router, &input, now);
     }
 
     fn carry_out(&mut self, router: usize, effect: Effect, steps: &[Step]) {
@@ -81,6 +90,8 @@ impl World {
                 self.check_send(router, node::index(id), priority);
                 self.check_resume(router, node::index(id), priority, steps);
                 self.send(router, node::index(id), priority);
+                let reached = self.nodes[router].plight.cut == 0;
+                self.tenure(router, id, Tenure::after_advert(priority, reached));
             }
             Effect::AddAddresses { id } => {
                 self.add(router, node::index(id), 0..VIPS);
@@ -104,6 +115,7 @@ impl World {
                     active,
                     wake_always: active.is_none(),
                 };
+                self.follow(router, id, self.nodes[router].local(self.now));
             }
             Effect::Transition {
                 id,
@@ -123,6 +135,8 @@ impl World {
                 if to == State::Active {
                     self.left_unheard[node::index(id)] = false;
                 }
+                self.tenure(router, id, Tenure::after_leaving(from));
+                self.follow(router, id, self.nodes[router].local(self.now));
                 self.check_transition(router, node::index(id), to, &cause, steps);
             }
             Effect::Notice { notice, .. } => self.coverage.notice(&notice),

@@ -97,6 +97,9 @@ impl World {
             let index = node::index(config.id);
             let node = &mut self.nodes[router];
             node.kernel.filters[index] = node.filter(index);
+            if node.heart.is_some() {
+                node.aim(index);
+            }
         }
     }
 }
