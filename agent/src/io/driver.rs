@@ -6,6 +6,7 @@
 
 mod batch;
 mod effects;
+mod flight;
 mod heart;
 mod install;
 mod landing;
@@ -25,6 +26,7 @@ use agent_common::{
 pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
     batch::Batch,
+    flight::Flights,
     ledger::Ledger,
     wait::{Ready, Waiter},
 };
@@ -92,6 +94,7 @@ pub struct Driver {
     ledger: Ledger,
     heart: Heart,
     askers: Askers,
+    flights: Flights,
     finished: bool,
     /// A hand-over that waits for its moment.
     over: Option<Box<HandOver>>,
@@ -175,6 +178,7 @@ impl Driver {
             ledger: Ledger::new(hands),
             heart: Heart::new(SLOTS - 1),
             askers: Askers::default(),
+            flights: Flights::new(),
             finished: false,
             over: None,
             heir,
@@ -251,6 +255,8 @@ impl Driver {
     }
 
     fn feed(&mut self, input: Input, now: KernelTime) {
+        let configuring = matches!(input, Input::Configure { .. } | Input::Retire { .. });
+        self.flights.set_configuring(configuring);
         self.machine.handle(input, now);
         while let Some(effect) = self.machine.poll_effect() {
             self.carry_out(effect);
@@ -337,6 +343,7 @@ impl Driver {
         }
         for id in due.into_iter().take(count) {
             self.read_latest_of(id, now);
+            self.note_due(id, now);
         }
     }
 
@@ -367,6 +374,7 @@ impl Driver {
             port.advert.heard(advert.source, old);
         }
         self.counters.adverts += 1;
+        self.flights.heard(id, &advert);
         self.feed(Input::Advert { id, advert }, now);
         self.heart.heard(id, advert.source, advert.stamp, now);
         self.tell_hearts(now);
