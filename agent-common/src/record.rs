@@ -122,6 +122,38 @@ pub struct FenceKey {
 
 const _: () = assert!(size_of::<FenceKey>() == 24);
 
+/// Until when first packets are waited for, in the AWAITED map, and for whom:
+/// all that a frame costs which is nobody's business is to read that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Awaited {
+    /// CLOCK_MONOTONIC nanoseconds; 0 while nobody waits.
+    pub until_ns: u64,
+    /// The only slot that waits, or [`NO_SLOT`] for several.
+    pub slot: u32,
+    pub _pad: u32,
+}
+
+const _: () = assert!(size_of::<Awaited>() == 16);
+
+/// The first IP packet for a VIP of a slot since it became Active, in the
+/// ARRIVALS map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Arrival {
+    /// CLOCK_MONOTONIC nanoseconds; 0 until there was one. The kernel side
+    /// writes it once.
+    pub at_ns: u64,
+    /// Which of its transitions is meant; 0 for none.
+    pub serial: u32,
+    /// The only destination MAC address that counts, since switches flood what
+    /// was meant for the one before; all zero for any.
+    pub mac: [u8; 6],
+    pub _pad: [u8; 6],
+}
+
+const _: () = assert!(size_of::<Arrival>() == 24);
+
 /// What was kept from a hung machine, in the FENCED map: one value per slot
 /// and CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]

@@ -13,6 +13,7 @@ use agent_common::{
 };
 
 use crate::{
+    arrival,
     hook::Hook,
     maps::{FENCE, FENCED, LEASES, OTHER_SERVES, SCRATCH, now_ns},
 };
@@ -26,7 +27,8 @@ const SERVING_INTERVALS: u64 = 4;
 /// look at it said.
 #[inline(always)]
 pub fn fenced<H: Hook>(hook: &H, question: bool) -> bool {
-    if !question && !other_serves() {
+    let awaited = arrival::is_awaited();
+    if !question && !awaited && !other_serves() {
         return false;
     }
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
@@ -44,6 +46,9 @@ pub fn fenced<H: Hook>(hook: &H, question: bool) -> bool {
     let Some(&slot) = (unsafe { FENCE.get(key) }) else {
         return false;
     };
+    if awaited && approach == Approach::Packet {
+        arrival::note(slot, frame);
+    }
     let Some(at) = LEASES.get(slot) else {
         return false;
     };

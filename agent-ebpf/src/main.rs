@@ -16,6 +16,7 @@
     reason = "compare-and-exchange, see emit.rs; the BPF target is a nightly one anyway"
 )]
 
+mod arrival;
 mod budget;
 mod emit;
 mod fence;

@@ -5,8 +5,8 @@ use agent_common::{
     Outcome,
     outcome::OutcomeCounters,
     record::{
-        FenceCounters, FenceKey, InstanceFilter, InstanceKey, LatestSlot, Lease, ReflectCounters,
-        ReflectKey, ReflectTarget, SLOTS, WatchSlot,
+        Arrival, Awaited, FenceCounters, FenceKey, InstanceFilter, InstanceKey, LatestSlot, Lease,
+        ReflectCounters, ReflectKey, ReflectTarget, SLOTS, WatchSlot,
     },
 };
 use aya_ebpf::{
@@ -77,6 +77,13 @@ pub static FENCED: PerCpuArray<FenceCounters> = PerCpuArray::with_max_entries(SL
 /// hangs, CLOCK_MONOTONIC nanoseconds.
 #[map]
 pub static OTHER_SERVES: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Until when somebody waits for the first packet to a VIP.
+#[map]
+pub static AWAITED: Array<Awaited> = Array::with_max_entries(1, 0);
+
+#[map]
+pub static ARRIVALS: Array<Arrival> = Array::with_max_entries(SLOTS as u32, 0);
 
 /// When each outcome was logged last, CLOCK_MONOTONIC nanoseconds.
 #[map]

@@ -5,6 +5,7 @@ pub mod config;
 pub mod control;
 pub mod core;
 pub mod dump;
+pub mod flight;
 pub mod heart;
 pub mod io;
 pub mod keepalived;

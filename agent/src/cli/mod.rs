@@ -3,6 +3,7 @@
 pub mod check;
 pub mod events;
 pub mod generate;
+pub mod history;
 pub mod monitor;
 mod problems;
 pub mod reload;
@@ -35,7 +36,7 @@ Exit codes:
   0  done
   1  failed while running
   2  the command line or the configuration is wrong; nothing was changed
-  3  status, events, reload, diff, upgrade: no agent is running there, or it does not answer
+  3  status, events, history, reload, diff, upgrade: no agent is running there, or it does not answer
   4  a permission is missing
   5  the backend of --require-xdp or --backend cannot be attached
   check has codes of its own: see `failoverd check --help`
@@ -58,6 +59,7 @@ enum Command {
     Check(check::CheckArgs),
     Status(status::StatusArgs),
     Events(events::EventsArgs),
+    History(history::HistoryArgs),
     Reload(reload::ReloadArgs),
     Diff(reload::DiffArgs),
     Upgrade(upgrade::UpgradeArgs),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Events(events) => events::run(&events),
+        Command::History(history) => history::run(&history),
         Command::Reload(reload) => reload::reload(&reload),
         Command::Upgrade(upgrade) => upgrade::run(&upgrade),
         Command::Diff(diff) => reload::run_diff(&diff),

@@ -9,7 +9,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{NOT_PERMITTED, Refusal, Request, status::Status};
+use super::{History, HistoryFilter, NOT_PERMITTED, Refusal, Request, status::Status};
 use crate::{
     config::diff::{Changes, Portrait},
     upgrade::Upgraded,
@@ -71,6 +71,15 @@ pub fn config(path: &Path) -> Result<Portrait, ClientError> {
     ask(path, Request::Config)
 }
 
+/// Asks for the last changes of state.
+///
+/// # Errors
+///
+/// See [`ClientError`]; refused for an instance that there is not.
+pub fn history(path: &Path, filter: HistoryFilter) -> Result<History, ClientError> {
+    ask(path, Request::History(filter))
+}
+
 /// Has another binary take over from the agent.
 ///
 /// # Errors
@@ -121,7 +130,7 @@ fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, ClientEr
 
 const fn patience(request: &Request) -> Duration {
     match request {
-        Request::Status | Request::Config | Request::Events => TIMEOUT,
+        Request::Status | Request::Config | Request::Events | Request::History(_) => TIMEOUT,
         Request::Reload => RELOAD_TIMEOUT,
         Request::Upgrade { .. } => UPGRADE_TIMEOUT,
     }

@@ -6,8 +6,10 @@
 //! `{"command":"config"}`, and the answer is the configuration in force, a
 //! [`Portrait`]; `{"command":"upgrade","binary":"/path"}`, answered with an
 //! [`Upgraded`] when the new agent runs; `{"command":"events"}`, answered with a
-//! line for each event from then on ([`crate::tell::feed::Record`]). Any of them can be `{"error":"…"}`.
-//! `status` and `events` are for whoever the permissions of the socket let in,
+//! line for each event from then on ([`crate::tell::feed::Record`]);
+//! `{"command":"history"}`, with `"instance":"NAME"` and `"last":N` where wanted,
+//! and the answer is a [`History`]. Any of them can be `{"error":"…"}`.
+//! `status`, `events` and `history` are for whoever the permissions of the socket let in,
 //! the rest is for root and the socket's group (`peer`).
 
 pub mod client;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::diff::{Changes, Portrait},
+    flight::Record,
     upgrade::Upgraded,
 };
 
@@ -47,6 +50,8 @@ pub enum Request {
     Config,
     /// What happens from now on, until the agent ends.
     Events,
+    /// The last changes of state.
+    History(HistoryFilter),
     /// Let a new binary take over; without a path the one that is running now,
     /// or what took its place.
     Upgrade {
@@ -78,6 +83,24 @@ pub enum Answer {
     Reloaded(Changes),
     Config(Portrait),
     Upgraded(Upgraded),
+    History(History),
+}
+
+/// Which records are asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HistoryFilter {
+    pub instance: Option<String>,
+    /// No more than so many, the last ones.
+    pub last: Option<usize>,
+}
+
+/// The last changes of state, oldest first. An interface: fields are added,
+/// never renamed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct History {
+    pub version: String,
+    pub records: Vec<Record>,
 }
 
 /// The answer to what cannot be answered.

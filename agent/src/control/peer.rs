@@ -49,7 +49,10 @@ impl Rights {
     /// What the client is answered.
     pub fn check(self, request: &Request) -> Result<(), Refusal> {
         let name = match (self, request) {
-            (Self::All, _) | (Self::Look, Request::Status | Request::Events) => return Ok(()),
+            (Self::All, _)
+            | (Self::Look, Request::Status | Request::Events | Request::History(_)) => {
+                return Ok(());
+            }
             (Self::Look, Request::Reload) => "reload",
             (Self::Look, Request::Upgrade { .. }) => "upgrade",
             // It has a fingerprint of each password.

@@ -12,7 +12,8 @@ use agent_common::wire::{
     ndisc::{self, Announcement},
 };
 
-use super::sys;
+use super::{clock, sys};
+use crate::flight::Burst;
 
 /// The longest frame announced: an unsolicited NA.
 const LONGEST: usize = if ndisc::FRAME_LEN > arp::FRAME_LEN {
@@ -121,7 +122,7 @@ impl AnnouncePlan {
     /// Announces `repeat` times what [`Self::queue`] has not taken.
     ///
     /// Repeats go around all VIPs, so that a lost frame of one is not followed
-    /// at once by the loss of its repetition. Ends early when `go` says so: a
+    /// at once by the loss of its repetition. What leaves is noted in `burst`. Ends early when `go` says so: a
     /// Backup never announces.
     ///
     /// # Errors
@@ -133,6 +134,7 @@ impl AnnouncePlan {
         socket: &Announcer,
         which: Which,
         repeat: u8,
+        burst: &mut Burst,
         go: impl Fn() -> bool,
     ) -> io::Result<()> {
         // No more than leaves within some 50 us after `go` was asked.
@@ -156,7 +158,10 @@ impl AnnouncePlan {
                 let mut rest = refs.get(..count).unwrap_or_default();
                 while !rest.is_empty() {
                     let done = match sys::send_frames(socket.0.as_fd(), rest) {
-                        Ok(sent) => sent.max(1),
+                        Ok(sent) => {
+                            burst.note(sent, clock::now());
+                            sent.max(1)
+                        }
                         Err(error) => {
                             first_error.get_or_insert(error);
                             1

@@ -7,6 +7,7 @@
 mod batch;
 mod drain;
 mod effects;
+mod flight;
 mod heart;
 mod install;
 mod landing;
@@ -25,6 +26,7 @@ use agent_common::{
 
 pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
+    flight::Flights,
     ledger::Ledger,
     wait::{Ready, Waiter},
 };
@@ -79,6 +81,7 @@ pub struct Driver {
     ledger: Ledger,
     heart: Heart,
     askers: Askers,
+    flights: Flights,
     finished: bool,
     /// A hand-over that waits for its moment.
     over: Option<Box<HandOver>>,
@@ -162,6 +165,7 @@ impl Driver {
             ledger: Ledger::new(hands),
             heart: Heart::new(SLOTS - 1),
             askers: Askers::default(),
+            flights: Flights::new(),
             finished: false,
             over: None,
             heir,
@@ -244,6 +248,8 @@ impl Driver {
     }
 
     fn feed(&mut self, input: Input, now: KernelTime) {
+        let configuring = matches!(input, Input::Configure { .. } | Input::Retire { .. });
+        self.flights.set_configuring(configuring);
         self.machine.handle(input, now);
         while let Some(effect) = self.machine.poll_effect() {
             self.carry_out(effect);
@@ -256,6 +262,7 @@ impl Driver {
     fn read_latest(&mut self, now: KernelTime) {
         for id in self.expiring(now) {
             self.read_latest_of(id, now);
+            self.note_due(id, now);
         }
     }
 
@@ -297,6 +304,7 @@ impl Driver {
             port.advert.heard(advert.source, old);
         }
         self.counters.adverts += 1;
+        self.flights.heard(id, &advert);
         self.feed(Input::Advert { id, advert }, now);
         self.heart.heard(id, advert.source, advert.stamp, now);
         self.tell_hearts(now);

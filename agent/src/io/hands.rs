@@ -32,7 +32,7 @@ use super::{
     netlink::batch::CommandSocket,
     sched,
 };
-use crate::{config::machine::Process, core::InstanceId, sandbox::Confinement};
+use crate::{config::machine::Process, core::InstanceId, flight::Carried, sandbox::Confinement};
 
 /// What the hands know of an instance.
 #[derive(Debug, Default)]
@@ -55,6 +55,8 @@ struct Hands {
     seats: Vec<Seat>,
     pacer: Pacer,
     held: bool,
+    /// What was done for the wish in hand.
+    carried: Carried,
 }
 
 /// The fast lane's hold on the thread; dropping it ends the thread when all
@@ -89,6 +91,7 @@ impl Grip {
             seats: (0..SLOTS).map(|_| Seat::default()).collect(),
             pacer: Pacer::new(),
             held: false,
+            carried: Carried::default(),
         };
         let thread = std::thread::Builder::new()
             .name("failoverd-hands".to_owned())

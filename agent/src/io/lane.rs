@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     core::{Cause, Fault, GroupId, InstanceConfig, InstanceId, Notice, Snapshot, State},
+    flight::{Flight, Step},
     heart::{self, News},
 };
 
@@ -127,6 +128,10 @@ pub enum Report {
         from: Priority,
         to: Priority,
     },
+    /// The same transition for the flight recorder, right behind it.
+    Flight(Flight),
+    /// What came after a transition.
+    Step(Step),
     Notice {
         id: InstanceId,
         notice: Notice,

@@ -106,7 +106,7 @@ pub struct Essence {
     announce: AnnouncePlan,
     watched: Vec<u32>,
     paths: PathPlan,
-    fenced: Vec<(u32, IpAddr)>,
+    asked_for: Vec<(u32, IpAddr)>,
     /// Without its name, which only people see.
     instance: Instance,
 }
@@ -117,9 +117,9 @@ impl Essence {
         self.ifindex
     }
 
-    /// Each VIP where it is asked for, as far as it is to be fenced.
-    pub fn fenced(&self) -> &[(u32, IpAddr)] {
-        &self.fenced
+    /// Each VIP where requests for it come in.
+    pub fn asked_for(&self) -> &[(u32, IpAddr)] {
+        &self.asked_for
     }
 }
 
@@ -299,8 +299,7 @@ pub fn plan(
     let index = |name: &IfName| world.link(name.as_str()).map(|link| link.ifindex);
     let paths = PathPlan::new(&instance.paths, index);
     let asked = || placed().map(|(vip, home)| (vip.address, *home));
-    let fenced = instance.fast_detect.as_ref();
-    let fenced = fenced.map_or_else(Vec::new, |_| fence::places(link, &links, asked()));
+    let asked_for = fence::places(link, &links, asked());
     let own = instance.virtual_mac.as_ref();
     let by_own = own.filter(|own| !own.xmit_base).and(links.first());
     let from = by_own.map_or(link.ifindex, |own| *own);
@@ -313,7 +312,7 @@ pub fn plan(
         announce: announce.clone(),
         watched: watched.clone(),
         paths: paths.clone(),
-        fenced,
+        asked_for,
         instance: Instance {
             name: String::new(),
             ..instance.clone()

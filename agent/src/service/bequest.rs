@@ -172,6 +172,7 @@ impl Service {
             }
             Message::Counted { slot, outcomes } => self.carry(slot, &outcomes),
             Message::Telling(telling) => self.telling.inherit(telling, fd),
+            Message::Flight(record) => self.flights.inherit(*record),
             Message::Hello { .. }
             | Message::Control
             | Message::FastLane

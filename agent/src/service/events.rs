@@ -72,7 +72,9 @@ impl Service {
                 ),
             },
             // Told by those who know all of it, or at the pace of adverts.
-            Report::GroupTransition { .. }
+            Report::Flight(_)
+            | Report::Step(_)
+            | Report::GroupTransition { .. }
             | Report::WentDown { .. }
             | Report::LinkGone { .. }
             | Report::StrayRemoved { .. }

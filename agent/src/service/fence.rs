@@ -19,14 +19,20 @@ use crate::{
     },
 };
 
+/// VIPs of instances without a fence that the kernel side knows all the same,
+/// for the first packet to them: half of what there is room for.
+const UNFENCED: usize = 32_768;
+
 /// An agent that is starved again and again says so once in this time.
 const QUIET: Duration = Duration::from_secs(10);
+
+/// The slot of each VIP, where it is asked for.
+type Places = BTreeMap<(u32, IpAddr), u32>;
 
 /// What the kernel was told.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
-    /// The slot of each VIP, where it is asked for.
-    places: BTreeMap<(u32, IpAddr), u32>,
+    places: Places,
     /// Links with VIPs that hear no adverts; `None` where no program can be
     /// had, which was said.
     links: BTreeMap<u32, Option<Fencing>>,
@@ -55,8 +61,11 @@ impl Fences {
         self.links.clear();
     }
 
-    fn place(&mut self, kernel: &Kernel, wanted: BTreeMap<(u32, IpAddr), u32>) {
-        let gone = |place: &(u32, IpAddr)| !wanted.contains_key(place);
+    /// `fenced` first, of which it matters; of `others` no more than the first
+    /// packet may go unseen.
+    fn place(&mut self, kernel: &Kernel, fenced: &Places, others: &Places) {
+        let gone =
+            |place: &(u32, IpAddr)| !fenced.contains_key(place) && !others.contains_key(place);
         let gone: Vec<_> = self.places.keys().copied().filter(gone).collect();
         for place in gone {
             match kernel.remove_fence(place) {
@@ -65,12 +74,12 @@ impl Fences {
             }
         }
         let mut refused = false;
-        for (place, slot) in wanted {
-            if self.places.get(&place) == Some(&slot) {
+        for (place, slot) in fenced {
+            if self.places.get(place) == Some(slot) {
                 continue;
             }
-            match kernel.set_fence(place, slot) {
-                Ok(()) => drop(self.places.insert(place, slot)),
+            match kernel.set_fence(*place, *slot) {
+                Ok(()) => drop(self.places.insert(*place, *slot)),
                 Err(error) => {
                     if !std::mem::replace(&mut refused, true) && !self.refused {
                         let (_, vip) = place;
@@ -83,6 +92,14 @@ impl Fences {
             }
         }
         self.refused = refused;
+        for (place, slot) in others.iter().take(UNFENCED) {
+            if !fenced.contains_key(place)
+                && self.places.get(place) != Some(slot)
+                && kernel.set_fence(*place, *slot).is_ok()
+            {
+                self.places.insert(*place, *slot);
+            }
+        }
     }
 
     /// Programs for links that have VIPs, and none for adverts. Where one is
@@ -127,27 +144,35 @@ impl Service {
         let Some(kernel) = &self.kernel else {
             return;
         };
-        let mut wanted = BTreeMap::new();
-        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
-            let (Some(_), Some(essence)) = (&instance.fast_detect, &seat.installed) else {
-                continue;
-            };
-            let slot = u32::from(seat.id.0);
-            // Of two instances with one VIP the first has it, which was asked
-            // for by nobody so far.
-            for place in essence.fenced() {
-                wanted.entry(*place).or_insert(slot);
-            }
-        }
+        let (fenced, others) = (self.asked_for(true), self.asked_for(false));
         let bare = |ifindex: &u32| {
             let link = self.links.by_index.get(ifindex);
             link.is_none_or(|link| link.backend == Backend::RawSocket)
         };
-        let bare = wanted.keys().map(|(ifindex, _)| *ifindex).filter(bare);
+        let bare = fenced.keys().map(|(ifindex, _)| *ifindex).filter(bare);
         let bare: BTreeSet<u32> = bare.collect();
         let early = self.is_heir && !self.took_over;
         self.fences.cover(kernel, &bare, early);
-        self.fences.place(kernel, wanted);
+        self.fences.place(kernel, &fenced, &others);
+    }
+
+    /// The VIPs of instances that have a fence, or have none.
+    fn asked_for(&self, fenced: bool) -> Places {
+        let mut places = Places::new();
+        for (instance, seat) in self.config.instances.iter().zip(&self.seats) {
+            let Some(essence) = &seat.installed else {
+                continue;
+            };
+            if instance.fast_detect.is_some() != fenced {
+                continue;
+            }
+            // Of two instances with one VIP the first has it, which was asked
+            // for by nobody so far.
+            for place in essence.asked_for() {
+                places.entry(*place).or_insert(u32::from(seat.id.0));
+            }
+        }
+        places
     }
 
     /// The fast lane is back, and tells how long nothing vouched for it.

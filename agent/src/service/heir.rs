@@ -169,6 +169,7 @@ impl Heritage {
             | Message::Cleared { .. }
             | Message::Counted { .. }
             | Message::Telling(_)
+            | Message::Flight(_)
             | Message::Farewell { .. }
             | Message::Ready
             | Message::Switched

@@ -12,6 +12,7 @@ mod failure;
 mod fault;
 mod fence;
 mod firewall;
+mod flight;
 mod health;
 mod heart;
 mod heir;
@@ -98,6 +99,7 @@ use crate::{
     },
     core::InstanceId,
     dump::Kind,
+    flight::book::Book,
     io::{
         bpf::Kernel,
         clock,
@@ -177,6 +179,7 @@ struct Service {
     look_at: Option<Instant>,
     marks: Marks,
     reporter: Reporter,
+    flights: Book,
     /// What is refused on the kernel side.
     refused: mpsc::Receiver<Refusal>,
     alarms: Alarms,
@@ -293,6 +296,7 @@ impl Service {
                 () = self.pending.expired() => self.pending.give_up(),
                 _ = watchdog.tick() => self.pending.prove_alive(&self.lane),
                 _ = attachments.tick() => {
+                    self.look_after_flights();
                     let kernel = &mut self.kernel;
                     if self.links.attach_lost(kernel, &self.policy, &self.lane) {
                         // Probes may have to be answered elsewhere now.
@@ -323,6 +327,7 @@ impl Service {
                 Err("an upgrade is going on: ask again when it has ended".to_owned())
             }
             Request::Reload => self.reload().await.map(Answer::Reloaded),
+            Request::History(filter) => self.history(&filter).map(Answer::History),
             Request::Config => Ok(Answer::Config((&self.config).into())),
             // The server has answered it.
             Request::Events => Err("not here".to_owned()),
@@ -387,6 +392,8 @@ impl Service {
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,
                 Report::Transition { .. }
+                | Report::Flight(_)
+                | Report::Step(_)
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
                 | Report::Notice { .. }
@@ -403,6 +410,7 @@ impl Service {
                     self.machine.paths.restored(id, name, clock::now());
                 }
             }
+            self.note_flight(&report);
             self.publish(&report);
             self.telling.report(&report);
             self.reporter.log(&report, clock::now());

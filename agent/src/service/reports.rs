@@ -183,8 +183,11 @@ impl Reporter {
                 "({}) sent 0 priority",
                 self.name(*id)
             ),
-            // See `refusals` and `fence`.
-            Report::Refused(_) | Report::LeaseLapsed { .. } => {}
+            // See `refusals`, `fence` and `flight`.
+            Report::Refused(_)
+            | Report::Flight(_)
+            | Report::Step(_)
+            | Report::LeaseLapsed { .. } => {}
             Report::Overrun => warn!("netlink announcements were lost, asking for everything"),
         }
     }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{AddressOptions, Config, IfName, Instance, Vip},
     core::InstanceId,
+    flight::book::Book,
     io::{
         advert::Transmitters,
         announce::Announcer,
@@ -193,6 +194,7 @@ impl Service {
             feed,
             links_seen: super::events::Seen::new(),
             reporter,
+            flights: Book::default(),
             health,
             refused,
             alarms: Alarms::default(),

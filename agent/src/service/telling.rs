@@ -143,7 +143,9 @@ impl Telling {
                 }
                 self.book.lower_priority(*id)
             }
-            Report::Notice { .. }
+            Report::Flight(_)
+            | Report::Step(_)
+            | Report::Notice { .. }
             | Report::Heart { .. }
             | Report::GroupTransition { .. }
             | Report::WentDown { .. }

@@ -337,6 +337,8 @@ impl Service {
         // Last, since an older version knows nothing of it.
         let mut told = Estate::new();
         self.telling.give_away(&mut told);
+        let flights = self.flights.give_away().into_iter().map(Box::new);
+        told.extend(flights.map(|record| (Message::Flight(record), None)));
         for (message, fd) in told {
             channel.send(&message, fd.as_ref().map(|fd| fd.as_fd()))?;
         }

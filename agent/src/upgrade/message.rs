@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{Instance, model::Transport},
     dump::Stats,
+    flight::Record,
     io::lane::LaneCounters,
     tell::Kind,
 };
@@ -123,6 +124,8 @@ pub enum Message {
     },
     /// What others were told, and are still to be.
     Telling(Telling),
+    /// A change of state, oldest first.
+    Flight(Box<Record>),
     /// The last one.
     Farewell {
         /// A reload was asked for meanwhile.

@@ -18,10 +18,10 @@ use crate::lab::{LOOPBACK, kernel};
 
 const SECOND: u64 = 1_000_000_000;
 const VIP4: [u8; 4] = [203, 0, 113, 7];
-const VIP6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+pub const VIP6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
 
 /// Pass and drop of each program.
-const PROGRAMS: [(Program, u32, u32); 4] = [
+pub const PROGRAMS: [(Program, u32, u32); 4] = [
     (Program::Xdp, 2, 1),
     (Program::FenceXdp, 2, 1),
     (Program::Tcx, u32::MAX, 2),
@@ -84,7 +84,7 @@ const HOST: [u8; 4] = [203, 0, 113, 2];
 const HOST6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
 /// What must not be answered once another one may answer.
-fn questions() -> Vec<(&'static str, Vec<u8>)> {
+pub fn questions() -> Vec<(&'static str, Vec<u8>)> {
     let mut unicast = arp(1, HOST, VIP4);
     unicast[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
     vec![
@@ -104,12 +104,12 @@ fn questions() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn packets() -> Vec<(&'static str, Vec<u8>)> {
+pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
     vec![("IPv4", to_v4(VIP4)), ("IPv6", to_v6(VIP6))]
 }
 
 /// What passes whatever happens.
-fn others() -> Vec<(&'static str, Vec<u8>)> {
+pub fn others() -> Vec<(&'static str, Vec<u8>)> {
     let own = [203, 0, 113, 1];
     let mut own6 = VIP6;
     own6[15] = 1;
@@ -136,7 +136,7 @@ fn others() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn verdict(kernel: &Kernel, program: Program, frame: &[u8]) -> u32 {
+pub fn verdict(kernel: &Kernel, program: Program, frame: &[u8]) -> u32 {
     kernel.test_run(program, frame, 1).unwrap().verdict
 }
 
@@ -151,7 +151,7 @@ fn all(kernel: &Kernel, frames: Vec<(&'static str, Vec<u8>)>, dropped: bool) {
 }
 
 /// A kernel half with two VIPs of one slot.
-fn fenced() -> Option<(Kernel, FastMaps)> {
+pub fn fenced() -> Option<(Kernel, FastMaps)> {
     let mut kernel = kernel()?;
     for vip in [IpAddr::from(VIP4), IpAddr::from(VIP6)] {
         kernel.set_fence((LOOPBACK, vip), SLOT).unwrap();

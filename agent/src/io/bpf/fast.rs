@@ -9,7 +9,7 @@ use agent_common::{
 use aya::maps::{MapData, RingBuf};
 use bytemuck::Zeroable as _;
 
-use super::{BpfError, sys};
+use super::{BpfError, arrival::Arrivals, sys};
 
 /// Attempts to read a LATEST slot between two writes. A write takes less than
 /// a system call, and adverts are milliseconds apart.
@@ -20,6 +20,7 @@ pub struct FastMaps {
     latest: OwnedFd,
     watch: OwnedFd,
     leases: OwnedFd,
+    pub(super) arrivals: Arrivals,
     ring: RingBuf<MapData>,
 }
 
@@ -33,12 +34,14 @@ impl FastMaps {
         latest: OwnedFd,
         watch: OwnedFd,
         leases: OwnedFd,
+        arrivals: Arrivals,
         ring: RingBuf<MapData>,
     ) -> Self {
         Self {
             latest,
             watch,
             leases,
+            arrivals,
             ring,
         }
     }
@@ -130,12 +133,14 @@ impl std::fmt::Debug for FastMaps {
             latest,
             watch,
             leases,
+            arrivals,
             ring: _,
         } = self;
         f.debug_struct("FastMaps")
             .field("latest", latest)
             .field("watch", watch)
             .field("leases", leases)
+            .field("arrivals", arrivals)
             .finish()
     }
 }

@@ -14,6 +14,7 @@ use aya::{Ebpf, maps::RingBuf};
 
 use super::{
     BpfError, FastMaps,
+    arrival::Arrivals,
     attach::{self, AttachReport, Backend, Programs},
     fence::FenceParts,
     load,
@@ -47,6 +48,8 @@ pub struct Kernel {
     pub(super) reflected: OwnedFd,
     pub(super) leases: OwnedFd,
     pub(super) fences: FenceParts,
+    awaited: OwnedFd,
+    pub(super) arrivals: OwnedFd,
     instances: OwnedFd,
     counters: OwnedFd,
     latest: OwnedFd,
@@ -75,6 +78,8 @@ impl Kernel {
         let reflected = load::map_fd(&object, "REFLECTED")?;
         let leases = load::map_fd(&object, "LEASES")?;
         let fences = FenceParts::load(&mut object)?;
+        let awaited = load::map_fd(&object, "AWAITED")?;
+        let arrivals = load::map_fd(&object, "ARRIVALS")?;
         let instances = load::map_fd(&object, "INSTANCES")?;
         let counters = load::map_fd(&object, "COUNTERS")?;
         let latest = load::map_fd(&object, "LATEST")?;
@@ -89,6 +94,8 @@ impl Kernel {
             reflected,
             leases,
             fences,
+            awaited,
+            arrivals,
             instances,
             counters,
             latest,
@@ -272,12 +279,16 @@ impl Kernel {
         let latest = load::own(self.latest.as_fd())?;
         let watch = load::own(self.watch.as_fd())?;
         let leases = load::own(self.leases.as_fd())?;
+        let arrivals = Arrivals {
+            awaited: load::own(self.awaited.as_fd())?,
+            arrivals: load::own(self.arrivals.as_fd())?,
+        };
         let events = self
             .object
             .take_map("EVENTS")
             .ok_or(BpfError::Missing("the ring EVENTS"))?;
         let ring = RingBuf::try_from(events).map_err(|error| BpfError::from_loader(&error))?;
-        Ok(FastMaps::new(latest, watch, leases, ring))
+        Ok(FastMaps::new(latest, watch, leases, arrivals, ring))
     }
 
     /// Keeps steady adverts from waking the reader of a raw socket of protocol

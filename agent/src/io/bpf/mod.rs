@@ -1,5 +1,6 @@
 //! The kernel half, seen from user space: load, attach, control, read.
 
+mod arrival;
 mod attach;
 mod error;
 mod ethtool;
@@ -12,6 +13,7 @@ mod reflect;
 mod succession;
 mod sys;
 
+pub use arrival::{AWAITED_FOR, Expected};
 pub use attach::{AttachReport, Backend};
 pub use error::BpfError;
 pub use fast::FastMaps;

@@ -18,6 +18,7 @@ impl Driver {
             Effect::AddAddresses { id } => {
                 self.ledger.set_active(id, true);
                 self.ledger.want(id, Wish::add);
+                self.tag_wish(id, true);
             }
             Effect::RemoveAddresses { id } => self.give_up(id),
             Effect::ChangeAddresses { id, repeat } => {
@@ -54,6 +55,7 @@ impl Driver {
                     cause,
                     at,
                 });
+                self.record_flight(&effect);
             }
             Effect::GroupTransition { group, to, at } => {
                 self.lane.report(Report::GroupTransition { group, to, at });
@@ -70,6 +72,7 @@ impl Driver {
         self.ledger.set_active(id, false);
         self.ledger.forget_advert(id);
         self.ledger.want(id, Wish::remove);
+        self.tag_wish(id, false);
         if let Some(port) = self.ports.port(id) {
             port.raised = false;
         }
@@ -94,6 +97,12 @@ impl Driver {
         };
         let sent = port.advert.send(&self.sockets.transmitters, priority);
         let reached = port.advert.reached();
+        if sent.is_ok() {
+            self.note_sent(id, priority);
+        }
+        let Some(port) = self.ports.port(id) else {
+            return;
+        };
         if sent.is_err() {
             // Perhaps somebody took it down.
             port.raised = false;

@@ -355,6 +355,7 @@ impl Driver {
                 State::Initialize | State::Active => None,
             };
             self.carry_out(Effect::Watch { id, active });
+            self.flights.inherit(id, snapshot.state == State::Active);
             // The predecessor may have left it after its lease was told.
             if snapshot.state == State::Active {
                 self.renew_lease(id);

@@ -2,6 +2,8 @@
 
 use std::{io, net::IpAddr, sync::atomic::Ordering};
 
+use agent_common::KernelTime;
+
 use super::{
     Hands, Seat,
     wish::{Restore, Wish},
@@ -9,8 +11,10 @@ use super::{
 };
 use crate::{
     core::InstanceId,
+    flight::{Burst, Carried, Done, Step},
     io::{
         announce::Which,
+        clock,
         lane::{Report, Returned},
         netlink::batch::{AddressPlan, BatchResult, Comparison, Difference},
     },
@@ -37,7 +41,9 @@ impl Hands {
             elsewhere,
             rest,
             retire,
+            flight,
         } = wish;
+        self.carried = Carried::default();
         if before {
             self.take_off(id, true);
         }
@@ -73,6 +79,10 @@ impl Hands {
             let Seat { works, .. } = std::mem::take(seat);
             self.give_back(works);
         }
+        if let Some(serial) = flight {
+            let done = Done::Carried(self.carried);
+            self.teller.report(Report::Step(Step { id, serial, done }));
+        }
         raised
     }
 
@@ -104,6 +114,7 @@ impl Hands {
             false => self.command.remove_all(&mut works.addresses),
             true => self.remove_unshared(id, &mut works),
         };
+        self.carried = Carried::changed(&result, works.vips.len(), clock::now());
         self.addresses_changed(id, result);
         if let Some(seat) = self.seat(id) {
             seat.works = Some(works);
@@ -201,9 +212,12 @@ impl Hands {
         }
         let (announcer, go) = (&self.announcer, || desk.may_announce(id));
         let mut result = Ok(());
+        let mut burst = Burst::default();
         for _ in 0..repeat {
             for vip in news(&former.addresses, &works.addresses) {
-                let sent = works.announce.send(announcer, Which::One(vip), 1, go);
+                let sent = works
+                    .announce
+                    .send(announcer, Which::One(vip), 1, &mut burst, go);
                 result = result.and(sent);
             }
         }
@@ -240,6 +254,9 @@ impl Hands {
         let has_links = works.has_links;
         let result = self.command.add_all(&mut works.addresses);
         let all = result.as_ref().is_ok_and(|result| result.failed == 0);
+        let vips = works.vips.len();
+        // Routes come after what counts.
+        self.carried = Carried::changed(&result, vips, clock::now());
         let paths = match works.paths.is_empty() {
             true => Ok(BatchResult::default()),
             false => self.command.add_paths(&mut works.paths),
@@ -332,7 +349,10 @@ impl Hands {
         };
         let Some(works) = &seat.works else { return };
         let go = || self.desk.may_announce(id);
-        let result = works.announce.send(&self.announcer, which, repeat, go);
+        let burst = &mut self.carried.burst;
+        let announce = &works.announce;
+        let result = announce.send(&self.announcer, which, repeat, burst, go);
+        self.carried.paced |= announce.most_left() > 0;
         self.announced(id, result);
     }
 
@@ -369,6 +389,23 @@ impl Hands {
             self.desk.announce_failed.fetch_add(1, Ordering::Relaxed);
             let errno = error.raw_os_error().unwrap_or(0);
             self.teller.report(Report::AnnounceFailed { id, errno });
+        }
+    }
+}
+
+impl Carried {
+    /// All of `vips` were asked for, and this is what the kernel said.
+    fn changed(result: &io::Result<BatchResult>, vips: usize, now: KernelTime) -> Self {
+        let vips = u32::try_from(vips).unwrap_or(u32::MAX);
+        // Links that were refused are among them.
+        let refused = result
+            .as_ref()
+            .map_or(vips, |result| result.failed.min(vips));
+        Self {
+            at: Some(now),
+            done: vips.saturating_sub(refused),
+            refused,
+            ..Self::default()
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct Wish {
     pub(in crate::io) rest: u8,
     /// The instance leaves: its plans go back.
     pub(in crate::io) retire: bool,
+    /// When all of it is done, that is said of this transition.
+    pub(in crate::io) flight: Option<u32>,
 }
 
 impl Wish {
@@ -136,6 +138,12 @@ impl Wish {
 
     pub fn announce_rest(&mut self, repeat: u8) {
         self.rest = self.rest.max(repeat);
+    }
+
+    /// The last transition counts: what an earlier one wanted may not be done
+    /// at all.
+    pub fn tell(&mut self, serial: u32) {
+        self.flight = Some(serial);
     }
 
     /// Returns plans that were never used.
