@@ -7,6 +7,7 @@ pub mod core;
 pub mod dump;
 pub mod heart;
 pub mod io;
+pub mod ipvs;
 pub mod keepalived;
 pub mod logging;
 pub mod monitor;

@@ -17,6 +17,7 @@ mod heart;
 mod heir;
 mod held;
 mod igmp;
+mod ipvs;
 mod links;
 mod lock;
 mod machine;
@@ -68,6 +69,7 @@ use self::{
     health::Health,
     held::Held,
     igmp::LocalIgmp,
+    ipvs::Ipvs,
     links::Links,
     lock::Locks,
     machine::Machine,
@@ -184,6 +186,7 @@ struct Service {
     alarms_at: Option<Instant>,
     held: Held,
     igmp: LocalIgmp,
+    ipvs: Ipvs,
     strangers: Strangers,
     claims: Claims,
     reflectors: Reflectors,
@@ -342,6 +345,7 @@ impl Service {
             warn!("{dropped} reports of the fast lane were lost, asking for everything");
             self.doubt();
             self.resync_at = Some(now());
+            self.ask_whom_to_follow();
             look = true;
         }
         while let Some(report) = self.lane.report() {
@@ -376,6 +380,7 @@ impl Service {
                     // What happened between the two views of the machine.
                     self.took_over = true;
                     self.health.begin();
+                    self.ask_whom_to_follow();
                     self.resync_at = Some(now());
                     for seat in &mut self.seats {
                         seat.unsure |= seat.fault.is_some();
@@ -386,8 +391,8 @@ impl Service {
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,
-                Report::Transition { .. }
-                | Report::GroupTransition { .. }
+                Report::Transition { id, to, .. } => self.follow(id, to),
+                Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }
                 | Report::Notice { .. }
                 | Report::Heart { .. }
