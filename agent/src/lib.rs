@@ -8,6 +8,7 @@ pub mod dump;
 pub mod flight;
 pub mod heart;
 pub mod io;
+pub mod ipvs;
 pub mod keepalived;
 pub mod logging;
 pub mod monitor;

@@ -4,7 +4,7 @@
 //! fail-over must happen; `--test seeds` runs the deployment that needs a dummy
 //! interface, `--test links` those that need a VLAN, a bond or a VRF, which the
 //! kernel of the build machine may lack, `--test faults` what is done to a whole
-//! machine. The machine is emulated in software
+//! machine, `--test ipvs` virtual servers. The machine is emulated in software
 //! where there is no KVM, so no time that it shows means anything.
 
 use std::{
@@ -31,7 +31,7 @@ const VERDICT: &str = "verdict of the virtual machine: passed";
 /// Said by a test inside (tests/tests/faults/machine.rs).
 const PLEASE_STOP: &str = "please stop this machine for 4 s";
 /// What the lab needs of the kernel.
-const MODULES: [&str; 9] = [
+const MODULES: [&str; 10] = [
     "veth",
     "bridge",
     "nf_tables",
@@ -41,6 +41,7 @@ const MODULES: [&str; 9] = [
     "bonding",
     "vrf",
     "macvlan",
+    "ip_vs",
 ];
 /// Up to a dozen elections each of several pairs, ten times as slow as elsewhere.
 const TEST_LIMIT: Duration = Duration::from_secs(1500);
@@ -75,6 +76,8 @@ enum Suite {
     /// A wall clock that is stepped, a machine that is suspended, stopped from
     /// outside or locked down, a switch that filters VLANs
     Faults,
+    /// Virtual servers in a kernel with IPVS, with ipvsadm as the oracle
+    Ipvs,
 }
 
 pub fn main(arguments: &Arguments) -> Result<()> {
@@ -230,6 +233,7 @@ impl Suite {
             Self::Seeds => "interop_seeds",
             Self::Links => "modes",
             Self::Faults => "faults",
+            Self::Ipvs => "ipvs",
         }
     }
 
@@ -239,6 +243,7 @@ impl Suite {
             Self::Seeds => &["dummy"],
             Self::Links => &["links::"],
             Self::Faults => &["machine::", "n16_"],
+            Self::Ipvs => &["kinds::", "reload::", "many::"],
         }
     }
 
@@ -248,6 +253,7 @@ impl Suite {
             Self::Seeds => "seeds",
             Self::Links => "links",
             Self::Faults => "faults",
+            Self::Ipvs => "ipvs",
         }
     }
 
@@ -287,6 +293,7 @@ impl Suite {
         test.env("CI", "1")
             .env("FAILOVERD_REQUIRE_DUMMY", "1")
             .env("FAILOVERD_REQUIRE_LINKS", "1")
+            .env("FAILOVERD_REQUIRE_IPVS", "1")
             .env("FAILOVERD_MACHINE", "1");
         shell::run(&mut test)?;
         println!("{VERDICT}");

@@ -4,6 +4,7 @@ pub mod check;
 pub mod events;
 pub mod generate;
 pub mod history;
+pub mod ipvs;
 pub mod monitor;
 mod problems;
 pub mod reload;
@@ -64,6 +65,7 @@ enum Command {
     Diff(reload::DiffArgs),
     Upgrade(upgrade::UpgradeArgs),
     Monitor(monitor::MonitorArgs),
+    Ipvs(ipvs::IpvsArgs),
     Generate(generate::GenerateArgs),
 }
 
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Upgrade(upgrade) => upgrade::run(&upgrade),
         Command::Diff(diff) => reload::run_diff(&diff),
         Command::Monitor(monitor) => monitor::run(&monitor),
+        Command::Ipvs(ipvs) => ipvs::run(&ipvs),
         Command::Generate(generate) => generate::run(&generate),
     }
 }

@@ -6,10 +6,14 @@
 //! agent can be asked for its own without handing out a password.
 
 mod files;
+mod lvs;
 mod tell;
 mod tracked;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +197,8 @@ fn field(name: &str, old: &[String], new: &[String]) -> Option<FieldChange> {
         return None;
     }
     let without = |some: &[String], others: &[String]| -> Vec<String> {
+        // Thousands of real servers of one service are compared at once.
+        let others: HashSet<&String> = others.iter().collect();
         let missing = some.iter().filter(|value| !others.contains(value));
         match name {
             SECRET => missing.map(|_| HIDDEN.to_owned()).collect(),
@@ -269,6 +275,7 @@ impl From<&Config> for Portrait {
             vmac_addr_prefix: _,
             firewall,
             tell: telling,
+            lvs: virtual_servers,
         } = config;
         let mut globals = Values::default();
         let StartDelay {
@@ -284,6 +291,7 @@ impl From<&Config> for Portrait {
         globals.process(process);
         globals.interfaces(interfaces);
         tell::globals(telling, &mut globals);
+        lvs::values(virtual_servers, &mut globals);
         Self {
             router_id: router_id.clone(),
             globals: globals.0,

@@ -56,6 +56,16 @@ pub fn find(block: Block, name: &str) -> Option<&'static Keyword> {
     INDEX.get(&(block, name)).copied()
 }
 
+/// The words that the first argument of a keyword can be; none where it may be
+/// others.
+pub fn choices(block: Block, name: &str) -> &'static [&'static str] {
+    match find(block, name).and_then(|row| row.shape.words.first()) {
+        Some(Argument::One(Kind::Choice(words)) | Argument::Maybe(Kind::Choice(words))) => words,
+        Some(Argument::One(_) | Argument::Maybe(_) | Argument::Several(_) | Argument::Rest(..))
+        | None => &[],
+    }
+}
+
 /// The block that a keyword does belong to, the outermost first.
 pub fn home(name: &str) -> Option<Block> {
     Block::ALL

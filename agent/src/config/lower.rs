@@ -17,6 +17,7 @@ mod firewall;
 mod fixed;
 mod global;
 mod instance;
+mod lvs;
 mod pacing;
 mod packets;
 mod paths;
@@ -71,6 +72,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     let mut fixed = fixed::Fixed::default();
     let mut trackers = track::Definitions::default();
     let mut groups = Vec::new();
+    let mut virtual_servers = lvs::Given::new(tree);
     let mut static_paths = paths::Given::of_the_machine();
     let mut globals = Globals {
         own_addresses: traps::own_addresses(tree),
@@ -87,6 +89,8 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
                 globals.tell.group(statement);
                 groups.extend(track::group(statement, at, &trackers))
             }
+            Some(Key::Lvs("virtual_server_group")) => virtual_servers.group(statement, sink),
+            Some(Key::Lvs(_)) => virtual_servers.server(statement, sink),
             Some(Key::Track(_)) => track::define(statement, at, &mut trackers),
             Some(Key::Root(RootKey::GarpGroup)) => {
                 pacing::group(statement, &mut globals.pacing, sink);
@@ -143,6 +147,7 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
     for script in &mut trackers.trackers.scripts {
         script.run_as = script.run_as.take().or_else(|| globals.script_user.clone());
     }
+    let names: Vec<String> = instances.iter().map(|one| one.name.clone()).collect();
     track::join(groups, &mut instances, sink);
     virtual_links::track_below(&mut instances, sink);
     let mut tell = globals.tell.finish(globals.script_user.as_ref(), sink);
@@ -167,5 +172,6 @@ pub fn lower(tree: &[Statement], sink: &mut Sink) -> Config {
         trackers: trackers.trackers,
         firewall: globals.firewall,
         tell,
+        lvs: virtual_servers.finish(globals.lvs, &names, sink),
     }
 }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use agent_common::{AdvertInterval, Family, Priority, Version, Vrid};
 
 mod fast;
+mod lvs;
 mod packets;
 mod route;
 mod tell;
@@ -16,6 +17,10 @@ mod track;
 mod virtual_mac;
 
 pub use self::fast::FastDetect;
+pub use self::lvs::{
+    FlushOnStop, Front, Granularity, GroupEntry, Lvs, RealServer, ServerGroup, Sorry, SyncDaemon,
+    Unused, VirtualServer,
+};
 pub use self::packets::{
     Interval, OldChecksum, Pace, PaceGroup, Pacing, PacketPolicy, PeerTtl, StartDelay,
 };
@@ -232,4 +237,6 @@ pub struct Config {
     pub vmac_addr_prefix: Option<String>,
     pub firewall: Firewall,
     pub tell: Tell,
+    /// Virtual servers.
+    pub lvs: Lvs,
 }

@@ -12,13 +12,14 @@
 
 mod files;
 mod instance;
+pub(super) mod lvs;
 mod machine;
 mod packets;
 mod paths;
 mod tell;
 mod tracked;
 mod vip;
-mod writer;
+pub(super) mod writer;
 
 use self::writer::Writer;
 use super::diff::{HIDDEN, Portrait, SECRET};
@@ -54,6 +55,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         firewall,
         vmac_addr_prefix,
         tell: telling,
+        lvs: virtual_servers,
     } = config;
     let mut writer = Writer::default();
     files::names(files, &mut writer);
@@ -73,6 +75,7 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         writer.maybe("vmac_addr_prefix", vmac_addr_prefix.as_ref());
         rules(firewall, writer);
         tell::globals(telling, writer);
+        lvs::globals(virtual_servers, writer);
     });
     packets::groups(pacing, &mut writer);
     machine::delays(interfaces, &mut writer);
@@ -83,6 +86,8 @@ pub fn print(config: &Config, secrets: Secrets) -> String {
         instance::print(one, secrets, &mut writer);
     }
     tracked::groups(instances, &telling.groups, &mut writer);
+    lvs::groups(virtual_servers, &mut writer);
+    lvs::servers(virtual_servers, &mut writer);
     writer.finish()
 }
 

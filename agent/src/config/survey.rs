@@ -34,7 +34,7 @@ pub fn statement(row: &Keyword, statement: &Statement, sink: &mut Sink) {
 fn block(block: Block, statement: &Statement, sink: &mut Sink) {
     let mut reader = match block {
         // Works in parts.
-        Block::SyncGroup => Reader::new(block),
+        Block::SyncGroup | Block::VirtualServer | Block::RealServer => Reader::new(block),
         _ => Reader::inside(block),
     };
     for inner in statement.block.iter().flatten() {

@@ -18,6 +18,7 @@ mod heart;
 mod heir;
 mod held;
 mod igmp;
+mod ipvs;
 mod links;
 mod lock;
 mod machine;
@@ -69,6 +70,7 @@ use self::{
     health::Health,
     held::Held,
     igmp::LocalIgmp,
+    ipvs::Ipvs,
     links::Links,
     lock::Locks,
     machine::Machine,
@@ -187,6 +189,7 @@ struct Service {
     alarms_at: Option<Instant>,
     held: Held,
     igmp: LocalIgmp,
+    ipvs: Ipvs,
     strangers: Strangers,
     claims: Claims,
     reflectors: Reflectors,
@@ -347,6 +350,7 @@ impl Service {
             warn!("{dropped} reports of the fast lane were lost, asking for everything");
             self.doubt();
             self.resync_at = Some(now());
+            self.ask_whom_to_follow();
             look = true;
         }
         while let Some(report) = self.lane.report() {
@@ -381,6 +385,7 @@ impl Service {
                     // What happened between the two views of the machine.
                     self.took_over = true;
                     self.health.begin();
+                    self.ask_whom_to_follow();
                     self.resync_at = Some(now());
                     for seat in &mut self.seats {
                         seat.unsure |= seat.fault.is_some();
@@ -391,8 +396,8 @@ impl Service {
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,
-                Report::Transition { .. }
-                | Report::Flight(_)
+                Report::Transition { id, to, .. } => self.follow(id, to),
+                Report::Flight(_)
                 | Report::Step(_)
                 | Report::GroupTransition { .. }
                 | Report::PriorityChanged { .. }

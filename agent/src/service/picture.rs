@@ -139,6 +139,7 @@ impl Service {
         notify::tell(&[sd_notify::NotifyState::Watchdog]);
         self.look_at_alarms(&picture);
         self.look_at_claims(&picture);
+        self.follow_all(&picture);
         let Some((purpose, _)) = self.pending.questions.pop_front() else {
             return;
         };

@@ -116,6 +116,8 @@ impl Service {
         self.keep_answering(&mut config);
         let changes = diff(&(&self.config).into(), &(&config).into());
         if changes.is_empty() {
+            // Nobody tells us of entries that somebody else removed.
+            self.set_virtual_servers();
             return Ok(changes);
         }
         for diagnostic in &loaded.diagnostics {
@@ -131,6 +133,7 @@ impl Service {
         // Links that were made for it are removed again.
         let ids = admitted.inspect_err(|_| self.look_at = Some(super::now()))?;
         self.apply(config, &changes, ids);
+        self.set_virtual_servers();
         self.placement.change(&self.config.process);
         self.warn_of_news();
         self.forget_cleared();

@@ -151,6 +151,7 @@ impl Service {
     fn announce_running(&mut self, detach: bool) {
         self.confine();
         self.running = true;
+        self.set_virtual_servers();
         info!("failoverd {} is running", env!("CARGO_PKG_VERSION"));
         if detach && let Err(error) = crate::io::sys::leave_terminal() {
             warn!("cannot let go of the terminal: {error}");
@@ -182,6 +183,7 @@ impl Service {
         }
         self.machine.end();
         self.virtual_links.end();
+        self.end_virtual_servers().await;
         self.hear().await;
         self.igmp.restore();
         // One that hangs may have VIPs: the supervisor does not wait for it.

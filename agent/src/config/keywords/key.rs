@@ -11,6 +11,8 @@ pub enum Key {
     Track(&'static str),
     /// Scripts, FIFOs and mail: taken by name, see `lower::tell`.
     Tell(&'static str),
+    /// Virtual servers: taken by name, see `lower::lvs`.
+    Lvs(&'static str),
     GarpGroup(GarpGroupKey),
     /// `group` of a track_group.
     TrackGroup,

@@ -72,7 +72,15 @@ mod reason {
         Status::Supported(super::super::Key::Tell(keyword))
     }
 
-    pub const LVS: Status = NotYet("virtual servers (IPVS)");
+    pub const fn lvs(keyword: &'static str) -> Status {
+        Status::Supported(super::super::Key::Lvs(keyword))
+    }
+
+    pub const CHECKERS: Status = NotYet("health checkers, so that real servers are taken as alive");
+    pub const SYNC: Status = NotYet("the sync daemon by its old word: use lvs_sync_daemon");
+    pub const MARKS: Status = NotYet("marks of nftables for virtual_server_group");
+    pub const ELSEWHERE: Status =
+        NotYet("virtual servers in another network namespace, so that none are made");
     pub const BFD: Status = NotYet("BFD");
     pub const VMAC: Status = NotYet("ipvlan interfaces and VRF");
     pub const FIREWALL: Status = WithoutEffect(

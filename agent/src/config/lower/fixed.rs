@@ -80,6 +80,7 @@ impl Fixed {
                     | Key::Auth(_)
                     | Key::Track(_)
                     | Key::Tell(_)
+                    | Key::Lvs(_)
                     | Key::GarpGroup(_),
                 )
                 | None => {}

@@ -10,7 +10,7 @@ use super::instance::interface;
 use super::packets::group_of;
 use super::statement::Reader;
 use super::value::{count, first, number, switch, timer, whole_seconds};
-use super::{files, process, tell};
+use super::{files, lvs, process, tell};
 use crate::config::files::Files;
 use crate::config::iproute::Names;
 use crate::config::keywords::{Block, GarpKey, GlobalKey, Key, Kind, extra_garp};
@@ -53,6 +53,7 @@ pub struct Globals {
     /// Whom scripts run as that name no user.
     pub script_user: Option<RunAs>,
     pub tell: tell::Globals,
+    pub lvs: lvs::Globals,
     /// Where the names of tables are looked up.
     pub names: Names,
     /// `vmac_prefix`.
@@ -200,6 +201,7 @@ pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
             Some(Key::Tell(keyword)) => globals.tell.set(keyword, statement),
+            Some(Key::Lvs(keyword)) => globals.lvs.set(keyword, statement),
             Some(
                 Key::Root(_)
                 | Key::Instance(_)

@@ -127,7 +127,12 @@ pub fn lower(
                 }
             }
             Some(
-                Key::Root(_) | Key::Global(_) | Key::Auth(_) | Key::GarpGroup(_) | Key::TrackGroup,
+                Key::Root(_)
+                | Key::Global(_)
+                | Key::Auth(_)
+                | Key::Lvs(_)
+                | Key::GarpGroup(_)
+                | Key::TrackGroup,
             )
             | None => {}
         }
@@ -261,6 +266,7 @@ fn authentication(block: &Statement, draft: &mut Draft, sink: &mut Sink) {
                 | Key::Instance(_)
                 | Key::Track(_)
                 | Key::Tell(_)
+                | Key::Lvs(_)
                 | Key::GarpGroup(_)
                 | Key::TrackGroup,
             )

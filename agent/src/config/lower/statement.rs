@@ -50,7 +50,7 @@ impl Reader {
         match row.status {
             Status::Supported(key) => {
                 let good = has_shape(row, statement, sink);
-                if good && matches!(key, Key::Track(_) | Key::Tell(_)) {
+                if good && matches!(key, Key::Track(_) | Key::Tell(_) | Key::Lvs(_)) {
                     survey::statement(row, statement, sink);
                 }
                 let single = row.shape.body == Body::None && !adds_up(key);

@@ -37,6 +37,21 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_virtual_servers_come_back(lvs in any::lvs()) {
+        let (_, text) = seeds::ALL.first().expect("a seed");
+        let seed = parse_str("seed", text).config.expect("good");
+        comes_back(&Config { lvs, ..seed });
+    }
+}
+
 #[test]
 fn every_seed_comes_back() {
     for (name, text) in seeds::ALL {

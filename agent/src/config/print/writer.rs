@@ -38,6 +38,23 @@ impl Writer {
         self.line(&format!("{keyword} \"{escaped}\"{more}"));
     }
 
+    /// `KEYWORD WORD ...`, of a keyword that reads escapes.
+    pub fn escaped(&mut self, keyword: &str, words: &[String]) {
+        let mut line = keyword.to_owned();
+        for one in words {
+            let escaped: String = one.chars().map(escape).collect();
+            line.push_str(&format!(" \"{escaped}\""));
+        }
+        self.line(&line);
+    }
+
+    /// `KEYWORD WORD ... {`, then what `body` writes, then `}`.
+    pub fn statement(&mut self, keyword: &str, words: &[String], body: impl FnOnce(&mut Self)) {
+        let words = words.iter().map(|one| word(one));
+        let head: Vec<String> = std::iter::once(keyword.to_owned()).chain(words).collect();
+        self.open(&head.join(" "), body);
+    }
+
     /// `KEYWORD VALUE` where there is one.
     pub fn maybe(&mut self, keyword: &str, value: Option<impl Display>) {
         if let Some(value) = value {

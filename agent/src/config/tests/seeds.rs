@@ -125,6 +125,7 @@ fn check(
         instances: vec![instance],
         trackers: loaded.config.clone().unwrap_or_default().trackers,
         tell: loaded.config.clone().unwrap_or_default().tell,
+        lvs: loaded.config.clone().unwrap_or_default().lvs,
         ..Config::default()
     };
     assert_eq!(loaded.config, Some(config), "{name}");
@@ -179,7 +180,7 @@ fn lvs_pair() {
             (
                 0,
                 Code::NotYet,
-                "read and checked, but not active yet: virtual servers (IPVS) (virtual_server, line 30)",
+                "read and checked, but not active yet: health checkers, so that real servers are taken as alive (delay_loop, line 31 and 2 more)",
             ),
             (
                 22,
@@ -199,7 +200,7 @@ fn lvs_pair() {
             (
                 0,
                 Code::NotYet,
-                "read and checked, but not active yet: virtual servers (IPVS) (virtual_server, line 23)",
+                "read and checked, but not active yet: health checkers, so that real servers are taken as alive (delay_loop, line 24 and 2 more)",
             ),
             (
                 15,

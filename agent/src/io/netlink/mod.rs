@@ -5,11 +5,12 @@
 //! asks for everything there is, in the slow lane, through the rtnetlink crate.
 
 pub mod batch;
-mod build;
+pub(crate) mod build;
 pub mod devconf;
+pub mod ipvs;
 pub mod macvlan;
 pub mod monitor;
 pub mod nft;
 pub mod paths;
-mod request;
+pub(crate) mod request;
 pub mod survey;

@@ -62,7 +62,8 @@ pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     })
 }
 
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+/// The attributes of one level; ends at the first that does not fit.
+pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let len = usize::from(u16::from_ne_bytes(array(rest, 0)?));

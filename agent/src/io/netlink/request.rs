@@ -7,8 +7,14 @@ use std::{
 
 use rtnetlink::sys::{Socket, SocketAddr};
 
-use super::build::Builder;
+use super::{
+    build::Builder,
+    monitor::{Message, messages},
+};
 use crate::io::sys;
+
+const ERROR: u16 = libc::NLMSG_ERROR as u16;
+const DONE: u16 = libc::NLMSG_DONE as u16;
 
 /// The kernel handles a request inside `send`, so that its answers are there
 /// when it returns.
@@ -64,8 +70,8 @@ impl RequestSocket {
         let mut acknowledged = false;
         let mut refusal = None;
         while let Some(len) = self.receive()? {
-            for answer in super::monitor::messages(self.buffer.get(..len).unwrap_or_default()) {
-                if answer.kind != libc::NLMSG_ERROR as u16 {
+            for answer in messages(self.buffer.get(..len).unwrap_or_default()) {
+                if answer.kind != ERROR {
                     continue;
                 }
                 match answer.i32_at(0).unwrap_or(0).saturating_neg() {
@@ -79,6 +85,71 @@ impl RequestSocket {
             (None, true) => Ok(()),
             (None, false) => Err(io::ErrorKind::TimedOut.into()),
         }
+    }
+
+    /// As [`Self::submit`], of requests that are independent of each other:
+    /// each refusal goes to `refused` with the sequence number of the message
+    /// and its errno, and does not keep the others from being carried out.
+    ///
+    /// # Errors
+    ///
+    /// Where what became of them cannot be told.
+    pub fn submit_each(
+        &mut self,
+        request: &Builder,
+        last: u32,
+        mut refused: impl FnMut(u32, i32),
+    ) -> io::Result<()> {
+        let mut ended = false;
+        self.exchange(request, |answer| {
+            if answer.kind == ERROR {
+                ended |= answer.sequence == last;
+                match answer.i32_at(0).unwrap_or(0).saturating_neg() {
+                    0 => {}
+                    errno => refused(answer.sequence, errno),
+                }
+            }
+        })?;
+        match ended {
+            true => Ok(()),
+            false => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Asks one question; `answer` gets the payload of each answer.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says against it, as errno.
+    pub fn ask(&mut self, request: &Builder, mut answer: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut end = None;
+        self.exchange(request, |message| match message.kind {
+            ERROR | DONE => {
+                let errno = message.i32_at(0).unwrap_or(0).saturating_neg();
+                let _first = end.get_or_insert(errno);
+            }
+            _ => answer(message.payload),
+        })?;
+        match end {
+            Some(0) => Ok(()),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+            None => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        request: &Builder,
+        mut answer: impl FnMut(&Message<'_>),
+    ) -> io::Result<()> {
+        self.drain();
+        self.socket.send(request.as_bytes(), 0)?;
+        while let Some(len) = self.receive()? {
+            for message in messages(self.buffer.get(..len).unwrap_or_default()) {
+                answer(&message);
+            }
+        }
+        Ok(())
     }
 
     /// What an earlier request left unread.

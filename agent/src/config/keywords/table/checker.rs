@@ -1,24 +1,24 @@
 //! Checkers of real servers.
 
 use super::common::{FLAG, REVERSE, SWITCH, TEXT, TIME, U32};
-use super::reason::LVS;
+use super::reason::CHECKERS;
 use super::{Row, rows, special};
 use crate::config::keywords::shape::Argument::{Maybe, One, Several};
 use crate::config::keywords::shape::{Kind, Shape, block, words};
 use crate::config::keywords::{Block, Keyword};
 
-const ADDRESS: Row = (LVS, words(&[One(Kind::Address)]));
-const PORT: Row = (LVS, words(&[One(Kind::Port)]));
-const INTERFACE: Row = (LVS, words(&[One(Kind::Interface)]));
-const MARK: Row = (LVS, words(&[One(Kind::Number(0, U32))]));
-const TIMEOUT: Row = (LVS, words(&[One(Kind::Seconds(1, TIME))]));
-const PAUSE: Row = (LVS, words(&[One(Kind::Seconds(0, TIME))]));
-const TRIES: Row = (LVS, words(&[One(Kind::Number(0, U32))]));
+const ADDRESS: Row = (CHECKERS, words(&[One(Kind::Address)]));
+const PORT: Row = (CHECKERS, words(&[One(Kind::Port)]));
+const INTERFACE: Row = (CHECKERS, words(&[One(Kind::Interface)]));
+const MARK: Row = (CHECKERS, words(&[One(Kind::Number(0, U32))]));
+const TIMEOUT: Row = (CHECKERS, words(&[One(Kind::Seconds(1, TIME))]));
+const PAUSE: Row = (CHECKERS, words(&[One(Kind::Seconds(0, TIME))]));
+const TRIES: Row = (CHECKERS, words(&[One(Kind::Number(0, U32))]));
 const LOOP: Row = (
-    LVS,
+    CHECKERS,
     words(&[One(Kind::Seconds(1, 18_446_744_073_709_551_614))]),
 );
-const YES_NO: Row = (LVS, SWITCH);
+const YES_NO: Row = (CHECKERS, SWITCH);
 const OFFSET: Shape = words(&[One(Kind::Number(0, 2_147_483_647))]);
 
 /// Rows of a checker, after those that all checkers share: of the connection
@@ -48,12 +48,12 @@ macro_rules! checker {
 macro_rules! http {
     ($block:ident) => {
         checker! { connection $block:
-            LVS, words(&[One(Kind::Number(1, U32))]) => "nb_get_retry";
-            LVS, TEXT => "virtualhost" "sni_name";
-            LVS, words(&[One(Kind::Choice(&["1.0", "1.0C", "1.0c", "1.1"]))]) => "http_protocol";
-            LVS, SWITCH => "enable_sni" "fast_recovery";
-            LVS, SWITCH => "tls_compliant";
-            LVS, block(&[], Block::Url) => "url";
+            CHECKERS, words(&[One(Kind::Number(1, U32))]) => "nb_get_retry";
+            CHECKERS, TEXT => "virtualhost" "sni_name";
+            CHECKERS, words(&[One(Kind::Choice(&["1.0", "1.0C", "1.0c", "1.1"]))]) => "http_protocol";
+            CHECKERS, SWITCH => "enable_sni" "fast_recovery";
+            CHECKERS, SWITCH => "tls_compliant";
+            CHECKERS, block(&[], Block::Url) => "url";
         }
     };
 }
@@ -91,23 +91,23 @@ const REGEX_OPTIONS: &[&str] = &[
 ];
 
 pub const URL: &[Keyword] = rows! { Url:
-    LVS, TEXT => "path" "virtualhost";
-    LVS, words(&[One(Kind::Regex)]) => "regex";
-    LVS, words(&[One(Kind::Digest)]) => "digest";
-    LVS, words(&[Several(Kind::HttpStatus)]) => "status_code";
-    LVS, FLAG => "regex_no_match";
-    LVS, words(&[Several(Kind::Choice(REGEX_OPTIONS))]) => "regex_options";
-    LVS, OFFSET => "regex_min_offset" "regex_max_offset";
-    LVS, words(&[One(Kind::Number(1, U32)), One(Kind::Number(1, U32))]) => "regex_stack";
-    LVS, SWITCH => "tls_compliant";
+    CHECKERS, TEXT => "path" "virtualhost";
+    CHECKERS, words(&[One(Kind::Regex)]) => "regex";
+    CHECKERS, words(&[One(Kind::Digest)]) => "digest";
+    CHECKERS, words(&[Several(Kind::HttpStatus)]) => "status_code";
+    CHECKERS, FLAG => "regex_no_match";
+    CHECKERS, words(&[Several(Kind::Choice(REGEX_OPTIONS))]) => "regex_options";
+    CHECKERS, OFFSET => "regex_min_offset" "regex_max_offset";
+    CHECKERS, words(&[One(Kind::Number(1, U32)), One(Kind::Number(1, U32))]) => "regex_stack";
+    CHECKERS, SWITCH => "tls_compliant";
 };
 
 pub const TCP_CHECK: &[Keyword] = checker! { connection TcpCheck: };
 pub const PING_CHECK: &[Keyword] = checker! { connection PingCheck: };
 
 pub const SMTP_CHECK: &[Keyword] = checker! { connection SmtpCheck:
-    LVS, TEXT => "helo_name";
-    LVS, block(&[], Block::SmtpHost) => "host";
+    CHECKERS, TEXT => "helo_name";
+    CHECKERS, block(&[], Block::SmtpHost) => "host";
 };
 
 pub const SMTP_HOST: &[Keyword] = rows! { SmtpHost:
@@ -121,29 +121,29 @@ pub const SMTP_HOST: &[Keyword] = rows! { SmtpHost:
 const DNS_TYPES: &[&str] = &["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"];
 
 pub const DNS_CHECK: &[Keyword] = checker! { connection DnsCheck:
-    LVS, words(&[One(Kind::Choice(DNS_TYPES))]) => "type";
-    LVS, TEXT => "name";
+    CHECKERS, words(&[One(Kind::Choice(DNS_TYPES))]) => "type";
+    CHECKERS, TEXT => "name";
 };
 
 pub const MISC_CHECK: &[Keyword] = checker! { timing MiscCheck:
-    LVS, words(&[Several(Kind::Script)]) => "misc_path";
-    LVS, words(&[One(Kind::Number(1, U32))]) => "misc_timeout";
-    LVS, FLAG => "misc_dynamic";
-    LVS, words(&[One(Kind::User), Maybe(Kind::User)]) => "user";
+    CHECKERS, words(&[Several(Kind::Script)]) => "misc_path";
+    CHECKERS, words(&[One(Kind::Number(1, U32))]) => "misc_timeout";
+    CHECKERS, FLAG => "misc_dynamic";
+    CHECKERS, words(&[One(Kind::User), Maybe(Kind::User)]) => "user";
 };
 
 pub const UDP_CHECK: &[Keyword] = checker! { connection UdpCheck:
-    LVS, words(&[Several(Kind::Hex)]) => "payload";
-    LVS, special::REPLY => "require_reply";
-    LVS, words(&[One(Kind::Number(0, 65_535))]) => "min_reply_length" "max_reply_length";
+    CHECKERS, words(&[Several(Kind::Hex)]) => "payload";
+    CHECKERS, special::REPLY => "require_reply";
+    CHECKERS, words(&[One(Kind::Number(0, 65_535))]) => "min_reply_length" "max_reply_length";
 };
 
 pub const FILE_CHECK: &[Keyword] = rows! { FileCheck:
-    LVS, words(&[One(Kind::Name)]) => "track_file";
-    LVS, words(&[One(Kind::Number(-2_147_483_647, 2_147_483_647)), REVERSE]) => "weight";
+    CHECKERS, words(&[One(Kind::Name)]) => "track_file";
+    CHECKERS, words(&[One(Kind::Number(-2_147_483_647, 2_147_483_647)), REVERSE]) => "weight";
 };
 
 pub const BFD_CHECK: &[Keyword] = rows! { BfdCheck:
-    LVS, words(&[One(Kind::Name)]) => "name";
+    CHECKERS, words(&[One(Kind::Name)]) => "name";
     YES_NO.0, YES_NO.1 => "alpha";
 };

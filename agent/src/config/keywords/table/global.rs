@@ -3,7 +3,9 @@
 use super::common::{
     COUNT, FLAG, INTERFACE, POSITIVE, POSITIVE_SECONDS, SCRIPT, SWITCH, TEXT, TIME,
 };
-use super::reason::{BUFFERS, DBUS, FIREWALL, LVS, ONE_PROCESS, SCRIPTS, SNMP, tell};
+use super::reason::{
+    BUFFERS, CHECKERS, DBUS, FIREWALL, MARKS, ONE_PROCESS, SCRIPTS, SNMP, lvs, tell,
+};
 use super::{rows, special};
 use crate::config::keywords::FilesKey as F;
 use crate::config::keywords::GarpKey::{
@@ -58,18 +60,18 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     tell("smtp_connect_timeout"), words(&[One(Kind::Number(1, 4294))]) => "smtp_connect_timeout";
     tell("smtp_alert"), SWITCH => "smtp_alert";
     tell("smtp_alert_vrrp"), SWITCH => "smtp_alert_vrrp";
-    LVS, SWITCH => "smtp_alert_checker";
+    CHECKERS, SWITCH => "smtp_alert_checker";
     tell("no_email_faults"), FLAG => "no_email_faults";
-    LVS, FLAG => "no_checker_emails";
+    CHECKERS, FLAG => "no_checker_emails";
     tell("notify_fifo"), FIFO => "notify_fifo";
     tell("vrrp_notify_fifo"), FIFO => "vrrp_notify_fifo";
-    LVS, FIFO => "lvs_notify_fifo";
+    CHECKERS, FIFO => "lvs_notify_fifo";
     tell("notify_fifo_script"), SCRIPT => "notify_fifo_script";
     tell("vrrp_notify_fifo_script"), SCRIPT => "vrrp_notify_fifo_script";
-    LVS, SCRIPT => "lvs_notify_fifo_script";
+    CHECKERS, SCRIPT => "lvs_notify_fifo_script";
     tell("vrrp_notify_priority_changes"), SWITCH => "vrrp_notify_priority_changes";
     tell("fifo_write_vrrp_states_on_reload"), FLAG => "fifo_write_vrrp_states_on_reload";
-    LVS, FLAG => "rs_init_notifies";
+    CHECKERS, FLAG => "rs_init_notifies";
     global(G::ScriptUser), words(&[One(Kind::User), Maybe(Kind::User)]) => "script_user";
     global(G::ScriptSecurity), FLAG => "enable_script_security";
     SCRIPTS, FLAG => "set_supplementary_groups";
@@ -77,14 +79,15 @@ pub const GLOBAL: &[Keyword] = rows! { GlobalDefs:
     tell("shutdown_script"), SCRIPT => "shutdown_script";
     tell("startup_script_timeout"), SCRIPT_TIME => "startup_script_timeout";
     tell("shutdown_script_timeout"), SCRIPT_TIME => "shutdown_script_timeout";
-    LVS, special::LVS_TIMEOUTS => "lvs_timeouts";
-    LVS, FLAG => "lvs_flush";
-    LVS, words(&[Maybe(Kind::Choice(&["VS"]))]) => "lvs_flush_on_stop" "lvs_flush_onstop";
-    LVS, special::LVS_SYNC_DAEMON => "lvs_sync_daemon";
-    LVS, SWITCH => "checker_log_all_failures";
-    LVS, words(&[Maybe(Kind::Name)]) => "nftables_ipvs";
-    LVS, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_ipvs_priority";
-    LVS, POSITIVE => "nftables_ipvs_start_fwmark";
+    lvs("lvs_timeouts"), special::LVS_TIMEOUTS => "lvs_timeouts";
+    lvs("lvs_flush"), FLAG => "lvs_flush";
+    lvs("lvs_flush_on_stop"), words(&[Maybe(Kind::Choice(&["VS"]))]) =>
+        "lvs_flush_on_stop" "lvs_flush_onstop";
+    lvs("lvs_sync_daemon"), special::LVS_SYNC_DAEMON => "lvs_sync_daemon";
+    CHECKERS, SWITCH => "checker_log_all_failures";
+    MARKS, words(&[Maybe(Kind::Name)]) => "nftables_ipvs";
+    MARKS, words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) => "nftables_ipvs_priority";
+    MARKS, POSITIVE => "nftables_ipvs_start_fwmark";
     global(G::Nftables), words(&[Maybe(Kind::Name)]) => "nftables";
     global(G::NftablesPriority), words(&[One(Kind::Number(-2_147_483_648, 2_147_483_647))]) =>
         "nftables_priority";

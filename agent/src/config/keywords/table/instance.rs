@@ -1,7 +1,7 @@
 //! vrrp_instance, and its authentication.
 
 use super::common::{ADDRESS, COUNT, FLAG, INTERFACE, POSITIVE, SCRIPT, SWITCH};
-use super::reason::{BFD, BUFFERS, LINKBEAT, LVS, VMAC, tell, track};
+use super::reason::{BFD, BUFFERS, LINKBEAT, SYNC, VMAC, tell, track};
 use super::{rows, special};
 use crate::config::keywords::AuthKey as A;
 use crate::config::keywords::GarpKey::{
@@ -95,7 +95,7 @@ pub const INSTANCE: &[Keyword] = rows! { VrrpInstance:
     instance(I::UnicastFaultNoPeer), FLAG => "unicast_fault_no_peer";
     instance(I::OldUnicastChecksum), words(&[Maybe(Kind::Choice(&["never"]))]) => "old_unicast_checksum";
     instance(I::StrictMode), SWITCH => "strict_mode";
-    LVS, INTERFACE => "lvs_sync_daemon_interface";
+    SYNC, INTERFACE => "lvs_sync_daemon_interface";
     instance(I::Garp(ExtraIf)), special::EXTRA_GARP => "garp_extra_if";
     LATE, words(&[Maybe(Kind::Number(1, 254))]) => "timer_expired_backup" "thread_timer_expired";
     HMAC, block(&[], Block::AuthHmac) => "auth_hmac";

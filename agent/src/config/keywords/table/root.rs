@@ -1,7 +1,7 @@
 //! Keywords outside all blocks.
 
 use super::common::{FLAG, TEXT};
-use super::reason::{BFD, LINKBEAT, LVS, PROCESS, track};
+use super::reason::{BFD, CHECKERS, ELSEWHERE, FIREWALL, LINKBEAT, PROCESS, lvs, track};
 use super::{rows, special};
 use crate::config::keywords::Status::Supported;
 use crate::config::keywords::shape::Argument::{Maybe, One};
@@ -21,9 +21,9 @@ pub const ROOT: &[Keyword] = rows! { Root:
     Supported(Key::Root(RootKey::TrackGroup)), block(&[One(Kind::Name)], Block::TrackGroup) =>
         "track_group";
     Supported(Key::Root(RootKey::UpDownDelays)), list(List::Delays) => "interface_up_down_delays";
-    LVS, special::VIRTUAL_SERVER => "virtual_server";
-    LVS, special::VIRTUAL_SERVER_GROUP => "virtual_server_group";
-    LVS, block(&[], Block::Ssl) => "SSL";
+    lvs("virtual_server"), special::VIRTUAL_SERVER => "virtual_server";
+    lvs("virtual_server_group"), special::VIRTUAL_SERVER_GROUP => "virtual_server_group";
+    CHECKERS, block(&[], Block::Ssl) => "SSL";
     Supported(Key::Root(RootKey::StaticIpaddress)), list(List::StaticAddresses) => "static_ipaddress";
     Supported(Key::Root(RootKey::StaticRoutes)), list(List::StaticRoutes) => "static_routes";
     Supported(Key::Root(RootKey::StaticRules)), list(List::StaticRules) => "static_rules";
@@ -35,6 +35,6 @@ pub const ROOT: &[Keyword] = rows! { Root:
     Supported(Key::Root(RootKey::UsePidDir)), FLAG => "use_pid_dir";
     PROCESS, words(&[One(Kind::Number(1, 300))]) => "child_wait_time";
     Supported(Key::Root(RootKey::NetNamespace)), TEXT => "net_namespace";
-    LVS, words(&[Maybe(Kind::Name)]) => "net_namespace_ipvs";
-    LVS, FLAG => "namespace_with_ipsets";
+    ELSEWHERE, words(&[Maybe(Kind::Name)]) => "net_namespace_ipvs";
+    FIREWALL, FLAG => "namespace_with_ipsets";
 };

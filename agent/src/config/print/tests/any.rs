@@ -18,8 +18,11 @@ use crate::config::model::{
     StaticAddress, Transport, V3Checksum, Vip,
 };
 
+mod lvs;
 mod packets;
 mod tell;
+
+pub use self::lvs::lvs;
 
 use self::packets::{firewall, options, pacing, packets, start_delay};
 
