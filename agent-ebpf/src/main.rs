@@ -28,7 +28,7 @@ mod verdict;
 
 use agent_common::{
     Outcome,
-    wire::{approach::scan_question, bfd::scan_probe, scan},
+    wire::{Sort, approach::scan_question, bfd::scan_probe, scan, sort},
 };
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
@@ -45,6 +45,10 @@ use crate::{
     verdict::receive,
 };
 
+/// TC_PRIO_CONTROL: an answer must not wait behind what this machine sends
+/// besides, where a link's queue has bands.
+const PRIORITY_CONTROL: u32 = 7;
+
 /// What becomes of the frame.
 enum Action {
     /// On to the stack, and to whoever else listens.
@@ -53,25 +57,32 @@ enum Action {
     Drop,
 }
 
+// Inlined, as all programs here: the wrapper around it would be a call, which
+// costs each frame more than all that is done for it.
 #[xdp(frags)]
+#[inline(always)]
 pub fn failoverd_xdp(ctx: XdpContext) -> u32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
-    if !scan(&head, None) {
-        return if scan_probe(&head, None) && reflect(&ctx) {
-            xdp_action::XDP_TX
-        } else if fenced(&ctx, scan_question(&head, None)) {
-            xdp_action::XDP_DROP
-        } else {
-            xdp_action::XDP_PASS
-        };
-    }
-    match action(receive(&ctx)) {
-        Action::Pass => xdp_action::XDP_PASS,
-        Action::Drop => xdp_action::XDP_DROP,
+    let question = match sort(&head, None) {
+        Sort::Advert => {
+            return match action(receive(&ctx)) {
+                Action::Pass => xdp_action::XDP_PASS,
+                Action::Drop => xdp_action::XDP_DROP,
+            };
+        }
+        Sort::Probe if reflect(&ctx) => return xdp_action::XDP_TX,
+        Sort::Probe | Sort::Other => false,
+        Sort::Question => true,
+    };
+    if fenced(&ctx, question) {
+        xdp_action::XDP_DROP
+    } else {
+        xdp_action::XDP_PASS
     }
 }
 
 #[classifier]
+#[inline(always)]
 pub fn failoverd_tcx(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     let vlan = ctx.link().vlan;
@@ -92,6 +103,7 @@ pub fn failoverd_tcx(ctx: TcContext) -> i32 {
 
 /// The fence alone, on links that have VIPs and hear no adverts.
 #[classifier]
+#[inline(always)]
 pub fn failoverd_fence(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     let question = !head.is_whole(ctx.len()) || scan_question(&head, ctx.link().vlan);
@@ -103,6 +115,7 @@ pub fn failoverd_fence(ctx: TcContext) -> i32 {
 
 /// [`failoverd_fence`] on kernels without tcx.
 #[xdp(frags)]
+#[inline(always)]
 pub fn failoverd_fence_xdp(ctx: XdpContext) -> u32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     if fenced(&ctx, scan_question(&head, None)) {
@@ -114,13 +127,18 @@ pub fn failoverd_fence_xdp(ctx: XdpContext) -> u32 {
 /// Answers probes where XDP cannot send: beside the XDP program, or where there
 /// is none.
 #[classifier]
+#[inline(always)]
 pub fn failoverd_reflect(ctx: TcContext) -> i32 {
     let head = Direct::new(ctx.data(), ctx.data_end());
     let link = ctx.link();
     let candidate = !head.is_whole(ctx.len()) || scan_probe(&head, link.vlan);
     if candidate && reflect(&ctx) {
-        // SAFETY: takes two numbers.
-        return unsafe { bpf_redirect(link.ifindex, 0) } as i32;
+        // SAFETY: the context is the one that the kernel called us with, and
+        // its priority may be written; the other takes two numbers.
+        return unsafe {
+            (*skb_of(&ctx).cast_mut()).priority = PRIORITY_CONTROL;
+            bpf_redirect(link.ifindex, 0) as i32
+        };
     }
     TC_ACT_UNSPEC
 }

@@ -11,6 +11,7 @@ use std::{
 use crate::clock::nanos;
 
 pub mod bpf;
+pub mod bpf_time;
 pub mod bridge;
 pub mod child;
 pub mod netlink;

@@ -99,6 +99,9 @@ fn flood(flags: &[&str], thousands: u64) -> Result<()> {
         let wrong = more(outcome, "checksum") + more(outcome, "over_budget");
         assert!(foreign > sent / 4, "{foreign} of {sent}: {status}");
         assert!(more(outcome, "checksum") > 0, "{status}");
+        // Of these a thousand in a second are let through.
+        let dropped = more(outcome, "over_budget");
+        assert_eq!(dropped > 0, flags.contains(&"--require-xdp"), "{status}");
         assert!(
             foreign + wrong + more(outcome, "accepted") > sent / 2,
             "{sent}: {status}"

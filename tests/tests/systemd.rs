@@ -1,11 +1,14 @@
 //! What the service manager hears: readiness, the watchdog, the end.
 //!
-//! The socket of systemd is played by the test, as sd_notify(3) describes it.
+//! The socket of systemd is played by the test, as sd_notify(3) describes it,
+//! and as with `NotifyAccess=main`: nobody but the main process is listened to.
 
-use std::{os::unix::net::UnixDatagram, process::Command, time::Duration};
+use std::{cell::RefCell, os::unix::net::UnixDatagram, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use failoverd_tests::{agent, privilege, process::Process, require_root, topology::Lan, wait};
+use failoverd_tests::{
+    agent, privilege, process::Process, require_root, sys::unix, topology::Lan, wait,
+};
 use tempfile::TempDir;
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -16,6 +19,8 @@ const WATCHDOG: Duration = Duration::from_millis(400);
 struct Manager {
     socket: UnixDatagram,
     directory: TempDir,
+    /// Who has said anything, once each.
+    senders: RefCell<Vec<i32>>,
 }
 
 impl Manager {
@@ -23,14 +28,30 @@ impl Manager {
         let directory = tempfile::tempdir()?;
         let socket = UnixDatagram::bind(directory.path().join("notify"))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-        Ok(Self { socket, directory })
+        unix::ask_for_senders(&socket)?;
+        Ok(Self {
+            socket,
+            directory,
+            senders: RefCell::default(),
+        })
     }
 
     /// The next message, if one comes soon.
     fn hear(&self) -> Option<String> {
         let mut buffer = [0; 4096];
-        let len = self.socket.recv(&mut buffer).ok()?;
+        let (len, sender) = unix::receive_from(&self.socket, &mut buffer).ok()?;
+        let mut senders = self.senders.borrow_mut();
+        if let Some(sender) = sender.filter(|sender| !senders.contains(sender)) {
+            senders.push(sender);
+        }
         Some(String::from_utf8_lossy(&buffer[..len]).into_owned())
+    }
+
+    /// With `NotifyAccess=main` nobody else would have been heard.
+    fn heard_only(&self, main: i32) -> Result<()> {
+        let senders = self.senders.borrow();
+        ensure!(*senders == [main], "{senders:?} said something, not {main}");
+        Ok(())
     }
 
     fn await_message(&self, wanted: &str) -> Result<()> {
@@ -95,7 +116,7 @@ fn ready_then_fed_while_the_fast_lane_answers_then_stopping() -> Result<()> {
     manager.await_message("STOPPING=1")?;
     let status = agent.wait(WITHIN)?;
     ensure!(status.success(), "ended with {status}");
-    Ok(())
+    manager.heard_only(agent.pid())
 }
 
 // A crashed agent starts while the watchdog runs.
@@ -135,7 +156,7 @@ fn a_startup_script_may_take_its_time() -> Result<()> {
     ensure!(fed.count() >= 4, "{heard:?}");
     agent.signal(libc::SIGTERM)?;
     ensure!(agent.wait(WITHIN)?.success());
-    Ok(())
+    manager.heard_only(agent.pid())
 }
 
 // RELOADING=1 without the time would end a unit of type notify-reload.
@@ -162,7 +183,7 @@ fn a_reload_is_announced_and_ends_in_ready() -> Result<()> {
     manager.await_message("READY=1")?;
     agent.signal(libc::SIGTERM)?;
     ensure!(agent.wait(WITHIN)?.success());
-    Ok(())
+    manager.heard_only(agent.pid())
 }
 
 // The main process stays, the watchdog is fed on, and nobody says STOPPING.
@@ -197,7 +218,7 @@ fn an_upgrade_goes_unnoticed() -> Result<()> {
     agent.signal(libc::SIGTERM)?;
     manager.await_message("STOPPING=1")?;
     ensure!(agent.wait(WITHIN)?.success());
-    Ok(())
+    manager.heard_only(agent.pid())
 }
 
 /// The agent itself, below its supervisor.

@@ -46,7 +46,7 @@ pub fn scan_question<F: Bytes + ?Sized>(frame: &F, out_of_band: Option<u16>) -> 
 }
 
 #[inline(always)]
-fn is_solicitation<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
+pub(super) fn is_solicitation<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
     frame.byte(at + 6) == Some(NEXT_HEADER_ICMPV6)
         && frame.byte(at + ipv6::HEADER_LEN) == Some(TYPE_SOLICITATION)
 }

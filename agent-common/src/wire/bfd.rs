@@ -108,13 +108,13 @@ pub fn scan_probe<F: Bytes + ?Sized>(frame: &F, out_of_band: Option<u16>) -> boo
 
 /// Two reads at fixed offsets. A packet with options is not ours to answer.
 #[inline(always)]
-fn scan_ipv4<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
+pub(super) fn scan_ipv4<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
     frame.byte(at + 9) == Some(PROTOCOL_UDP)
         && frame.be16(at + IPV4_LEN + 2) == Some(REFLECTOR_PORT)
 }
 
 #[inline(always)]
-fn scan_ipv6<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
+pub(super) fn scan_ipv6<F: Bytes + ?Sized>(frame: &F, at: usize) -> bool {
     frame.byte(at + 6) == Some(PROTOCOL_UDP)
         && frame.be16(at + ipv6::HEADER_LEN + 2) == Some(REFLECTOR_PORT)
 }

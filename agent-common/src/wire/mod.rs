@@ -20,6 +20,7 @@ mod judge;
 mod locate;
 pub mod ndisc;
 pub mod probe;
+mod sort;
 pub mod vrrp;
 
 #[cfg(test)]
@@ -28,3 +29,4 @@ mod tests;
 pub use frame::{Bytes, Frame};
 pub use judge::judge;
 pub use locate::{IpMessage, Link, Located, SlowPath, locate, locate_ipv4, locate_ipv6, scan};
+pub use sort::{Sort, sort};

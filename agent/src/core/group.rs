@@ -8,6 +8,8 @@
 //! - A Backup whose deadline has passed only *wants* to be Active. When all
 //!   want, all become Active: first every advert, then the addresses.
 //! - When one leaves Active, all do: first every farewell, then the addresses.
+//!   What came in for the others since the advert that it left for counts when
+//!   it is read, however late that is.
 //! - A member that joins while the others are Active waits out its own
 //!   Active_Down_Interval. If it accepts another router as Active meanwhile,
 //!   the whole group yields to that router.
@@ -102,11 +104,20 @@ impl Instance {
         self.config.group == Some(group) && !self.left
     }
 
-    /// Another member left Active for another router.
-    fn yield_with(&mut self, with: InstanceId, now: KernelTime, out: &mut Effects) {
+    /// Another member left Active for another router, by what came at `from`.
+    /// An advert of our own Active may be next in the ring, stamped before `now`.
+    fn yield_with(
+        &mut self,
+        with: InstanceId,
+        from: KernelTime,
+        now: KernelTime,
+        out: &mut Effects,
+    ) {
         self.active = None;
         self.last_advert = None;
         self.enter_backup(now, now);
+        self.counted = from.min(now);
+        self.floor = now;
         self.watch(None, out);
         self.transition(State::Active, Cause::Group { with }, now, out);
     }
@@ -253,7 +264,8 @@ impl Machine {
     }
 
     fn yield_all(&mut self, group: GroupId, first: usize, now: KernelTime) {
-        let Some(with) = self.instance(first).map(Instance::id) else {
+        let first = self.instance(first);
+        let Some((with, from)) = first.map(|first| (first.id(), first.counted)) else {
             return;
         };
         self.each(group, |member, out| {
@@ -264,7 +276,7 @@ impl Machine {
         self.each(group, |member, out| {
             if member.state == State::Active {
                 out.push(Effect::RemoveAddresses { id: member.id() });
-                member.yield_with(with, now, out);
+                member.yield_with(with, from, now, out);
             }
         });
         if let Some(group) = self.group_mut(group) {

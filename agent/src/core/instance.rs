@@ -74,7 +74,8 @@ pub(super) struct Instance {
     /// The event that Active_Down_Timer counts from. An advert stamped before
     /// it is older news.
     pub(super) counted: KernelTime,
-    /// We overslept until then: no deadline counts from before.
+    /// We overslept, or were Active with our group, until then: no deadline
+    /// counts from before.
     pub(super) floor: KernelTime,
     /// Extensions granted since the last sign of life.
     pub(super) grants: u8,

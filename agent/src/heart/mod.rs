@@ -29,6 +29,7 @@
 //! - A Down that proves wrong silences the heartbeat towards that machine for a
 //!   while, each time for longer: adverts alone decide then.
 
+mod due;
 mod heed;
 mod member;
 mod pace;
@@ -153,15 +154,6 @@ impl Heart {
         for stream in self.streams.iter_mut().take(self.used).flatten() {
             stream.begin_anew(now);
         }
-    }
-
-    /// When there is something to judge or to send.
-    pub fn poll_timeout(&self) -> Option<KernelTime> {
-        if self.held {
-            return None;
-        }
-        let streams = self.streams.iter().take(self.used).flatten();
-        streams.map(Stream::due).min()
     }
 
     /// What is to be told; nothing when all has been.

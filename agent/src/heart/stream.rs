@@ -445,7 +445,7 @@ impl Heart {
             if member.armed {
             } else if member.retry_at <= now && due.is_none() {
                 due = Some(at);
-                if member.tries.saturating_add(1) < EAGER {
+                if member.tries < EAGER - 1 {
                     retry_at = now;
                 }
             } else {

@@ -127,6 +127,8 @@ pub fn raw_socket(family: Family) -> io::Result<Socket> {
             socket.set_freebind_v6(true)?;
         }
     }
+    // An Active that fills its own uplink must be heard all the same.
+    sys::send_first(socket.as_fd())?;
     Ok(socket)
 }
 

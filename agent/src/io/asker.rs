@@ -26,10 +26,6 @@ use crate::heart::{Answer, Probe};
 /// Internet control, as adverts.
 const TOS: u32 = 0xC0;
 
-/// Of a queue with bands the first one (TC_PRIO_CONTROL): a Backup that fills
-/// its own uplink must not find its Active silent.
-const PRIORITY: i32 = 7;
-
 /// Answers of many Actives that may come at once while the fast lane waits for
 /// a processor: some thousands.
 const RECEIVE_BUFFER: i32 = 1 << 20;
@@ -77,8 +73,8 @@ impl Asker {
                 set(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT)?;
             }
         }
-        // After the TOS, which sets it to that of bulk traffic.
-        sys::set_option(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, &PRIORITY)?;
+        // A Backup that fills its own uplink must not find its Active silent.
+        sys::send_first(fd)?;
         socket.bind(&SocketAddr::new(any, 0).into())?;
         Ok(Self {
             family,
@@ -152,6 +148,13 @@ impl Askers {
         )
     }
 
+    /// Whether the link is up and has a carrier, as the kernel has it at this
+    /// moment; `None` where nobody is asked or it cannot be told.
+    pub fn is_running(&self, ifindex: u32) -> Option<bool> {
+        let socket = self.v4.as_ref().or(self.v6.as_ref())?;
+        sys::is_running(socket.as_fd(), ifindex).ok()
+    }
+
     /// Reads what is there and calls `each` with what may be an answer.
     ///
     /// # Errors
@@ -174,23 +177,23 @@ impl Askers {
     }
 }
 
-/// Gives how many datagrams were no answers.
+/// Gives how many datagrams were no answers. One system call where there are few.
 fn drain(socket: &Socket, mut each: impl FnMut(Answer)) -> io::Result<u64> {
     let mut strays: u64 = 0;
-    for _ in 0..AT_ONCE {
-        let mut buffer = [0; LENGTH + 8];
-        let Some(received) = sys::receive(socket.as_fd(), &mut buffer)? else {
+    for _ in 0..AT_ONCE / sys::AT_ONCE {
+        let count = sys::receive_many::<{ LENGTH + 8 }>(socket.as_fd(), |bytes, received| {
+            let near = received.port == REFLECTOR_PORT && received.hop_limit == Some(255);
+            match (probe::answer(bytes), received.source) {
+                (Ok(said), Some(from)) if near => each(Answer {
+                    ifindex: received.ifindex,
+                    from,
+                    said,
+                }),
+                (Ok(_) | Err(_), _) => strays += 1,
+            }
+        })?;
+        if count < sys::AT_ONCE {
             break;
-        };
-        let said = probe::answer(buffer.get(..received.len).unwrap_or_default());
-        let near = received.port == REFLECTOR_PORT && received.hop_limit == Some(255);
-        match (said, received.source) {
-            (Ok(said), Some(from)) if near => each(Answer {
-                ifindex: received.ifindex,
-                from,
-                said,
-            }),
-            (Ok(_) | Err(_), _) => strays += 1,
         }
     }
     Ok(strays)

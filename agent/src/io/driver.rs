@@ -5,6 +5,7 @@
 //! into the core, what the core asks for is carried out in order.
 
 mod batch;
+mod drain;
 mod effects;
 mod heart;
 mod install;
@@ -24,7 +25,6 @@ use agent_common::{
 
 pub use self::succession::{HandOver, Heir, NotTaken};
 use self::{
-    batch::Batch,
     ledger::Ledger,
     wait::{Ready, Waiter},
 };
@@ -37,12 +37,7 @@ use super::{
     lane::{Command, FastEnd, LaneCounters, Picture, Report, Returned},
     netlink::monitor::Monitor,
     plan::Port,
-    receive::{
-        Filters, Verdict,
-        raw::RawReceiver,
-        refusal::{Quiet, Refusal},
-        slow::SlowReceiver,
-    },
+    receive::{Filters, raw::RawReceiver, refusal::Quiet, slow::SlowReceiver},
     sched,
 };
 use crate::{
@@ -55,9 +50,6 @@ use crate::{
 /// Links whose adverts can come through raw sockets: one for each instance.
 const MAX_RECEIVERS: usize = SLOTS;
 
-/// Batches read from one raw socket before the others get their turn.
-const ROUNDS: usize = 128;
-
 /// Descriptors that the fast lane is given.
 #[derive(Debug)]
 pub struct Sockets {
@@ -67,11 +59,6 @@ pub struct Sockets {
     /// Where a BPF program can be attached.
     pub maps: Option<FastMaps>,
 }
-
-/// Records read from the ring in one round: more than it holds, so that all
-/// that came before the round is read and no wake-up is lost; a bound, so that
-/// nobody who sends faster than we read keeps deadlines waiting.
-const RECORDS: usize = 8192;
 
 /// Announcements of all VIPs after the link was given another MAC address.
 const NEW_MAC_REPEAT: u8 = 5;
@@ -194,10 +181,12 @@ impl Driver {
         }
         while !self.finished {
             let other = self.ledger.delay_due().into_iter().chain(self.over_due());
-            let other = other.chain(self.heart.poll_timeout());
             let deadline = self.machine.poll_timeout().into_iter().chain(other).min();
-            self.ledger.desk().set_due(deadline);
-            let ready = self.waiter.wait(deadline);
+            let tick = self.heart.poll_timeout();
+            self.ledger
+                .desk()
+                .set_due(deadline.into_iter().chain(tick).min());
+            let ready = self.waiter.wait(deadline, tick);
             self.counters.wakeups += 1;
             self.round(ready);
             if let Some(over) = self.over.take() {
@@ -229,7 +218,10 @@ impl Driver {
                 self.land(now);
             }
         }
-        self.drain_adverts(now);
+        self.drain_ring(now);
+        if ready.sockets || self.is_judging(now) {
+            self.drain_sockets(now);
+        }
         self.judge_hearts(now);
         // All that came until now is known.
         self.ledger.desk().set_due(Some(clock::now()));
@@ -243,6 +235,7 @@ impl Driver {
             if self.machine.has_expiring(now) {
                 // While the advert leaves, they come to.
                 self.ledger.desk().prepare();
+                self.doubt_links(now);
             }
             self.feed(Input::Timeout, now);
         }
@@ -258,86 +251,23 @@ impl Driver {
         self.hand_out();
     }
 
-    fn drain_adverts(&mut self, now: KernelTime) {
-        for _ in 0..RECORDS {
-            let Some(record) = self.sockets.maps.as_mut().and_then(FastMaps::next_event) else {
-                break;
-            };
-            if let Some(seat) = slot(&record).and_then(|id| self.ports.seat(id)) {
-                seat.ring_stamp = seat.ring_stamp.max(record.stamp_ns);
-            }
-            self.advert(&record, now);
-        }
-        self.drain_sockets(now);
-    }
-
-    /// The sockets are taken out while their verdicts are handled, because
-    /// handling needs the whole driver; moving a vector allocates nothing.
-    fn drain_sockets(&mut self, now: KernelTime) {
-        let mut receivers = std::mem::take(&mut self.receivers);
-        for receiver in &mut receivers {
-            // Bounded: a flood that no BPF program stops must not keep our own
-            // adverts waiting.
-            for _ in 0..ROUNDS {
-                let mut batch = Batch::default();
-                let drained = receiver.drain(&self.ports, batch.room(), |v| batch.push(v));
-                self.handle_batch(&batch, now);
-                match drained {
-                    Ok(more) if more => {}
-                    Ok(_) => break,
-                    Err(_) => {
-                        self.counters.receive_errors += 1;
-                        break;
-                    }
-                }
-            }
-        }
-        self.receivers = receivers;
-        let mut slow = std::mem::take(&mut self.sockets.slow);
-        for receiver in &mut slow {
-            let mut batch = Batch::default();
-            if receiver
-                .drain(&self.ports, batch.room(), |v| batch.push(v))
-                .is_err()
-            {
-                self.counters.receive_errors += 1;
-            }
-            self.handle_batch(&batch, now);
-        }
-        self.sockets.slow = slow;
-    }
-
-    fn handle_batch(&mut self, batch: &Batch, now: KernelTime) {
-        for verdict in batch.verdicts() {
-            let outcome = verdict.outcome.index() as usize;
-            let slot = self.outcomes.get_mut(verdict.slot as usize);
-            if let Some(count) = slot.and_then(|counters| counters.get_mut(outcome)) {
-                *count = count.saturating_add(1);
-            }
-            if let Some(record) = &verdict.advert {
-                self.advert(record, now);
-            } else if self.quiet.breaks(verdict.outcome, now) {
-                let Verdict {
-                    outcome, sender, ..
-                } = verdict;
-                self.lane
-                    .report(Report::Refused(Refusal { outcome, sender }));
-            }
-        }
-    }
-
     /// Before a Backup's deadline may fire: what XDP saw last, should the ring
     /// have been full.
     fn read_latest(&mut self, now: KernelTime) {
+        for id in self.expiring(now) {
+            self.read_latest_of(id, now);
+        }
+    }
+
+    /// Copied, because whoever looks after them needs the whole driver.
+    fn expiring(&self, now: KernelTime) -> impl Iterator<Item = InstanceId> + use<> {
         let mut due = [InstanceId(0); SLOTS];
         let mut count = 0;
         for (slot, id) in due.iter_mut().zip(self.machine.expiring(now)) {
             *slot = id;
             count += 1;
         }
-        for id in due.into_iter().take(count) {
-            self.read_latest_of(id, now);
-        }
+        due.into_iter().take(count)
     }
 
     fn read_latest_of(&mut self, id: InstanceId, now: KernelTime) {

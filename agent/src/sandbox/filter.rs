@@ -25,6 +25,10 @@ const INFO: u64 = 15;
 const LINK_CREATE: u64 = 28;
 const LINK_UPDATE: u64 = 29;
 
+/// linux/sockios.h; the type of libc's depends on the C library.
+const SIOCGIFNAME: u64 = 0x8910;
+const SIOCGIFFLAGS: u64 = 0x8913;
+
 const WRITE: u64 = libc::PROT_WRITE as u64;
 const EXEC: u64 = libc::PROT_EXEC as u64;
 
@@ -191,6 +195,11 @@ pub fn fast() -> Result<Filters, BackendError> {
     // What the standard library asks in a debug build before it closes one.
     let asked = argument(1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![asked])?]);
+    // Whether a link is down, before an Active is found down.
+    let asked = [SIOCGIFNAME, SIOCGIFFLAGS];
+    let asked = asked.map(|request| argument(1, SeccompCmpOp::Eq, request));
+    let asked = asked.into_iter().map(|one| SeccompRule::new(vec![one?]));
+    rules.insert(libc::SYS_ioctl, asked.collect::<Result<_, _>>()?);
     // A filter that keeps steady adverts of a raw socket from waking it.
     let detached = vec![
         argument(1, SeccompCmpOp::Eq, libc::SOL_SOCKET as u64)?,

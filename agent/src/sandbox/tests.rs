@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, net::UdpSocket, os::fd::AsFd, process::Command, thr
 use caps::{CapSet, Capability};
 
 use super::*;
-use crate::io::sys::trap;
+use crate::io::sys::{self, trap};
 
 /// Runs `work` on a thread of its own that has entered `role`.
 fn confined<T: Send + 'static>(
@@ -43,7 +43,13 @@ fn the_fast_lane_opens_nothing_and_runs_nothing() {
 #[test]
 fn the_fast_lane_does_its_work() {
     let (read, write) = rustix::pipe::pipe().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let loopback = sys::interfaces().unwrap();
+    let loopback = loopback.iter().find(|(_, name)| name == "lo").unwrap().0;
     confined(Role::FastLane, &[], move |_| {
+        // The flags of a link, and no other request of that call.
+        assert!(sys::is_running(socket.as_fd(), loopback).is_ok());
+        assert!(denied(socket.set_nonblocking(true)));
         rustix::io::write(&write, b"advert").unwrap();
         let mut ready = [rustix::event::PollFd::new(
             &read,

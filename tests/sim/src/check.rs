@@ -49,6 +49,7 @@ impl World {
             self.check_reload(router, step, &mine);
             self.check_order(router, step, &mine);
             self.check_advert(router, index, step, now);
+            self.put_down(router, index, step);
             self.check_priority(router, index, step, now);
             self.check_cadence(router, index, step, &mine, now);
             let received = step.after.counters.adverts_received;
@@ -77,6 +78,26 @@ impl World {
                 Some(router),
                 format!("{effects:?}"),
             );
+        }
+    }
+
+    /// An Active that stays one has put down who sent the advert, which is no
+    /// sign of life of somebody that it may not take over from later on.
+    fn put_down(&mut self, router: usize, index: usize, step: &Step) {
+        let Input::Advert { id, advert } = step.input else {
+            return;
+        };
+        let own = (step.before.priority, self.nodes[router].address(index));
+        let stays = step.before.state == State::Active && step.after.state == State::Active;
+        let book = &mut self.books[router][index];
+        if node::index(id) == index
+            && stays
+            && (advert.priority, advert.source) < own
+            && book
+                .life_sign
+                .is_some_and(|sign| sign.stamp == advert.stamp)
+        {
+            book.life_sign = None;
         }
     }
 
@@ -162,6 +183,9 @@ impl World {
                 if !matches!(cause, Cause::HeartStopped { .. }) {
                     self.check_promotion(router, index, cause);
                 }
+                // Who serves has forgotten whom it took over from (T-09).
+                let book = &mut self.books[router][index];
+                (book.life_sign, book.release) = (None, None);
             }
             (State::Active, State::Backup) => {
                 self.books[router][index].last_send = None;

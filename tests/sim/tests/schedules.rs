@@ -38,3 +38,24 @@ fn what_was_found_stays_mended() {
         );
     }
 }
+
+/// The same, of schedules with groups and attackers. A group that went for one
+/// member, late, and did not read what had come for the other one (4). And what
+/// the checkers took for broken: a member that takes over from a router that it
+/// had put down as Active, or by an interval that it has forgotten since (4); a
+/// priority 0 that overtook an advert (18).
+#[test]
+fn what_was_found_among_groups_stays_mended() {
+    let groups = [
+        30_157_959, 30_222_335, 30_256_505, 30_267_274, 30_283_520, 30_340_249,
+    ];
+    let overtaken = [30_059_669, 30_100_775, 30_189_797, 30_325_806];
+    for seed in groups.into_iter().chain(overtaken) {
+        let outcome = run(&Schedule::generate(seed, None), false);
+        assert!(
+            outcome.broken.is_none(),
+            "seed {seed}: {:?}",
+            outcome.broken
+        );
+    }
+}

@@ -1,4 +1,5 @@
-//! The smallest XDP program, for who was on the interface before us.
+//! The smallest program, for who was on the interface before us, and for what
+//! a run of any program costs.
 
 use std::{
     fs, io, mem,
@@ -21,18 +22,36 @@ struct ProgLoad {
     prog_flags: u32,
 }
 
-/// A loaded XDP program that passes everything.
+/// Where a program is meant to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    Xdp,
+    Tc,
+}
+
+/// A loaded program that passes everything.
 #[derive(Debug)]
 pub struct PassProgram(pub OwnedFd);
 
 impl PassProgram {
     pub fn load() -> io::Result<Self> {
+        Self::load_for(Hook::Xdp)
+    }
+
+    pub(super) fn load_for(hook: Hook) -> io::Result<Self> {
         const BPF_PROG_LOAD: libc::c_int = 5;
+        const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
         const BPF_PROG_TYPE_XDP: u32 = 6;
-        // r0 = XDP_PASS; exit
-        let instructions: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 2, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
+        let (prog_type, verdict) = match hook {
+            Hook::Xdp => (BPF_PROG_TYPE_XDP, 2),
+            // TC_ACT_UNSPEC
+            Hook::Tc => (BPF_PROG_TYPE_SCHED_CLS, -1),
+        };
+        let [a, b, c, d] = i32::to_ne_bytes(verdict);
+        // r0 = verdict; exit
+        let instructions: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, a, b, c, d], [0x95, 0, 0, 0, 0, 0, 0, 0]];
         let attributes = ProgLoad {
-            prog_type: BPF_PROG_TYPE_XDP,
+            prog_type,
             insn_cnt: 2,
             insns: instructions.as_ptr() as u64,
             license: c"GPL".as_ptr() as u64,
@@ -86,7 +105,7 @@ struct Info {
 ///
 /// # Safety
 /// `attributes` must be those of the command, and what they point to must live.
-unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
+pub(super) unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
     // SAFETY: pointer and length are those of a live structure; the caller
     // answers for its content.
     let result = unsafe {

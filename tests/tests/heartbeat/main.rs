@@ -6,5 +6,6 @@
 mod false_alarms;
 mod lab;
 mod many;
+mod own_link;
 mod peers;
 mod takeover;

@@ -339,7 +339,8 @@ fn with_what_the_unit_leaves_a_crash_and_an_upgrade_go_on() -> Result<()> {
 }
 
 // Landlock keeps processes apart, and a /proc that hides those of others then
-// shows none.
+// shows none. Those of a group are shown all the same; it is root's unless another
+// one is named, which would hide nothing from root.
 #[test]
 fn processes_are_seen_where_proc_hides_them() -> Result<()> {
     require_agent!("setpriv", "mount");
@@ -350,12 +351,15 @@ fn processes_are_seen_where_proc_hides_them() -> Result<()> {
     let name = format!("hidden-{}", std::process::id());
     let program = place.path().join(&name);
     fs::copy("/bin/sleep", &program)?;
-    let mut tracked = Command::new("setpriv");
-    tracked
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .arg("300");
-    let mut tracked = Process::start("tracked", &mut tracked)?;
+    let track = || {
+        let mut tracked = Command::new("setpriv");
+        tracked
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program)
+            .arg("300");
+        Process::start("tracked", &mut tracked)
+    };
+    let mut tracked = track()?;
     let conf = format!(
         "vrrp_track_process p {{\nprocess {name}\n}}\n\
          vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\nversion 3\n\
@@ -369,7 +373,7 @@ fn processes_are_seen_where_proc_hides_them() -> Result<()> {
     command
         .args([
             "-c",
-            "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"",
+            "mount -t proc -o hidepid=2,gid=65533 proc /proc && exec \"$@\"",
             "-",
         ])
         .arg(agent::binary()?)
@@ -384,6 +388,11 @@ fn processes_are_seen_where_proc_hides_them() -> Result<()> {
     process.wait_line("Quorum gained for tracked process p", START)?;
     tracked.terminate()?;
     process.wait_line("Quorum lost for tracked process p", START)?;
+    // The first one was there before the agent was confined; this one is found
+    // by an agent that is.
+    let mark = process.mark();
+    let _tracked = track()?;
+    process.wait_line_from(mark, "Quorum gained for tracked process p", START)?;
     process.signal(libc::SIGTERM)?;
     ensure!(process.wait(SOON)?.success());
     Ok(())

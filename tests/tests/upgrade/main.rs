@@ -1,6 +1,7 @@
 //! A new binary takes over from the running agent (issue 3): nobody on the wire
 //! notices.
 
+mod counts;
 mod lab;
 mod leases;
 mod refused;
@@ -12,7 +13,7 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use anyhow::{Result, ensure};
 use failoverd_tests::{
-    agents::{Agents, SOON, backend, counter, instance, outcome, pid, wait_vip},
+    agents::{SOON, backend, instance, pid, wait_vip},
     require_agent,
     router::{Router, State},
     wait::{eventually, let_pass},
@@ -63,7 +64,6 @@ fn with_raw_sockets() -> Result<()> {
 fn unnoticed(which: usize, flags: &[&str], wanted: Option<&str>) -> Result<()> {
     let pair = start(flags)?;
     let agent = [&pair.active, &pair.backup][which];
-    let counted_before = Counted::read(&pair)?;
     let before = [pair.active.status()?, pair.backup.status()?];
     let old = pid(agent)?;
     let mut scene = Scene::start(&pair)?;
@@ -84,39 +84,7 @@ fn unnoticed(which: usize, flags: &[&str], wanted: Option<&str>) -> Result<()> {
             "{after}"
         );
     }
-    Counted::read(&pair)?.all_heard_since(&counted_before)
-}
-
-/// What the Backup had heard, and what the Active had sent just before and just
-/// after: however long the answers took, what was heard lies between.
-struct Counted {
-    sent_before: u64,
-    heard: u64,
-    sent_after: u64,
-}
-
-impl Counted {
-    fn read(pair: &Agents) -> Result<Self> {
-        let sent = || Ok::<_, anyhow::Error>(counter(&pair.active.status()?, "adverts_sent"));
-        Ok(Self {
-            sent_before: sent()?,
-            heard: outcome(&pair.backup.status()?, "accepted"),
-            sent_after: sent()?,
-        })
-    }
-
-    /// Every advert of the Active is in exactly one of the Backup's counts. One
-    /// may be on its way at either end.
-    fn all_heard_since(&self, earlier: &Self) -> Result<()> {
-        let heard = self.heard - earlier.heard;
-        let least = self.sent_before - earlier.sent_after;
-        let most = self.sent_after - earlier.sent_before;
-        ensure!(
-            (least.saturating_sub(1)..=most + 1).contains(&heard),
-            "{least} to {most} sent, {heard} heard"
-        );
-        Ok(())
-    }
+    Ok(())
 }
 
 #[test]

@@ -10,3 +10,4 @@ mod reject;
 mod reject_ip;
 mod robust;
 mod round_trip;
+mod sort;

@@ -322,6 +322,62 @@ fn a_member_that_joins_where_another_is_active_takes_the_group_along() {
     assert_eq!(sent(&effects), [0, 0]);
 }
 
+/// A group that was held up reads in one go why one member has to go, and whom
+/// another one has to put up with from then on.
+#[test]
+fn what_waited_for_another_member_counts_when_the_group_goes() {
+    let mut group = Group::up(&[100, 100]);
+    group.run_until(at(4000));
+    let slow = AdvertInterval::from_centis(4000).unwrap();
+    let of_second = |millis| Input::Advert {
+        id: InstanceId(2),
+        advert: Advert {
+            interval: slow,
+            ..advert(ip(102), 254, at(millis))
+        },
+    };
+    let (late, first) = (at(10_000), advert(PEER, 150, at(9000)));
+    let id = InstanceId(1);
+    group.input(Input::Advert { id, advert: first }, late);
+    assert!(group.all(State::Backup));
+    let second = |group: &Group| group.0.snapshot(InstanceId(2)).unwrap();
+    assert_eq!(second(&group).last_advert, None);
+
+    group.input(of_second(8999), late);
+    let stale = second(&group);
+    assert_eq!(stale.last_advert, None, "older than why the group went");
+    assert_eq!(stale.counters.adverts_stale, 1);
+    group.input(of_second(9001), late);
+    assert_eq!(second(&group).last_advert, Some(at(9001)));
+    assert_eq!(second(&group).learned_interval, slow);
+    let down = second(&group).active_down_interval;
+    assert_eq!(second(&group).deadline, Some(late.after(down)));
+
+    // The first one's Active is silent for long, the second one's is not.
+    let all_but = late.after(down - Duration::from_millis(1));
+    assert_eq!(group_transitions(&group.run_until(all_but)), []);
+    assert!(group.all(State::Backup));
+    group.run_until(late.after(down));
+    assert!(group.all(State::Active));
+}
+
+/// A reload right after does not count from what the group read late.
+#[test]
+fn a_group_that_went_late_waits_from_then_on_whatever_is_configured() {
+    let mut group = Group::up(&[100, 100]);
+    group.run_until(at(4000));
+    let (late, first) = (at(10_000), advert(PEER, 150, at(4100)));
+    let id = InstanceId(1);
+    group.input(Input::Advert { id, advert: first }, late);
+    let config = member(2, 120);
+    group.input(Input::Configure { config }, late);
+    let second = group.0.snapshot(InstanceId(2)).unwrap();
+    assert_eq!(
+        second.deadline,
+        Some(late.after(second.active_down_interval))
+    );
+}
+
 #[test]
 fn nopreempt_of_one_member_is_that_of_all() {
     let stay = InstanceConfig {

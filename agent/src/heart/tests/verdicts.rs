@@ -27,6 +27,9 @@ fn who_never_answered_is_never_down_and_asked_seldom() {
     assert_eq!(rig.news(), [News::NoAnswer]);
     assert!(rig.probes.len() <= 14, "{}", rig.probes.len());
     assert_eq!(rig.heart.vouches(ID, rig.now), None);
+    // However often it was asked in vain.
+    rig.run(Duration::from_secs(300));
+    assert!(rig.probes.len() <= 14 + 300, "{}", rig.probes.len());
     // One that can do so later is found all the same.
     rig.is(Some(SessionState::Up));
     rig.run(Duration::from_secs(2));

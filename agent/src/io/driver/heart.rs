@@ -50,11 +50,17 @@ impl Driver {
         let mut looked = false;
         while let Some(outcome) = self.heart.poll_outcome() {
             match outcome {
-                // Our own link may be what went, and the kernel has said so.
-                Outcome::Down { .. } if !std::mem::replace(&mut looked, true) => {
-                    let _ = self.watch_surroundings(now);
+                Outcome::Down { id, .. } => {
+                    // Our own link may be what went, and the kernel has said so.
+                    if !std::mem::replace(&mut looked, true) {
+                        let _ = self.watch_surroundings(now);
+                    }
+                    if self.is_own_link_down(id, now) {
+                        self.heart.disproved_until(id, None);
+                        continue;
+                    }
                 }
-                Outcome::Down { .. } | Outcome::Up { .. } => {}
+                Outcome::Up { .. } => {}
                 Outcome::News { id, active, news } => {
                     self.lane.report(Report::Heart { id, active, news });
                 }
@@ -62,6 +68,29 @@ impl Driver {
             if let Some(input) = self.heart.heed(&outcome, &self.machine, now) {
                 self.feed(input, now);
             }
+        }
+    }
+
+    /// Or has not said it yet: who reads its news waits for a lock and a worker
+    /// of the kernel. Then the silence is our own, and the instance in fault as
+    /// if the news had come; where its link may be down, it goes on.
+    fn is_own_link_down(&mut self, id: InstanceId, now: KernelTime) -> bool {
+        let is_down = |driver: &mut Self| driver.ports.seat(id).is_some_and(|seat| seat.down);
+        let link = self.ports.port(id).and_then(|port| port.heart);
+        if let Some(ifindex) = link.map(|plan| plan.ifindex)
+            && !is_down(self)
+            && self.askers.is_running(ifindex) == Some(false)
+        {
+            self.link_lost(ifindex, now);
+        }
+        is_down(self)
+    }
+
+    /// The same look before a take-over by the heartbeat's verdict, which came a
+    /// Skew_Time ago.
+    pub(super) fn doubt_links(&mut self, now: KernelTime) {
+        for id in self.expiring(now) {
+            self.is_own_link_down(id, now);
         }
     }
 

@@ -50,6 +50,12 @@ impl Driver {
         false
     }
 
+    /// As if the kernel had announced that the link is down.
+    pub(super) fn link_lost(&mut self, ifindex: u32, now: KernelTime) {
+        let usable = false;
+        self.surrounding(Event::Link { ifindex, usable }, now);
+    }
+
     fn surrounding(&mut self, event: Event, now: KernelTime) {
         match event {
             Event::Link { ifindex, usable } => {

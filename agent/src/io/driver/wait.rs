@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    time::Duration,
 };
 
 use agent_common::KernelTime;
@@ -15,26 +16,32 @@ use rustix::{
 };
 
 use super::Sockets;
-use crate::io::{hands::Grip, lane::FastEnd};
+use crate::io::{clock, hands::Grip, lane::FastEnd, sys};
 
 const TIMER: u64 = 1;
 const COMMANDS: u64 = 2;
 const MONITOR: u64 = 3;
-const ADVERTS: u64 = 4;
+const RING: u64 = 4;
 const HANDS: u64 = 5;
+const SOCKETS: u64 = 6;
 
-/// What has something to read. Adverts and deadlines are looked at always.
+/// What has something to read. The ring and deadlines are looked at always,
+/// which costs nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ready {
     pub commands: bool,
     pub monitor: bool,
     pub hands: bool,
+    /// A socket that adverts come through.
+    pub sockets: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Waiter {
     epoll: OwnedFd,
     alarm: Alarm,
+    /// The kernel takes a time to wait for (Linux 5.11).
+    takes_ticks: bool,
 }
 
 /// The timer, and what it was last set to.
@@ -61,19 +68,23 @@ impl Waiter {
             // By edge: only a submission that asks for a wake-up counts. By
             // level, a steady advert that came during a round would end the
             // next wait.
-            add(&maps.ring_fd(), ADVERTS, EventFlags::IN | EventFlags::ET)?;
+            add(&maps.ring_fd(), RING, EventFlags::IN | EventFlags::ET)?;
         }
         for receiver in &sockets.slow {
-            add(receiver, ADVERTS, EventFlags::IN)?;
+            add(receiver, SOCKETS, EventFlags::IN)?;
         }
-        Ok(Self { epoll, alarm })
+        Ok(Self {
+            epoll,
+            alarm,
+            takes_ticks: true,
+        })
     }
 
     pub(super) fn add(&self, fd: &impl AsFd) -> io::Result<()> {
         Ok(epoll::add(
             &self.epoll,
             fd.as_fd(),
-            EventData::new_u64(ADVERTS),
+            EventData::new_u64(SOCKETS),
             EventFlags::IN,
         )?)
     }
@@ -83,15 +94,27 @@ impl Waiter {
         let _ = epoll::delete(&self.epoll, fd.as_fd());
     }
 
-    /// Waits until something is to be read or `deadline` has come.
-    pub(super) fn wait(&mut self, deadline: Option<KernelTime>) -> Ready {
-        self.alarm.arm(deadline);
+    /// Waits until something is to be read, `deadline` has come, or `tick`.
+    ///
+    /// The deadline is the core's: a timer on kernel time, which nothing between
+    /// two system calls can make late. Ticks are the heartbeat's, often a
+    /// thousand in a second, and cost no more than the wait itself; they count
+    /// from the moment that the kernel takes the call.
+    pub(super) fn wait(&mut self, deadline: Option<KernelTime>, tick: Option<KernelTime>) -> Ready {
         let mut events = [epoll::Event {
             flags: EventFlags::empty(),
             data: EventData::new_u64(0),
         }; 16];
-        // An error can only be EINTR: look around and wait again.
-        let count = epoll::wait(&self.epoll, &mut events[..], None).unwrap_or(0);
+        let tick = tick.filter(|tick| deadline.is_none_or(|deadline| *tick < deadline));
+        let count = match tick {
+            Some(tick) if self.takes_ticks => self.wait_for(deadline, tick, &mut events),
+            Some(_) | None => None,
+        };
+        let count = count.unwrap_or_else(|| {
+            self.alarm.arm(tick.or(deadline));
+            // An error can only be EINTR: look around and wait again.
+            epoll::wait(&self.epoll, &mut events[..], None).unwrap_or(0)
+        });
         let mut ready = Ready::default();
         for event in events.iter().take(count) {
             match event.data.u64() {
@@ -99,10 +122,35 @@ impl Waiter {
                 COMMANDS => ready.commands = true,
                 MONITOR => ready.monitor = true,
                 HANDS => ready.hands = true,
+                SOCKETS => ready.sockets = true,
                 _ => {}
             }
         }
         ready
+    }
+
+    /// `None` where the kernel cannot, or somebody who filters its calls will
+    /// not have it: from then on the timer is for both.
+    fn wait_for(
+        &mut self,
+        deadline: Option<KernelTime>,
+        tick: KernelTime,
+        events: &mut [epoll::Event],
+    ) -> Option<usize> {
+        self.alarm.arm(deadline);
+        let now = clock::now();
+        let left = match tick > now {
+            true => tick.since(now),
+            false => Duration::ZERO,
+        };
+        match sys::epoll_wait(self.epoll.as_fd(), events, left) {
+            Ok(count) => Some(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(0),
+            Err(_) => {
+                self.takes_ticks = false;
+                None
+            }
+        }
     }
 }
 
@@ -184,5 +232,52 @@ mod tests {
         assert!(!is_readable(&alarm, 0));
         alarm.arm(Some(KernelTime(1)));
         assert!(is_readable(&alarm, 900));
+    }
+
+    fn waiter(takes_ticks: bool) -> Waiter {
+        let epoll = epoll::create(CreateFlags::CLOEXEC).unwrap();
+        let alarm = Alarm::new().unwrap();
+        let data = EventData::new_u64(TIMER);
+        epoll::add(&epoll, alarm.timer.as_fd(), data, EventFlags::IN).unwrap();
+        Waiter {
+            epoll,
+            alarm,
+            takes_ticks,
+        }
+    }
+
+    #[test]
+    fn whatever_comes_first_ends_the_wait_and_never_too_soon() {
+        let (soon, late) = (Duration::from_millis(2), Duration::from_secs(3600));
+        for takes_ticks in [true, false] {
+            let mut waiter = waiter(takes_ticks);
+            for (deadline, tick) in [
+                (None, Some(soon)),
+                (Some(late), Some(soon)),
+                (Some(soon), Some(late)),
+                (Some(soon), None),
+                (Some(soon), Some(soon)),
+            ] {
+                let now = clock::now();
+                waiter.wait(deadline.map(|d| now.after(d)), tick.map(|d| now.after(d)));
+                let woken = clock::now();
+                assert!(woken >= now.after(soon), "{deadline:?} {tick:?}");
+                assert!(woken < now.after(late), "{deadline:?} {tick:?}");
+            }
+            // One that is over already.
+            waiter.wait(None, Some(KernelTime(1)));
+            assert_eq!(waiter.takes_ticks, takes_ticks);
+        }
+    }
+
+    #[test]
+    fn ticks_leave_the_timer_of_the_deadline_alone() {
+        let mut waiter = waiter(true);
+        let deadline = clock::now().after(Duration::from_secs(3600));
+        for _ in 0..3 {
+            let tick = clock::now().after(Duration::from_micros(100));
+            waiter.wait(Some(deadline), Some(tick));
+            assert_eq!(waiter.alarm.armed, Some(Some(deadline)));
+        }
     }
 }

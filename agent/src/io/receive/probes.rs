@@ -62,6 +62,8 @@ impl ProbeSocket {
         let fd = socket.as_fd();
         sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &on)?;
         let _ = sys::set_option(fd, libc::SOL_PACKET, sys::PACKET_IGNORE_OUTGOING, &on);
+        // Answers must not wait behind what this machine sends besides.
+        sys::send_first(fd)?;
         sys::bind_packet(fd, ifindex)?;
         Ok(Self { socket, ifindex })
     }

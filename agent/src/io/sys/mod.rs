@@ -10,6 +10,7 @@ mod process;
 pub mod realtime;
 mod receive;
 pub mod trap;
+mod wait;
 
 use std::{
     io,
@@ -18,7 +19,7 @@ use std::{
 };
 
 pub use self::{
-    interface::{interface_flags, interfaces},
+    interface::{interface_flags, interfaces, is_running},
     message::{send_datagram, send_message},
     packet::{
         PACKET_IGNORE_OUTGOING, bind_packet, bind_packet_to, packet_drops, packet_receiver,
@@ -30,7 +31,8 @@ pub use self::{
         is_open, kill, leave_terminal, next_signal, no_timer_slack, set_fifo, set_name,
         set_ordinary, unblock_signals,
     },
-    receive::{IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive},
+    receive::{AT_ONCE, IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE, Received, receive, receive_many},
+    wait::epoll_wait,
 };
 
 /// Room for the control messages of one packet, aligned as the kernel wants.
@@ -59,4 +61,18 @@ pub fn set_option<T: bytemuck::NoUninit>(
         )
     };
     check(result as libc::ssize_t).map(|_| ())
+}
+
+/// TC_PRIO_CONTROL of linux/pkt_sched.h.
+const PRIORITY_CONTROL: i32 = 7;
+
+/// What the socket sends goes before bulk where a link's queue has bands
+/// (pfifo_fast, which is Linux's own default, prio, and mq of either). To be
+/// called after the TOS is set, which sets it to that of bulk.
+///
+/// # Errors
+///
+/// EPERM without CAP_NET_RAW and CAP_NET_ADMIN.
+pub fn send_first(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, &PRIORITY_CONTROL)
 }

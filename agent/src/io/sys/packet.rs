@@ -3,17 +3,20 @@
 use std::{
     io,
     mem::{size_of, zeroed},
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
-use super::check;
+use super::{check, send_first};
 
 /// linux/if_packet.h: frames that this machine sends are not received.
 pub const PACKET_IGNORE_OUTGOING: i32 = 23;
 
-/// An AF_PACKET socket that sends whole Ethernet frames and receives nothing.
+/// An AF_PACKET socket that sends whole Ethernet frames, before bulk, and
+/// receives nothing.
 pub fn packet_sender() -> io::Result<OwnedFd> {
-    open_packet(0)
+    let socket = open_packet(0)?;
+    send_first(socket.as_fd())?;
+    Ok(socket)
 }
 
 /// An AF_PACKET socket for whole frames; it receives once [`bind_packet`] is called.

@@ -45,14 +45,7 @@ pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Recei
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: plain data for which all zeroes is a value.
-    let mut header: libc::msghdr = unsafe { zeroed() };
-    header.msg_name = (&raw mut name).cast();
-    header.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
-    header.msg_iov = &raw mut vector;
-    header.msg_iovlen = 1;
-    header.msg_control = control.0.as_mut_ptr().cast();
-    header.msg_controllen = control.0.len();
+    let mut header = header(&mut name, &mut vector, &mut control.0);
     // SAFETY: every pointer in `header` is to a local or to `buffer`, with
     // its true length, and outlives the call.
     let result = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
@@ -61,15 +54,97 @@ pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Recei
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
         Err(error) => return Err(error),
     };
+    Ok(Some(received(&header, &name, len)))
+}
+
+/// Packets that [`receive_many`] takes at once.
+pub const AT_ONCE: usize = 8;
+
+/// Room for the control messages of a datagram: IPV6_PKTINFO and the hop limit
+/// are 64 bytes.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct SmallControl([u8; 96]);
+
+/// Takes up to [`AT_ONCE`] packets off a socket in one system call, each cut
+/// after `LEN` bytes, and calls `each` with them. Gives how many there were:
+/// fewer than [`AT_ONCE`] are all that had come.
+///
+/// # Errors
+///
+/// What the socket reports; to have nothing is none.
+pub fn receive_many<const LEN: usize>(
+    fd: BorrowedFd<'_>,
+    mut each: impl FnMut(&[u8], &Received),
+) -> io::Result<usize> {
+    let mut buffers = [[0; LEN]; AT_ONCE];
+    let mut controls = [SmallControl([0; 96]); AT_ONCE];
+    // SAFETY: plain data for which all zeroes is a value.
+    let mut names: [libc::sockaddr_storage; AT_ONCE] = unsafe { zeroed() };
+    // SAFETY: as above.
+    let mut vectors: [libc::iovec; AT_ONCE] = unsafe { zeroed() };
+    // SAFETY: as above.
+    let mut headers: [libc::mmsghdr; AT_ONCE] = unsafe { zeroed() };
+    let parts = names.iter_mut().zip(&mut controls).zip(&mut vectors);
+    for (((name, control), vector), (buffer, message)) in
+        parts.zip(buffers.iter_mut().zip(&mut headers))
+    {
+        vector.iov_base = buffer.as_mut_ptr().cast();
+        vector.iov_len = LEN;
+        message.msg_hdr = header(name, vector, &mut control.0);
+    }
+    // SAFETY: every pointer in the headers is to a local, with its true length,
+    // and outlives the call; no time limit is given.
+    let result = unsafe {
+        libc::recvmmsg(
+            fd.as_raw_fd(),
+            headers.as_mut_ptr(),
+            AT_ONCE as u32,
+            libc::MSG_DONTWAIT as _,
+            std::ptr::null_mut(),
+        )
+    };
+    let count = match check(result as libc::ssize_t) {
+        Ok(count) => count,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    for ((message, name), buffer) in headers.iter().zip(&names).zip(&buffers).take(count) {
+        let len = (message.msg_len as usize).min(LEN);
+        let received = received(&message.msg_hdr, name, len);
+        each(buffer.get(..len).unwrap_or_default(), &received);
+    }
+    Ok(count)
+}
+
+/// What a packet is to be received with; the pointers are to the arguments.
+fn header(
+    name: &mut libc::sockaddr_storage,
+    vector: &mut libc::iovec,
+    control: &mut [u8],
+) -> libc::msghdr {
+    // SAFETY: plain data for which all zeroes is a value.
+    let mut header: libc::msghdr = unsafe { zeroed() };
+    header.msg_name = std::ptr::from_mut(name).cast();
+    header.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
+    header.msg_iov = vector;
+    header.msg_iovlen = 1;
+    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_controllen = control.len() as _;
+    header
+}
+
+/// What the kernel said of a packet of `len` bytes.
+fn received(header: &libc::msghdr, name: &libc::sockaddr_storage, len: usize) -> Received {
     let mut received = Received {
         len,
-        source: ip_of(&name),
-        port: port_of(&name),
-        outgoing: is_outgoing(&name),
+        source: ip_of(name),
+        port: port_of(name),
+        outgoing: is_outgoing(name),
         ..Received::default()
     };
-    read_control(&header, &mut received);
-    Ok(Some(received))
+    read_control(header, &mut received);
+    received
 }
 
 fn read_control(header: &libc::msghdr, received: &mut Received) {
@@ -166,5 +241,33 @@ fn ip_of(name: &libc::sockaddr_storage) -> Option<IpAddr> {
             Some(Ipv6Addr::from(v6.sin6_addr.s6_addr).into())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::{fd::AsFd as _, unix::net::UnixDatagram};
+
+    use super::*;
+
+    #[test]
+    fn many_are_taken_in_order_and_fewer_are_all() {
+        let (to, from) = UnixDatagram::pair().unwrap();
+        let take = || {
+            let mut taken = vec![];
+            let count = receive_many::<4>(from.as_fd(), |bytes, _| taken.push(bytes.to_vec()));
+            assert_eq!(count.unwrap(), taken.len());
+            taken
+        };
+        assert_eq!(take(), Vec::<Vec<u8>>::new());
+        for byte in 0..AT_ONCE as u8 + 1 {
+            to.send(&[byte, 1, 2, 3, 4]).unwrap();
+        }
+        let first = take();
+        assert_eq!(first.len(), AT_ONCE);
+        assert_eq!(first[7], [7, 1, 2, 3], "cut");
+        assert_eq!(take(), [[8, 1, 2, 3]]);
+        to.send(&[]).unwrap();
+        assert_eq!(take(), [Vec::<u8>::new()]);
     }
 }

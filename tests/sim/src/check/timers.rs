@@ -65,9 +65,12 @@ impl World {
         let centis = self.in_force(advert.interval.centis(), after.interval.centis());
         let down = down_interval(version, centis, after.priority);
         let exact = Some(KernelTime(advert.stamp.0 + down));
+        // What is older than that a group went: from then on.
+        let went = self.nodes[router].is_grouped() && advert.stamp < before.since;
+        let from_then = Some(KernelTime(before.since.0 + down)).filter(|_| went);
         let book = &self.books[router][index];
         let overslept = after.counters.overslept != book.overslept;
-        if after.deadline != exact && !overslept {
+        if after.deadline != exact && after.deadline != from_then && !overslept {
             let what = format!("{:?} where {exact:?} is right, at {now:?}", after.deadline);
             self.fail(Rule::TimerExactness, Some(router), what);
         }

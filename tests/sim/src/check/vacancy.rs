@@ -62,8 +62,9 @@ impl World {
             let own = Priority(node.priority[index]);
             let theirs = heard.interval.centis();
             let centis = self.in_force(theirs, node.spec.interval_cs);
-            // An advert of its last moment may be under way.
-            let wait = match released {
+            // An advert of its last moment may be under way, and overtaken by
+            // the priority 0: then it is a sign of life.
+            let wait = match released && !self.is_under_way(other, source, index) {
                 true => skew(version, centis, own),
                 false => down_interval(version, centis, own),
             };

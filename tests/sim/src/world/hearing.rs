@@ -1,6 +1,8 @@
 //! A frame at a router: its parser, its kernel side, its process. And the
 //! switch between them.
 
+use std::{cmp::Reverse, net::IpAddr};
+
 use agent_common::{
     KernelTime, Priority, Version,
     outcome::Outcome,
@@ -8,11 +10,11 @@ use agent_common::{
 };
 use failoverd::core::Advert as Heard;
 
-use super::World;
+use super::{Event, World};
 use crate::{
     check::Rule,
     network::{Advert, Bend, Frame, Port},
-    node::Brain,
+    node::{Brain, address},
     wire,
 };
 
@@ -80,6 +82,24 @@ impl World {
         let woken = node.kernel.receive(instance, heard);
         book.dropped += node.kernel.dropped - before;
         woken
+    }
+
+    /// Whether an advert from `source` has been sent to a router and has not
+    /// arrived.
+    pub fn is_under_way(&self, to: usize, source: IpAddr, instance: usize) -> bool {
+        let family = self.schedule.setting.family[instance];
+        self.queue.iter().any(|Reverse((_, _, event))| {
+            let Event::Deliver { to: port, what } = *event else {
+                return false;
+            };
+            let Frame::Advert(advert) = self.frames[what] else {
+                return false;
+            };
+            port == Port::Router(to)
+                && advert.instance == instance
+                && !advert.priority.is_release()
+                && address(advert.host, family) == source
+        })
     }
 
     /// 6, 24: an advert is taken for what it is, and nothing else for one.

@@ -8,6 +8,7 @@ mod hung;
 mod instances;
 mod overshoot;
 mod planned;
+mod price;
 mod reading;
 mod scripts;
 mod size;
@@ -37,7 +38,7 @@ pub struct Entry {
 }
 
 /// In the order in which they run.
-pub const TABLE: [Entry; 14] = [
+pub const TABLE: [Entry; 15] = [
     overshoot::ENTRY,
     failover::ENTRY,
     heartbeat::ENTRY,
@@ -50,6 +51,7 @@ pub const TABLE: [Entry; 14] = [
     cost::ENTRY,
     hung::ENTRY,
     size::ENTRY,
+    price::ENTRY,
     reading::ENTRY,
     scripts::ENTRY,
 ];
