@@ -47,6 +47,8 @@ impl World {
     fn facing(&mut self) -> Option<Datagram> {
         let [from, to] = self.two_ends();
         let mut packet = self.last_probe?.packet()?;
+        // Of one virtual router at both ends, so that either knows it.
+        packet.copy_within(8..12, 4);
         if self.dice().bool() {
             packet[1] &= !0x02;
         }
