@@ -90,9 +90,9 @@ impl World {
         let Some(fast) = node.fast else { return };
         let span = LOOKS * (u64::from(fast.multiplier) + 2) * (fast.interval + node.lateness());
         let since = self.vouched_since(other, index).into_iter();
-        let since = since.map(|since| since.max(book.linked_since).max(self.clear_since));
+        let mut since = since.map(|since| since.max(book.linked_since).max(self.clear_since));
         let long = |since: &At| self.network.is_good() && since + span <= self.now;
-        if let Some(since) = since.filter(long).next() {
+        if let Some(since) = since.find(long) {
             let what = format!(
                 "instance {index}: {other} has said Up for {} us, {cause:?}",
                 (self.now - since) / 1000
