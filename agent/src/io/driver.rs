@@ -234,12 +234,13 @@ impl Driver {
             .poll_timeout()
             .is_some_and(|deadline| deadline <= now)
         {
+            self.doubt_links(now);
+            // As late as can be.
             self.read_latest(now);
             self.veto(now);
             if self.machine.has_expiring(now) {
                 // While the advert leaves, they come to.
                 self.ledger.desk().prepare();
-                self.doubt_links(now);
             }
             self.feed(Input::Timeout, now);
         }

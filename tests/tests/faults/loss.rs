@@ -63,10 +63,13 @@ fn endure(pair: &Agents, how: Impairment, span: Duration) -> Result<Seen> {
 }
 
 impl Seen {
-    /// For how long nothing had come when it took over.
+    /// For how long nothing had come when it took over. What came in the moment
+    /// between the decision and its advert counts for nothing, as to its author.
     fn silences(&self) -> impl Iterator<Item = Duration> {
+        const MOMENT: u64 = 500_000;
         self.taken.iter().map(|taken| {
-            let heard = self.heard.iter().rev().find(|heard| *heard < taken);
+            let known = |heard: &&u64| **heard + MOMENT < *taken;
+            let heard = self.heard.iter().rev().find(known);
             Duration::from_nanos(taken.saturating_sub(heard.copied().unwrap_or(0)))
         })
     }

@@ -42,7 +42,7 @@ pub fn neighbour(client: &Host, vip: IpAddr) -> Result<String> {
     let family = if vip.is_ipv4() { "-4" } else { "-6" };
     client
         .ns
-        .sh(&format!("ping {family} -c 1 -W 1 -I eth0 {vip}"))?;
+        .sh(&format!("ping {family} -c 1 -W 3 -I eth0 {vip}"))?;
     let shown = client.ns.sh(&format!("ip neigh show {vip} dev eth0"))?;
     let mut words = shown.split_whitespace();
     words.find(|word| *word == "lladdr");
