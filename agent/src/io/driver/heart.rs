@@ -4,7 +4,7 @@ use agent_common::KernelTime;
 
 use super::Driver;
 use crate::{
-    core::InstanceId,
+    core::{Input, InstanceId, Pulse},
     heart::Outcome,
     io::{clock, lane::Report},
 };
@@ -72,25 +72,38 @@ impl Driver {
     }
 
     /// Or has not said it yet: who reads its news waits for a lock and a worker
-    /// of the kernel. Then the silence is our own, and the instance in fault as
-    /// if the news had come; where its link may be down, it goes on.
+    /// of the kernel. Then the silence is our own, and who counts on the link is
+    /// in fault as if the news had come. Who does not, or bridges its losses,
+    /// goes on, by adverts alone: what is sent into a dead link is lost without
+    /// an error.
     fn is_own_link_down(&mut self, id: InstanceId, now: KernelTime) -> bool {
-        let is_down = |driver: &mut Self| driver.ports.seat(id).is_some_and(|seat| seat.down);
+        if self.ports.seat(id).is_some_and(|seat| seat.down) {
+            return true;
+        }
         let link = self.ports.port(id).and_then(|port| port.heart);
-        if let Some(ifindex) = link.map(|plan| plan.ifindex)
-            && !is_down(self)
-            && self.askers.is_running(ifindex) == Some(false)
-        {
+        let Some(ifindex) = link.map(|plan| plan.ifindex) else {
+            return false;
+        };
+        let is_dead = self.askers.is_running(ifindex) == Some(false);
+        if is_dead {
             self.link_lost(ifindex, now);
         }
-        is_down(self)
+        is_dead
     }
 
     /// The same look before a take-over by the heartbeat's verdict, which came a
-    /// Skew_Time ago.
+    /// Skew_Time ago: on a dead link it is taken back, and adverts alone decide.
     pub(super) fn doubt_links(&mut self, now: KernelTime) {
         for id in self.expiring(now) {
-            self.is_own_link_down(id, now);
+            if !self.is_own_link_down(id, now) {
+                continue;
+            }
+            self.heart.disproved_until(id, None);
+            // None of one in fault.
+            if let Some(active) = self.machine.accepted(id) {
+                let pulse = Pulse::Up;
+                self.feed(Input::Heart { id, active, pulse }, now);
+            }
         }
     }
 
