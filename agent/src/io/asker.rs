@@ -149,10 +149,10 @@ impl Askers {
     }
 
     /// Whether the link is up and has a carrier, as the kernel has it at this
-    /// moment; `None` where nobody is asked or it cannot be told.
-    pub fn is_running(&self, ifindex: u32) -> Option<bool> {
+    /// moment; `None` where nobody is asked, or the name is another link's.
+    pub fn is_running(&self, name: &str, ifindex: u32) -> Option<bool> {
         let socket = self.v4.as_ref().or(self.v6.as_ref())?;
-        sys::is_running(socket.as_fd(), ifindex).ok()
+        sys::is_running(socket.as_fd(), name, ifindex).ok()
     }
 
     /// Reads what is there and calls `each` with what may be an answer.

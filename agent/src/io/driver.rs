@@ -234,7 +234,9 @@ impl Driver {
             .poll_timeout()
             .is_some_and(|deadline| deadline <= now)
         {
-            self.doubt_links(now);
+            if self.machine.has_expiring(now) {
+                self.doubt_links(now);
+            }
             // As late as can be.
             self.read_latest(now);
             self.veto(now);

@@ -61,6 +61,8 @@ pub struct Port {
     pub id: InstanceId,
     pub config: InstanceConfig,
     pub ifindex: u32,
+    /// Of that link.
+    pub name: IfName,
     pub source: IpAddr,
     pub key: InstanceKey,
     pub filter: InstanceFilter,
@@ -331,6 +333,7 @@ pub fn plan(
         id,
         config: core_config(id, instance, standing),
         ifindex: link.ifindex,
+        name: instance.interface.clone(),
         source,
         key: InstanceKey {
             ifindex: link.ifindex,

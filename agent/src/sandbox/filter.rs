@@ -26,8 +26,8 @@ const LINK_CREATE: u64 = 28;
 const LINK_UPDATE: u64 = 29;
 
 /// linux/sockios.h; the type of libc's depends on the C library.
-const SIOCGIFNAME: u64 = 0x8910;
 const SIOCGIFFLAGS: u64 = 0x8913;
+const SIOCGIFINDEX: u64 = 0x8933;
 
 const WRITE: u64 = libc::PROT_WRITE as u64;
 const EXEC: u64 = libc::PROT_EXEC as u64;
@@ -196,7 +196,7 @@ pub fn fast() -> Result<Filters, BackendError> {
     let asked = argument(1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![asked])?]);
     // Whether a link is down, before an Active is found down.
-    let asked = [SIOCGIFNAME, SIOCGIFFLAGS];
+    let asked = [SIOCGIFFLAGS, SIOCGIFINDEX];
     let asked = asked.map(|request| argument(1, SeccompCmpOp::Eq, request));
     let asked = asked.into_iter().map(|one| SeccompRule::new(vec![one?]));
     rules.insert(libc::SYS_ioctl, asked.collect::<Result<_, _>>()?);

@@ -47,8 +47,8 @@ fn the_fast_lane_does_its_work() {
     let loopback = sys::interfaces().unwrap();
     let loopback = loopback.iter().find(|(_, name)| name == "lo").unwrap().0;
     confined(Role::FastLane, &[], move |_| {
-        // The flags of a link, and no other request of that call.
-        assert!(sys::is_running(socket.as_fd(), loopback).is_ok());
+        // The flags and the index of a link, and no other request of that call.
+        assert!(sys::is_running(socket.as_fd(), "lo", loopback).is_ok());
         assert!(denied(socket.set_nonblocking(true)));
         rustix::io::write(&write, b"advert").unwrap();
         let mut ready = [rustix::event::PollFd::new(

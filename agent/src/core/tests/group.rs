@@ -100,8 +100,13 @@ fn all_become_active_when_the_last_one_would() {
     let last = |priority| {
         crate::core::timers::active_down_interval(Version::V3, Priority(priority), cs(100), 3)
     };
-    assert_eq!(group.run_until(KernelTime(START.after(last(1)).0 - 1)), []);
+    let almost = KernelTime(START.after(last(1)).0 - 1);
+    assert_eq!(group.run_until(almost), []);
     assert!(group.all(State::Backup));
+    // Who only waits for the others is nothing to look at a link for.
+    assert_eq!(group.0.expiring(almost).count(), 2);
+    assert!(!group.0.has_expiring(almost));
+    assert!(group.0.has_expiring(START.after(last(1))));
     let effects = group.run_until(START.after(last(1)));
     assert!(group.all(State::Active));
     assert_eq!(sent(&effects), [200, 100, 1]);

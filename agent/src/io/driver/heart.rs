@@ -80,11 +80,10 @@ impl Driver {
         if self.ports.seat(id).is_some_and(|seat| seat.down) {
             return true;
         }
-        let link = self.ports.port(id).and_then(|port| port.heart);
-        let Some(ifindex) = link.map(|plan| plan.ifindex) else {
-            return false;
-        };
-        let is_dead = self.askers.is_running(ifindex) == Some(false);
+        let port = self.ports.port(id).filter(|port| port.heart.is_some());
+        let Some(port) = port else { return false };
+        let ifindex = port.ifindex;
+        let is_dead = self.askers.is_running(port.name.as_str(), ifindex) == Some(false);
         if is_dead {
             self.link_lost(ifindex, now);
         }

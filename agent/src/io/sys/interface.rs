@@ -31,45 +31,59 @@ pub fn interfaces() -> io::Result<Vec<(u32, String)>> {
     Ok(found)
 }
 
-/// Whether an interface is up and operational, as the kernel has it at this
-/// moment: earlier than it says so over netlink, and without its RTNL lock. Any
-/// socket of the network namespace will do.
+/// Whether the interface of this name is up and operational, as the kernel has
+/// it at this moment: earlier than it says so over netlink. Any socket of the
+/// network namespace will do.
+///
+/// Neither request waits for a lock. SIOCGIFNAME, which would find the name by
+/// the index, does on Linux 5.8 to 6.9: for one that renames hold.
 ///
 /// # Errors
 ///
-/// ENODEV for one that is gone.
-pub fn is_running(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<bool> {
-    // SAFETY: ifreq is plain data for which all zeroes is a value.
-    let mut request: libc::ifreq = unsafe { zeroed() };
-    request.ifr_ifru.ifru_ifindex = i32::try_from(ifindex).unwrap_or(0);
-    // SAFETY: the request is a live ifreq, of which SIOCGIFNAME reads the index
-    // and writes the name, and SIOCGIFFLAGS reads the name and writes the flags.
-    unsafe {
-        let named = libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFNAME, &raw mut request);
-        check(named as libc::ssize_t)?;
+/// ENODEV where there is none of this name, or it has another index.
+pub fn is_running(socket: BorrowedFd<'_>, name: &str, ifindex: u32) -> io::Result<bool> {
+    let mut request = request(name);
+    // SAFETY: the request is a live ifreq with a name that ends with 0, and
+    // SIOCGIFFLAGS writes only its flags, an integer.
+    let flags = unsafe {
         let told = libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request);
         check(told as libc::ssize_t)?;
+        i32::from(request.ifr_ifru.ifru_flags)
+    };
+    // SAFETY: as above, and SIOCGIFINDEX writes only its index, an integer.
+    let index = unsafe {
+        let told = libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, &raw mut request);
+        check(told as libc::ssize_t)?;
+        request.ifr_ifru.ifru_ifindex
+    };
+    // The name may be another interface's by now.
+    if u32::try_from(index) != Ok(ifindex) {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
     }
-    // SAFETY: a successful SIOCGIFFLAGS filled the flags, an integer.
-    let flags = i32::from(unsafe { request.ifr_ifru.ifru_flags });
     Ok(flags & libc::IFF_RUNNING != 0)
 }
 
 /// IFF_ flags of an interface; the 16 bits that fit the old request.
 pub fn interface_flags(name: &str) -> io::Result<u32> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
-    // SAFETY: ifreq is plain data for which all zeroes is a value.
-    let mut request: libc::ifreq = unsafe { zeroed() };
-    let room = request.ifr_name.len() - 1;
-    for (to, from) in request.ifr_name.iter_mut().take(room).zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
+    let mut request = request(name);
     // SAFETY: the request is a live ifreq, and SIOCGIFFLAGS writes only its flags.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
     check(result as libc::ssize_t)?;
     // SAFETY: a successful SIOCGIFFLAGS filled the flags, an integer.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
     Ok(u32::from(flags as u16))
+}
+
+/// About the interface of this name, which always ends with 0.
+fn request(name: &str) -> libc::ifreq {
+    // SAFETY: ifreq is plain data for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    let room = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name.iter_mut().take(room).zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request
 }
 
 #[cfg(test)]
@@ -86,9 +100,13 @@ mod tests {
             .into_iter()
             .find(|(_, name)| name == "lo");
         let ifindex = loopback.expect("a loopback interface").0;
-        assert!(is_running(socket.as_fd(), ifindex).is_ok());
-        for nobody in [0, u32::MAX, i32::MAX as u32] {
-            assert!(is_running(socket.as_fd(), nobody).is_err());
+        assert!(is_running(socket.as_fd(), "lo", ifindex).is_ok());
+        // Another one has the name now.
+        for other in [0, u32::MAX, i32::MAX as u32] {
+            assert!(is_running(socket.as_fd(), "lo", other).is_err());
+        }
+        for nobody in ["", "nobody-has-this"] {
+            assert!(is_running(socket.as_fd(), nobody, ifindex).is_err());
         }
     }
 }
