@@ -1,15 +1,17 @@
 //! Adverts in: from the ring of the kernel side, and from sockets.
 
+use std::io;
+
 use agent_common::KernelTime;
 
-use super::{Driver, batch::Batch, slot};
+use super::{Driver, Ports, batch::Batch, slot};
 use crate::io::{
     bpf::FastMaps,
     lane::Report,
     receive::{Verdict, refusal::Refusal},
 };
 
-/// Batches read from one raw socket before the others get their turn.
+/// Batches read from one socket before the others get their turn.
 const ROUNDS: usize = 128;
 
 /// Records read from the ring in one round: more than it holds, so that all
@@ -48,35 +50,40 @@ impl Driver {
     pub(super) fn drain_sockets(&mut self, now: KernelTime) {
         let mut receivers = std::mem::take(&mut self.receivers);
         for receiver in &mut receivers {
-            // Bounded: a flood that no BPF program stops must not keep our own
-            // adverts waiting.
-            for _ in 0..ROUNDS {
-                let mut batch = Batch::default();
-                let drained = receiver.drain(&self.ports, batch.room(), |v| batch.push(v));
-                self.handle_batch(&batch, now);
-                match drained {
-                    Ok(more) if more => {}
-                    Ok(_) => break,
-                    Err(_) => {
-                        self.counters.receive_errors += 1;
-                        break;
-                    }
-                }
-            }
+            self.drain_socket(now, |ports, batch| {
+                receiver.drain(ports, batch.room(), |v| batch.push(v))
+            });
         }
         self.receivers = receivers;
         let mut slow = std::mem::take(&mut self.sockets.slow);
         for receiver in &mut slow {
-            let mut batch = Batch::default();
-            if receiver
-                .drain(&self.ports, batch.room(), |v| batch.push(v))
-                .is_err()
-            {
-                self.counters.receive_errors += 1;
-            }
-            self.handle_batch(&batch, now);
+            self.drain_socket(now, |ports, batch| {
+                receiver.drain(ports, batch.room(), |v| batch.push(v))
+            });
         }
         self.sockets.slow = slow;
+    }
+
+    /// All that `read` gives by and by. Bounded: a flood that no BPF program
+    /// stops must not keep our own adverts waiting.
+    fn drain_socket(
+        &mut self,
+        now: KernelTime,
+        mut read: impl FnMut(&Ports, &mut Batch) -> io::Result<bool>,
+    ) {
+        for _ in 0..ROUNDS {
+            let mut batch = Batch::default();
+            let drained = read(&self.ports, &mut batch);
+            self.handle_batch(&batch, now);
+            match drained {
+                Ok(more) if more => {}
+                Ok(_) => break,
+                Err(_) => {
+                    self.counters.receive_errors += 1;
+                    break;
+                }
+            }
+        }
     }
 
     fn handle_batch(&mut self, batch: &Batch, now: KernelTime) {

@@ -22,6 +22,9 @@ use self::refusal::Sender;
 /// Room for the longest advert: 255 IPv6 addresses with their headers.
 pub(crate) const BUFFER: usize = 8192;
 
+/// Bytes of a socket; adverts wait here while the fast lane does not run.
+const RECEIVE_BUFFER: u32 = 4 << 20;
+
 /// Finds the filter of a key, as XDP does in its map.
 pub trait Filters {
     fn filter(&self, key: &InstanceKey) -> Option<&InstanceFilter>;

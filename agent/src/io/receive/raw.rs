@@ -11,11 +11,8 @@ use agent_common::{
 };
 use socket2::{SockFilter, Socket};
 
-use super::{BUFFER, Filters, Verdict};
+use super::{BUFFER, Filters, RECEIVE_BUFFER, Verdict};
 use crate::io::{clock::StampConverter, sys};
-
-/// Adverts wait here while the fast lane does not run.
-const RECEIVE_BUFFER: u32 = 4 << 20;
 
 /// Receives every frame of one link that may hold an advert.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use agent_common::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{BUFFER, Filters, Verdict};
+use super::{BUFFER, Filters, RECEIVE_BUFFER, Verdict};
 use crate::io::{
     clock::StampConverter,
     sys::{self, Received},
@@ -47,6 +47,9 @@ impl SlowReceiver {
         let on: i32 = 1;
         let set = |level, name| sys::set_option(socket.as_fd(), level, name, &on);
         set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)?;
+        // Without the privilege the usual size has to do.
+        let fd = socket.as_fd();
+        let _ = sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &RECEIVE_BUFFER);
         match family {
             Family::V4 => {
                 set(libc::IPPROTO_IP, libc::IP_PKTINFO)?;
