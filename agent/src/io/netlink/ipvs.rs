@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, io};
 
 use super::{build::Builder, request::RequestSocket};
 use crate::ipvs::{
-    Picture, Pool, decode,
+    Daemon, Picture, Pool, decode,
     encode::{self, Command, Question},
 };
 
@@ -159,8 +159,8 @@ impl Ipvs {
     }
 
     /// How many are not understood.
-    fn ask_daemons(&mut self, daemons: &mut Vec<Daemon>) -> Result<usize, IpvsError> {
-        let mut unknown = 0_usize;
+    fn ask_daemons(&mut self, daemons: &mut Vec<Daemon>) -> Result<u32, IpvsError> {
+        let mut unknown = 0_u32;
         self.ask(Question::Daemons, |payload| match decode::daemon(payload) {
             Some(daemon) => daemons.push(daemon),
             None => unknown = unknown.saturating_add(1),
