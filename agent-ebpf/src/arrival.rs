@@ -19,7 +19,9 @@ pub fn is_awaited() -> bool {
     };
     // SAFETY: a value of an array map lives as long as the program; aligned
     // words that the agent may overwrite meanwhile. Should it do so between the
-    // two lines, a packet goes unnoticed, and nothing else.
+    // look at an old wait and its end, the new one ends with it, and no packet
+    // is noticed until the next transition: a record misses one column, which
+    // is less than a reading of the clock for each frame from here on.
     unsafe {
         let until = (&raw const (*awaited).until_ns).read_volatile();
         if until == 0 {

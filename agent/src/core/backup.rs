@@ -132,10 +132,13 @@ impl Instance {
     }
 
     fn accept(&mut self, advert: &Advert, out: &mut Effects) {
+        let stays_lost = self.is_before_silence(advert.source, advert.stamp);
         self.learn(advert);
-        self.grants = 0;
         self.counted = advert.stamp;
-        self.arm_down(advert.stamp);
+        if !stays_lost {
+            self.grants = 0;
+            self.arm_down(advert.stamp);
+        }
         if self.watched() != Some(advert.source) {
             self.watch(Some(advert.source), out);
         }
@@ -188,7 +191,7 @@ impl Instance {
             if may_grant && now > due.after(tolerance) {
                 return self.overslept(due, now, out);
             }
-            let lost = self.lost.zip(self.active);
+            let lost = self.lost.map(|(why, _)| why).zip(self.active);
             let cause = match (self.released_by, lost) {
                 (Some(by), _) => Cause::ActiveReleased { by },
                 (None, Some((why, active))) => Cause::HeartStopped { active, why },

@@ -29,7 +29,11 @@ impl Instance {
             return;
         }
         match pulse {
-            Pulse::Down { why, interval } => self.heart_stopped(why, interval, now),
+            Pulse::Down {
+                why,
+                since,
+                interval,
+            } => self.heart_stopped((why, since), interval, now),
             Pulse::Up => self.heart_goes_on(now),
             Pulse::Vouched { until } => self.vouched(active, until, now, out),
         }
@@ -55,7 +59,7 @@ impl Instance {
         self.heeds(active).then(|| interval.saturating_mul(adverts))
     }
 
-    fn heart_stopped(&mut self, why: Lost, interval: Duration, now: KernelTime) {
+    fn heart_stopped(&mut self, lost: (Lost, KernelTime), interval: Duration, now: KernelTime) {
         let deadline = now.after(scaled_skew(self.config.priority, interval));
         let due = self.timers.get(Timer::ActiveDown);
         if due.is_some_and(|due| due <= deadline) {
@@ -63,7 +67,14 @@ impl Instance {
         }
         self.timers.arm(Timer::ActiveDown, deadline);
         self.timers.disarm(Timer::Checkpoint);
-        self.lost = Some(why);
+        self.lost = Some(lost);
+    }
+
+    /// Its Active sent this before the first of the probes that it did not answer:
+    /// not a sign that it lives, whenever it is read.
+    pub(super) fn is_before_silence(&self, source: IpAddr, stamp: KernelTime) -> bool {
+        let silent = self.lost.is_some_and(|(_, since)| stamp < since);
+        silent && self.active == Some(source)
     }
 
     /// What was before: adverts decide, from the one that was heard last.

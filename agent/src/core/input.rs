@@ -90,8 +90,13 @@ pub enum Lost {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pulse {
     /// It is down; `interval` is that of the probes, which Skew_Time is computed
-    /// from in the place of the adverts'.
-    Down { why: Lost, interval: Duration },
+    /// from in the place of the adverts'. `since` is when the first of the probes
+    /// was sent that say so: an advert from before is no news.
+    Down {
+        why: Lost,
+        since: KernelTime,
+        interval: Duration,
+    },
     /// It serves, although it was down.
     Up,
     /// It serves, and will be said to until then, although its adverts are

@@ -83,8 +83,8 @@ pub(super) struct Instance {
     /// Active_Down_Timer runs for the Skew_Time after a priority 0.
     pub(super) released_by: Option<IpAddr>,
     /// The heartbeat of the Active stopped: Active_Down_Timer runs for the
-    /// Skew_Time after that.
-    pub(super) lost: Option<Lost>,
+    /// Skew_Time after that. And since when it was not answered.
+    pub(super) lost: Option<(Lost, KernelTime)>,
     /// The preempt delay is over: lower adverts are discarded.
     pub(super) preempt_ready: bool,
     pub(super) last_sent: KernelTime,

@@ -101,6 +101,15 @@ impl Book {
         keys.map(|key| (key.id, key.serial)).collect()
     }
 
+    /// The newest transition of this instance, while its first packet is waited
+    /// for.
+    pub fn awaited(&self, id: InstanceId) -> Option<u32> {
+        let keys = self.entries.iter().rev();
+        let mut keys = keys.filter_map(|entry| Some((entry.key?, entry.record.packet)));
+        let (key, packet) = keys.find(|(key, _)| key.id == id)?;
+        (packet == Packet::Awaited).then_some(key.serial)
+    }
+
     /// Something is still to come, so that looking again is worth it.
     pub fn is_open(&self) -> bool {
         self.open > 0
@@ -108,13 +117,14 @@ impl Book {
 
     /// When the first packet came, if it has.
     pub fn packet(&mut self, id: InstanceId, serial: u32, at: Option<KernelTime>, now: KernelTime) {
-        if let Some(entry) = self.find(Key { id, serial }) {
-            let since = KernelTime(entry.record.stamps.woke);
-            if at.is_some() || now.since(since) >= AWAITED_FOR {
-                entry.record.packet(at);
-            }
+        let Some(entry) = self.find(Key { id, serial }) else {
+            return;
+        };
+        let since = KernelTime(entry.record.stamps.woke);
+        if at.is_some() || now.since(since) >= AWAITED_FOR {
+            entry.record.packet(at);
+            self.count_open();
         }
-        self.count_open();
     }
 
     /// What is not waited for any longer, to be told as it is.

@@ -76,13 +76,15 @@ pub struct Steps {
     pub detection: Option<u64>,
     /// From there until the agent was awake and had read what had come.
     pub decision: Option<u64>,
-    /// Until the first advert had left.
+    /// Until the first advert had left; `null` where it left after one of the
+    /// steps below, and is no part of the way there.
     pub send: Option<u64>,
     /// Until the kernel had the VIPs.
     pub addresses: Option<u64>,
     /// Until hosts were told.
     pub announcement: Option<u64>,
-    /// From the last sign of life of the old Active to the first announcement.
+    /// From the last sign of life of the old Active to the first announcement;
+    /// it goes on where the kernel refused all VIPs.
     pub blackout: Option<u64>,
     /// From the last sign of life of the old Active to the first packet.
     pub blackout_to_packet: Option<u64>,
@@ -188,6 +190,11 @@ impl Record {
         }
     }
 
+    /// The kernel added, or removed, not one of the VIPs.
+    pub const fn is_refused(&self) -> bool {
+        self.vips == 0 && self.vips_refused > 0
+    }
+
     /// What the steps are counted from.
     pub fn origin(&self) -> u64 {
         self.sign_of_life().unwrap_or(self.stamps.woke)
@@ -204,6 +211,10 @@ impl Record {
             ..
         } = self.stamps;
         let sign = self.sign_of_life();
+        let served = sign.filter(|_| !self.is_refused());
+        // One that left later is no part of the way there.
+        let after = [addresses, first_announcement];
+        let in_time = |at: &u64| after.iter().flatten().all(|after| at <= after);
         let mut before = sign.or(Some(woke));
         let mut next = |at: Option<u64>| {
             let step = at.zip(before).map(|(at, before)| span_us(before, at));
@@ -215,11 +226,11 @@ impl Record {
         self.steps_us = Steps {
             detection,
             decision,
-            send: next(advert),
+            send: next(advert.filter(in_time)),
             addresses: next(addresses),
             announcement: next(first_announcement),
-            blackout: from(sign, first_announcement.or(addresses)),
-            blackout_to_packet: from(sign, first_packet),
+            blackout: from(served, first_announcement.or(addresses)),
+            blackout_to_packet: from(served, first_packet),
         };
     }
 }

@@ -27,8 +27,10 @@ pub fn text(records: &[Record]) -> String {
     line(&mut out, &COLUMNS.map(str::to_owned), &widths);
     for (row, record) in rows.iter().zip(records) {
         line(&mut out, row, &widths);
-        if let Some(parts) = blackout(record) {
-            let _ = writeln!(out, "    {parts}");
+        let lines = [blackout(record), refused(record)];
+        let parts: Vec<String> = lines.into_iter().flatten().collect();
+        if !parts.is_empty() {
+            let _ = writeln!(out, "    {}", parts.join(", "));
         }
     }
     out.push_str(
@@ -67,6 +69,10 @@ fn row(record: &Record) -> [String; 10] {
         Packet::Seen => after(stamps.first_packet),
     };
     let deadline = stamps.deadline.filter(|_| record.sign_of_life().is_some());
+    let addresses = match record.is_refused() {
+        true => "refused".to_owned(),
+        false => after(stamps.addresses),
+    };
     [
         calendar::iso(record.time_us),
         record.instance.clone(),
@@ -74,7 +80,7 @@ fn row(record: &Record) -> [String; 10] {
         after(deadline),
         after(Some(stamps.woke)),
         after(stamps.advert),
-        after(stamps.addresses),
+        addresses,
         after(stamps.first_announcement),
         packet,
         record.text.clone(),
@@ -83,6 +89,11 @@ fn row(record: &Record) -> [String; 10] {
 
 fn change(record: &Record) -> String {
     format!("{} -> {}", word(record.from), word(record.to))
+}
+
+fn refused(record: &Record) -> Option<String> {
+    let refused = record.vips_refused;
+    (refused > 0).then(|| format!("{refused} VIPs refused"))
 }
 
 /// How long nobody served, as far as this machine can know, and why.
@@ -122,7 +133,7 @@ pub fn short(record: &Record) -> String {
     let mut line = format!("{}, {}", change(record), record.text);
     if let Some(parts) = blackout(record) {
         let _ = write!(line, ": {parts}");
-    } else if let Some(at) = record.stamps.addresses {
+    } else if let Some(at) = record.stamps.addresses.filter(|_| !record.is_refused()) {
         let span = at.saturating_sub(record.stamps.woke) / 1000;
         let done = match record.to {
             State::Active => "added",
@@ -135,8 +146,8 @@ pub fn short(record: &Record) -> String {
             millis(span)
         );
     }
-    if record.vips_refused > 0 {
-        let _ = write!(line, ", {} VIPs refused", record.vips_refused);
+    if let Some(refused) = refused(record) {
+        let _ = write!(line, ", {refused}");
     }
     line
 }

@@ -116,6 +116,31 @@ fn the_parts_of_a_blackout_are_the_whole() {
     assert_eq!(record.steps_us.blackout_to_packet, Some(35_000));
 }
 
+/// Its link was slow, and hosts knew already: no part of the way there.
+#[test]
+fn an_advert_that_left_last_is_no_part_of_the_blackout() {
+    for late_us in [150, 180, 9_000_000] {
+        let mut flight = take_over(1, 1);
+        flight.times.advert = 0;
+        let mut record = Record::new(&flight, names(&flight, "VI_1"));
+        record.take(&Done::Carried(carried()));
+        let sent = KernelTime(START + 34 * MS + late_us * US);
+        record.take(&Done::Advert(sent));
+        let steps = record.steps_us;
+        assert_eq!((steps.send, steps.addresses), (None, Some(90)));
+        assert_eq!(steps.announcement, Some(30));
+        assert_eq!(steps.blackout, Some(34_170));
+        assert_eq!(record.stamps.advert, Some(sent.nanos()));
+        let parts = [
+            steps.detection,
+            steps.decision,
+            steps.addresses,
+            steps.announcement,
+        ];
+        assert_eq!(steps.blackout, Some(parts.iter().flatten().sum()));
+    }
+}
+
 /// What the machine answered last counts, whichever it was.
 #[test]
 fn the_newest_sign_of_life_is_where_a_blackout_begins() {
@@ -186,6 +211,24 @@ fn what_is_not_carried_out_is_told_with_the_next_transition_or_in_time() {
     assert!(!book.is_open());
     let all = book.records(None, None);
     assert_eq!(all.last().unwrap().packet, Packet::None);
+}
+
+/// A transition asks the kernel of one before it, whatever the others wait for.
+#[test]
+fn of_each_instance_the_newest_transition_waits_for_its_packet() {
+    let (a, b) = (InstanceId(1), InstanceId(2));
+    let mut book = Book::default();
+    assert_eq!(book.awaited(a), None);
+    for (id, serial) in [(1, 1), (2, 1), (2, 2)] {
+        let flight = take_over(id, serial);
+        drop(book.begin(&flight, names(&flight, &format!("I{id}"))));
+    }
+    assert_eq!((book.awaited(a), book.awaited(b)), (Some(1), Some(2)));
+    let woke = KernelTime(take_over(2, 2).times.woke);
+    book.packet(b, 2, None, woke);
+    assert_eq!(book.awaited(b), Some(2), "its time is not over");
+    book.packet(b, 2, Some(woke), woke);
+    assert_eq!((book.awaited(a), book.awaited(b)), (Some(1), None));
 }
 
 #[test]
@@ -278,5 +321,45 @@ Columns in us after the last sign of life of the router before, or after AWAKE w
         table::short(&record),
         "BACKUP -> ACTIVE, silence of 10.0.0.1: blackout 34.170 ms = detection 34.000 + decision \
          0.050 + send 0.020 + addresses 0.070 + announcement 0.030; first packet after 35.000 ms"
+    );
+}
+
+/// A take-over that the kernel refused, in whole or in part.
+#[test]
+fn a_table_says_which_vips_were_refused() {
+    let lines = |done, refused| {
+        let flight = take_over(1, 1);
+        let mut record = Record::new(&flight, names(&flight, "VI_1"));
+        record.take(&Done::Carried(Carried {
+            done,
+            refused,
+            ..carried()
+        }));
+        record.packet(Some(KernelTime(START + 35 * MS)));
+        let text = table::text(std::slice::from_ref(&record));
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        (lines, table::short(&record))
+    };
+    let parts = "blackout 34.170 ms = detection 34.000 + decision 0.050 + send 0.020 + \
+                 addresses 0.070 + announcement 0.030; first packet after 35.000 ms";
+    let (some, short) = lines(1, 2);
+    assert!(some[1].contains("34140  34170"), "{some:?}");
+    assert_eq!(some[2], format!("    {parts}, 2 VIPs refused"));
+    assert!(short.ends_with("0 ms, 2 VIPs refused"), "{short}");
+
+    let (none, short) = lines(0, 2);
+    assert_eq!(
+        none[..3],
+        [
+            "TIME                         INSTANCE  CHANGE            DEADLINE  AWAKE  ADVERT     \
+             VIPS   GARP  PACKET  CAUSE",
+            "2026-11-20T10:11:12.250000Z  VI_1      BACKUP -> ACTIVE     34000  34050   34070  \
+             refused  34170   35000  silence of 10.0.0.1",
+            "    2 VIPs refused",
+        ]
+    );
+    assert_eq!(
+        short,
+        "BACKUP -> ACTIVE, silence of 10.0.0.1, 2 VIPs refused"
     );
 }

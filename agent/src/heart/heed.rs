@@ -26,12 +26,21 @@ impl Heart {
                 id,
                 active,
                 why,
+                since,
                 interval,
             } => {
                 let restart = machine.restart_takes(id, active);
                 let until = restart.map(|takes| now.after(takes));
                 self.disproved_until(id, until);
-                (id, active, Pulse::Down { why, interval })
+                (
+                    id,
+                    active,
+                    Pulse::Down {
+                        why,
+                        since,
+                        interval,
+                    },
+                )
             }
             Outcome::Up { id, active } => (id, active, Pulse::Up),
             Outcome::News { .. } => return None,

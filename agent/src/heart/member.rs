@@ -41,10 +41,14 @@ pub(super) struct Member {
     pub told_late: bool,
     /// Answers of AdminDown in a row.
     pub refusals: u8,
+    /// When the first of the probes was sent that were refused.
+    pub refused_since: KernelTime,
     /// When the newest probe was sent that was answered by Up, and by nothing
     /// else since.
     pub up_sent: Option<KernelTime>,
     pub last_up: Option<KernelTime>,
+    /// Probes for this member after that one, whether the kernel took them or not.
+    pub since_up: u8,
     /// Since it was not armed.
     pub tries: u8,
     /// Probes that the kernel has sent, as far as it can be counted.
@@ -71,8 +75,10 @@ impl Member {
             told_silent: false,
             told_late: false,
             refusals: 0,
+            refused_since: KernelTime(0),
             up_sent: None,
             last_up: None,
+            since_up: 0,
             tries: 0,
             asked: 0,
             late: 0,
@@ -94,13 +100,23 @@ impl Member {
         };
     }
 
-    pub(super) fn arm(&mut self, sent: KernelTime, now: KernelTime) {
+    /// Up, to a probe that was sent then, and that so many followed since.
+    pub(super) fn arm(&mut self, sent: KernelTime, followed: u8, now: KernelTime) {
+        if self.up_sent.is_none_or(|newest| newest <= sent) {
+            self.since_up = followed;
+        }
         self.armed = true;
         self.refusals = 0;
         self.tries = 0;
         self.late = 0;
         self.up_sent = self.up_sent.max(Some(sent));
         self.last_up = Some(now);
+    }
+
+    /// Up is good until `multiplier` probes for it, and one more, have followed:
+    /// whatever time lies between them, and however many of others.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.since_up <= self.plan.multiplier
     }
 
     /// It said Up, but so late that it would be found down for that: perhaps

@@ -211,19 +211,20 @@ impl Heart {
         if member.stream != Some(number) || member.plan.discriminator != theirs {
             return None;
         }
+        let followed = stream.window.followed(ours as u16, at);
         let sent = stream.answered(ours as u16)?;
         stream.requires(min_rx_us);
         member.counters.answered = member.counters.answered.saturating_add(1);
         match state {
-            SessionState::Up => self.said_up(at, sent, now),
-            SessionState::AdminDown => self.said_admin_down(at, now),
+            SessionState::Up => self.said_up(at, (sent, followed), now),
+            SessionState::AdminDown => self.said_admin_down(at, sent, now),
         }
         Some(())
     }
 
     /// Who could not have been found down meanwhile counts from here on; whose
     /// answers are later than that would be found down by each of them.
-    fn said_up(&mut self, at: u16, sent: KernelTime, now: KernelTime) {
+    fn said_up(&mut self, at: u16, (sent, followed): (KernelTime, u8), now: KernelTime) {
         let within = self.patience_with(at);
         let Some(member) = self.member_mut(at) else {
             return;
@@ -238,7 +239,7 @@ impl Heart {
             member.told_late |= told;
             told.then_some(News::TooLate { within })
         } else {
-            member.arm(sent, now);
+            member.arm(sent, followed, now);
             let first = news && !std::mem::replace(&mut member.told_answers, true);
             (first && downed.is_none()).then_some(News::Answers)
         };
@@ -254,7 +255,7 @@ impl Heart {
         }
     }
 
-    fn said_admin_down(&mut self, at: u16, now: KernelTime) {
+    fn said_admin_down(&mut self, at: u16, sent: KernelTime, now: KernelTime) {
         let Some(member) = self.member_mut(at) else {
             return;
         };
@@ -262,9 +263,13 @@ impl Heart {
         if !member.armed {
             return;
         }
+        if member.refusals == 0 {
+            member.refused_since = sent;
+        }
         member.refusals = member.refusals.saturating_add(1);
         if member.refusals >= member.plan.multiplier {
-            self.down(at, Lost::AdminDown, now);
+            let since = member.refused_since;
+            self.down(at, Lost::AdminDown, since, now);
         }
         self.recompute_of(at);
     }
@@ -286,8 +291,8 @@ impl Heart {
                 let Some(next) = self.member(at).map(|member| member.next) else {
                     break;
                 };
-                if self.is_missed(number, at, now) {
-                    self.down(at, Lost::Silence, now);
+                if let Some(since) = self.missed_since(number, at, now) {
+                    self.down(at, Lost::Silence, since, now);
                 }
                 at = next;
             }
@@ -295,14 +300,14 @@ impl Heart {
         }
     }
 
-    fn is_missed(&self, number: u16, at: u16, now: KernelTime) -> bool {
-        let (Some(stream), Some(member)) = (self.stream(number), self.member(at)) else {
-            return false;
-        };
-        member.armed && stream.missed_at(&member.plan).is_some_and(|due| due <= now)
+    fn missed_since(&self, number: u16, at: u16, now: KernelTime) -> Option<KernelTime> {
+        let stream = self.stream(number)?;
+        let member = self.member(at).filter(|member| member.armed)?;
+        let missed = stream.missed_at(&member.plan)? <= now;
+        stream.window.since().filter(|_| missed)
     }
 
-    fn down(&mut self, at: u16, why: Lost, now: KernelTime) {
+    fn down(&mut self, at: u16, why: Lost, since: KernelTime, now: KernelTime) {
         let interval = self
             .member(at)
             .map_or(Duration::ZERO, |member| self.interval_with(member));
@@ -322,6 +327,7 @@ impl Heart {
             id: id(at),
             active,
             why,
+            since,
             interval,
         });
     }
@@ -372,8 +378,8 @@ impl Heart {
     /// Until when the Active of this instance is vouched for: its machine has
     /// said Up lately. A take-over for want of adverts has to wait.
     ///
-    /// Up grows old by the probes that followed it, not by time alone: a Backup
-    /// that was kept from running has not asked, and gets the time to.
+    /// Up grows old by the probes that followed it, not by time: a Backup that is
+    /// kept from running asks seldom, and gets the time to.
     pub fn vouches(&mut self, id: InstanceId, now: KernelTime) -> Option<(IpAddr, KernelTime)> {
         let at = position(id)?;
         let member = self.member(at)?;
@@ -381,7 +387,7 @@ impl Heart {
         let stream = self.stream(member.stream?)?;
         let fresh = stream.freshness(&member.plan);
         let until = member.up_sent?.after(fresh);
-        if !member.armed || until <= stream.asked_at || self.held {
+        if !member.armed || !member.is_fresh() || self.held {
             return None;
         }
         let until = if until > now { until } else { now.after(fresh) };

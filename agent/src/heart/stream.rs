@@ -43,12 +43,10 @@ pub(super) struct Stream {
     next: KernelTime,
     /// When the probes that are waited for are missed.
     judged: KernelTime,
-    window: Window,
+    pub window: Window,
     voids: u8,
     stage: Stage,
     asked_refused: bool,
-    /// When the newest probe was to be sent, whether it was or not.
-    pub asked_at: KernelTime,
     paused_until: KernelTime,
 }
 
@@ -70,7 +68,6 @@ impl Stream {
             voids: 0,
             stage: Stage::Begun,
             asked_refused: false,
-            asked_at: now,
             paused_until: KernelTime(0),
         }
     }
@@ -165,8 +162,8 @@ impl Stream {
         patience(self.in_force(plan.interval), plan.multiplier)
     }
 
-    /// For how long after it was asked an Up is good: until the members'
-    /// multiplier of probes for it, and one more, could have been answered.
+    /// What `multiplier` probes for each member, and one more, take at this
+    /// pace.
     pub(super) fn freshness(&self, plan: &Plan) -> Duration {
         let share = u32::from(self.armed.max(1));
         // Every other probe is for those that were refused.
@@ -398,8 +395,6 @@ impl Heart {
         if stream.next > now {
             return None;
         }
-        self.stream_mut(number)?.asked_at = now;
-        let stream = self.stream(number)?;
         if stream.stage == Stage::Begun
             && stream.armed > 0
             && let Some(at) = self.next_armed(number)
@@ -407,6 +402,8 @@ impl Heart {
             let stream = self.stream_mut(number)?;
             stream.stage = Stage::Asked;
             stream.cursor = at;
+            let member = self.member_mut(at)?;
+            member.since_up = member.since_up.saturating_add(1);
             return self.ask(number, at);
         }
         let (at, retry_at) = self.next_unarmed(number, now);

@@ -60,6 +60,8 @@ pub enum Outcome {
         id: InstanceId,
         active: IpAddr,
         why: Lost,
+        /// When the first of the probes was sent that say so.
+        since: KernelTime,
         /// Of the probes, which Skew_Time is computed from.
         interval: Duration,
     },

@@ -93,6 +93,15 @@ impl Window {
         Some(sent)
     }
 
+    /// How many probes for `member` were sent after this one.
+    pub(super) fn followed(&self, number: u16, member: u16) -> u8 {
+        let Some(probe) = self.find(number) else {
+            return 0;
+        };
+        let after = (probe + 1..=self.last).filter(|probe| self.slot(*probe).member == member);
+        u8::try_from(after.count()).unwrap_or(u8::MAX)
+    }
+
     /// No probe up to this one is waited for.
     fn settle(&mut self, probe: u64) {
         self.base = probe;

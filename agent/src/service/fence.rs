@@ -61,8 +61,27 @@ impl Fences {
         self.links.clear();
     }
 
+    /// Whether a program sees the packets to one of the VIPs of a slot, asked
+    /// for at these places; `hears` says on which links adverts are heard by a
+    /// program, which does.
+    pub(super) fn see(
+        &self,
+        id: InstanceId,
+        places: &[(u32, IpAddr)],
+        hears: impl Fn(&u32) -> bool,
+    ) -> bool {
+        let slot = u32::from(id.0);
+        let known = |place: &&(u32, IpAddr)| self.places.get(place) == Some(&slot);
+        let has_program = |ifindex| {
+            let has_own = matches!(self.links.get(ifindex), Some(Some(_)));
+            has_own || hears(ifindex)
+        };
+        let mut known = places.iter().filter(known);
+        known.any(|(ifindex, _)| has_program(ifindex))
+    }
+
     /// `fenced` first, of which it matters; of `others` no more than the first
-    /// packet may go unseen.
+    /// packet may go unseen. What is in neither goes.
     fn place(&mut self, kernel: &Kernel, fenced: &Places, others: &Places) {
         let gone =
             |place: &(u32, IpAddr)| !fenced.contains_key(place) && !others.contains_key(place);
@@ -92,7 +111,7 @@ impl Fences {
             }
         }
         self.refused = refused;
-        for (place, slot) in others.iter().take(UNFENCED) {
+        for (place, slot) in others {
             if !fenced.contains_key(place)
                 && self.places.get(place) != Some(slot)
                 && kernel.set_fence(*place, *slot).is_ok()
@@ -144,7 +163,8 @@ impl Service {
         let Some(kernel) = &self.kernel else {
             return;
         };
-        let (fenced, others) = (self.asked_for(true), self.asked_for(false));
+        let fenced = self.asked_for(true);
+        let others = first(self.asked_for(false), UNFENCED);
         let bare = |ifindex: &u32| {
             let link = self.links.by_index.get(ifindex);
             link.is_none_or(|link| link.backend == Backend::RawSocket)
@@ -205,3 +225,14 @@ impl Service {
         self.fences.told.insert(id, (now, counted));
     }
 }
+
+/// No more than there is room for: the same ones each time.
+fn first(mut places: Places, most: usize) -> Places {
+    if let Some(beyond) = places.keys().nth(most).copied() {
+        drop(places.split_off(&beyond));
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests;

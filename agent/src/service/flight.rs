@@ -49,7 +49,9 @@ impl Service {
     fn begin_flight(&mut self, mut flight: Flight) {
         // Of the transition before, which the kernel side forgets with the
         // next one.
-        self.look_for_packets();
+        if let Some(serial) = self.flights.awaited(flight.id) {
+            self.look_for_packet(flight.id, serial, clock::now());
+        }
         flight.awaits_packet &= self.sees_packets(flight.id);
         let names = self.names(&flight);
         tell(&self.flights.begin(&flight, names));
@@ -71,22 +73,29 @@ impl Service {
         }
     }
 
-    /// Whether a BPF program sees what comes in for an instance.
+    /// Whether a BPF program sees what comes in for a VIP of an instance.
     fn sees_packets(&self, id: InstanceId) -> bool {
         let seat = self.seats.iter().find(|seat| seat.id == id);
         let essence = seat.and_then(|seat| seat.installed.as_ref());
-        let link = essence.and_then(|it| self.links.by_index.get(&it.ifindex()));
-        link.is_some_and(|link| link.backend != Backend::RawSocket)
+        let hears = |ifindex: &u32| {
+            let link = self.links.by_index.get(ifindex);
+            link.is_some_and(|link| link.backend != Backend::RawSocket)
+        };
+        essence.is_some_and(|it| self.fences.see(id, it.asked_for(), hears))
     }
 
     /// Asks the kernel side for first packets.
     fn look_for_packets(&mut self) {
-        let Some(kernel) = &self.kernel else { return };
         let now = clock::now();
         for (id, serial) in self.flights.awaiting() {
-            if let Ok(at) = kernel.arrival(u32::from(id.0), serial) {
-                self.flights.packet(id, serial, at, now);
-            }
+            self.look_for_packet(id, serial, now);
+        }
+    }
+
+    fn look_for_packet(&mut self, id: InstanceId, serial: u32, now: KernelTime) {
+        let Some(kernel) = &self.kernel else { return };
+        if let Ok(at) = kernel.arrival(u32::from(id.0), serial) {
+            self.flights.packet(id, serial, at, now);
         }
     }
 

@@ -248,31 +248,11 @@ impl Service {
             }
         }
         info!("Took over from failoverd {}", heritage.version);
-        self.hear_farewell(channel);
+        self.reload_first = farewell(channel, |message, fd| self.inherit(message, fd));
         // Before it says farewell it takes its own down.
         self.fence_vips();
         self.telling.begin(&self.config.tell);
         Ok(())
-    }
-
-    fn hear_farewell(&mut self, channel: &Channel) {
-        loop {
-            match channel.receive(COUNTED) {
-                Ok((Message::Farewell { reload }, _)) => {
-                    self.reload_first = reload;
-                    return;
-                }
-                Ok((message, fd)) => {
-                    let what = format!("{message:?}");
-                    if self.inherit(message, fd) {
-                        continue;
-                    }
-                    warn!("what the earlier agent leaves is not known: it says {what}");
-                }
-                Err(error) => warn!("what the earlier agent leaves is not known: {error}"),
-            }
-            return;
-        }
     }
 
     async fn switch(&mut self) -> Result<(), Failure> {
@@ -291,3 +271,37 @@ impl Service {
         }
     }
 }
+
+/// What a predecessor leaves, up to its last word: whether a reload was asked
+/// for meanwhile. A later version may leave what this one does not know; that
+/// is said once, and what comes after it counts all the same.
+fn farewell(channel: &Channel, mut inherit: impl FnMut(Message, Option<OwnedFd>) -> bool) -> bool {
+    let mut warned = false;
+    let mut unknown = |what: &dyn std::fmt::Display| {
+        if !std::mem::replace(&mut warned, true) {
+            warn!("not all that the earlier agent leaves is known: {what}");
+        }
+    };
+    loop {
+        match channel.receive(COUNTED) {
+            Ok((Message::Farewell { reload }, _)) => return reload,
+            Ok((message, fd)) => {
+                let what = format!("{message:?}");
+                if !inherit(message, fd) {
+                    unknown(&format_args!("it says {what}"));
+                }
+            }
+            Err(error @ ChannelError::Garbled(_)) => unknown(&error),
+            Err(
+                error
+                @ (ChannelError::Closed | ChannelError::TimedOut(_) | ChannelError::System(_)),
+            ) => {
+                warn!("what the earlier agent leaves is not known: {error}");
+                return false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -269,7 +269,7 @@ impl Service {
         // Nobody renews our leases any more, and they would count here.
         self.reflectors.leave();
         self.fences.take_down(self.kernel.as_ref());
-        if let Err(error) = self.say_farewell(&successor.channel, &over, reload) {
+        if let Err(error) = self.say_farewell(&successor, &over, reload) {
             warn!("the new agent does not know what was counted: {error}");
         }
         Ok(Upgraded {
@@ -321,10 +321,11 @@ impl Service {
     /// What the machine has of us, and verdicts by slot, from the beginning.
     fn say_farewell(
         &mut self,
-        channel: &Channel,
+        successor: &Successor,
         over: &HandOver,
         reload: bool,
     ) -> Result<(), ChannelError> {
+        let channel = &successor.channel;
         for (message, fd) in self.bequeath() {
             channel.send(&message, fd.as_ref().map(|fd| fd.as_fd()))?;
         }
@@ -337,8 +338,10 @@ impl Service {
         // Last, since an older version knows nothing of it.
         let mut told = Estate::new();
         self.telling.give_away(&mut told);
-        let flights = self.flights.give_away().into_iter().map(Box::new);
-        told.extend(flights.map(|record| (Message::Flight(record), None)));
+        if successor.binary.probe.takes_flights {
+            let flights = self.flights.give_away().into_iter().map(Box::new);
+            told.extend(flights.map(|record| (Message::Flight(record), None)));
+        }
         for (message, fd) in told {
             channel.send(&message, fd.as_ref().map(|fd| fd.as_fd()))?;
         }

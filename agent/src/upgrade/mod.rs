@@ -37,6 +37,9 @@ pub const HEIR_FD: &str = "FAILOVERD_HEIR_FD";
 pub struct Probe {
     pub version: String,
     pub protocol: u32,
+    /// It goes on with the records of changes of state.
+    #[serde(default)]
+    pub takes_flights: bool,
 }
 
 impl Probe {
@@ -45,6 +48,7 @@ impl Probe {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
+            takes_flights: true,
         }
     }
 }

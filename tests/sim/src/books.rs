@@ -31,8 +31,9 @@ pub struct Book {
     pub owes: Option<Owes>,
     /// Adverts that found no room in the ring.
     pub dropped: u64,
-    /// When adverts went out lately, priority 0 not counted.
-    pub sends: VecDeque<At>,
+    /// When adverts went out lately, priority 0 not counted, and the
+    /// Advertisement_Interval of then.
+    pub sends: VecDeque<(At, u64)>,
     pub last_send: Option<At>,
     /// Since when the process gets to run and nothing holds it up.
     pub runnable_since: At,

@@ -11,7 +11,7 @@ use failoverd::core::{Cause, Effect, Input, State};
 
 use crate::{
     node::{self, Step},
-    schedule::{INSTANCES, Kind, VIPS},
+    schedule::{INSTANCES, VIPS},
     world::{MARGIN, World},
 };
 
@@ -22,6 +22,7 @@ pub use self::{
 use timers::{down_interval, skew};
 
 mod heart;
+mod hosts;
 mod rule;
 mod timers;
 mod vacancy;
@@ -148,10 +149,10 @@ impl World {
             return;
         }
         let book = &mut self.books[router][index];
-        while book.sends.front().is_some_and(|first| now - first >= beat) {
-            book.sends.pop_front();
-        }
-        book.sends.push_back(now);
+        // What went out at an earlier pace counts by that.
+        book.sends
+            .retain(|(sent, pace)| now - sent < beat.min(*pace));
+        book.sends.push_back((now, beat));
         let many = book.sends.len();
         let last = book.last_send.replace(now);
         let gap = last.map(|last| now - last.max(book.runnable_since));
@@ -324,36 +325,6 @@ impl World {
             {
                 let what = format!("{incumbent} gave way to {only}");
                 self.fail(Rule::NonPreemptStability, Some(only), what);
-            }
-        }
-    }
-
-    /// A router that yields in silence leaves hosts behind that nobody knows
-    /// of: those of the RFCs do, and keepalived unless told not to. Then, and
-    /// where announcements were lost, only repeating them helps.
-    /// Nor does it help where the one that went told nobody, because it was cut
-    /// off from the other routers but not from the hosts (Known limits in
-    /// docs/ARCHITECTURE.md).
-    fn hosts_can_know(&self, index: usize, active: usize) -> bool {
-        let tells =
-            |node: &node::Node| node.spec.kind == Kind::Agent && node.spec.higher_prio_send_advert;
-        let told = self.nodes.iter().all(tells) && !self.schedule.loses_announcements();
-        let refreshed = self.kind(active) == Kind::Agent && self.nodes[active].spec.refreshes;
-        told && !self.left_unheard[index] || refreshed
-    }
-
-    /// An Active goes without having heard a better one: for
-    /// [`Self::hosts_can_know`].
-    pub fn leaves(&mut self, router: usize, index: usize) {
-        let another = self.actives(index).iter().any(|other| *other != router);
-        self.left_unheard[index] |= another;
-    }
-
-    /// The same, of one that ends.
-    pub fn ends(&mut self, router: usize) {
-        for index in 0..INSTANCES {
-            if self.nodes[router].is_active(index) {
-                self.leaves(router, index);
             }
         }
     }

@@ -146,6 +146,11 @@ impl Network {
         }
     }
 
+    /// Nothing gets from one router to another just now.
+    pub fn is_blocked(&self, from: usize, to: usize) -> bool {
+        self.ways[from * self.routers + to].blocked > 0
+    }
+
     /// No path is blocked and no frame is lost.
     pub fn is_good(&self) -> bool {
         self.storms == 0 && self.ways.iter().all(|way| way.blocked == 0)

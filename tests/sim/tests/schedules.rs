@@ -59,3 +59,25 @@ fn what_was_found_among_groups_stays_mended() {
         );
     }
 }
+
+/// The same, of schedules with a heartbeat. An Up that grew old while a Backup
+/// hardly ran, or while another instance was refused (31); an advert from before
+/// a silence that undid it (18). And what the checkers took for broken: a dead
+/// Active's first Up that nobody had read, and its first advert with another
+/// interval (18); hosts that an Active had which another one could not tell of
+/// its end (16); adverts of an earlier pace (11).
+#[test]
+fn what_was_found_with_a_heartbeat_stays_mended() {
+    let product = [
+        30_066_129, 30_194_103, 30_199_791, 30_235_940, 30_470_781, 30_674_645,
+    ];
+    let checkers = [30_266_774, 30_440_150, 30_462_150, 30_502_846];
+    for seed in product.into_iter().chain(checkers) {
+        let outcome = run(&Schedule::generate(seed, None), false);
+        assert!(
+            outcome.broken.is_none(),
+            "seed {seed}: {:?}",
+            outcome.broken
+        );
+    }
+}

@@ -23,6 +23,7 @@ fn heart(rig: &mut Rig, active: IpAddr, pulse: Pulse, now: KernelTime) -> Vec<Ef
 
 const STOPPED: Pulse = Pulse::Down {
     why: Lost::Silence,
+    since: at(497),
     interval: PROBES,
 };
 
@@ -73,6 +74,23 @@ fn an_advert_or_up_undoes_it() {
         deadline: at(10).after(DOWN),
     };
     assert_eq!(transitions(&effects)[0].2, cause);
+}
+
+/// The kernel had it all the while, and nobody had a reason to read it.
+#[test]
+fn an_advert_from_before_the_silence_undoes_nothing() {
+    let mut rig = backup();
+    heart(&mut rig, ip(200), STOPPED, at(500));
+    rig.hear_late(advert(ip(200), 200, at(496)), at(500));
+    assert_eq!(rig.deadline(), at(500).after(SKEW));
+    // Of another Active it is news.
+    let mut other = backup();
+    heart(&mut other, ip(200), STOPPED, at(500));
+    other.hear_late(advert(ip(201), 200, at(496)), at(500));
+    assert_eq!(other.deadline(), at(496).after(DOWN));
+    // And the one that is lost may have come after the first probe.
+    rig.hear_late(advert(ip(200), 200, at(498)), at(500));
+    assert_eq!(rig.deadline(), at(498).after(DOWN));
 }
 
 #[test]

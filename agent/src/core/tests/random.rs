@@ -60,8 +60,8 @@ struct Books {
     overslept: u64,
     /// The interval was changed: then a Backup may count from that moment.
     restarted: bool,
-    /// The heartbeat of this Active has stopped, and it was not heard since.
-    lost: Option<IpAddr>,
+    /// The heartbeat of this Active has stopped then, and it was not heard since.
+    lost: Option<(IpAddr, KernelTime)>,
     /// Times that a heartbeat ended the wait, or prolonged it.
     hurried: u64,
     held: u64,
@@ -213,7 +213,7 @@ impl Books {
         } = self.config;
         let down = active_down_interval(version, priority, after.learned_interval, down_factor);
         let news = |s: &Snapshot| (s.last_advert, s.active);
-        let accepted = news(after) != news(before);
+        let accepted = news(after) != news(before) && !self.is_old_news(advert);
         if accepted {
             assert_eq!(after.last_advert, Some(advert.stamp));
             assert!(

@@ -143,6 +143,34 @@ fn admin_down_is_of_one_instance_and_soon_certain() {
     }
 }
 
+/// The one that was refused is asked for more often, and then not any more: the
+/// other one has not had its turns meanwhile.
+#[test]
+fn what_becomes_of_another_instance_makes_no_up_old() {
+    let mut rig = all(2);
+    rig.run(Duration::from_secs(1));
+    rig.outcomes.clear();
+    rig.says = Box::new(|yours| {
+        Some(match yours {
+            2 => SessionState::AdminDown,
+            _ => SessionState::Up,
+        })
+    });
+    for id in [1, 2].map(InstanceId) {
+        let plan = Plan {
+            multiplier: 2,
+            ..plan(u32::from(id.0))
+        };
+        rig.heart.configure(id, Some(plan), rig.now);
+    }
+    for _ in 0..40 {
+        rig.run(T / 4);
+        let fresh = rig.heart.vouches(ID, rig.now);
+        assert!(fresh.is_some(), "{:?}", rig.downs());
+    }
+    assert_eq!(rig.downs().len(), 1);
+}
+
 /// Probes for what is not answered for must not make the others silent.
 #[test]
 fn instances_without_a_reflector_do_no_harm() {

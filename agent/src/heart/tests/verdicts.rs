@@ -352,6 +352,19 @@ fn an_up_grows_old_by_probes_and_not_by_a_pause_of_our_own() {
     assert_eq!(rig.heart.vouches(ID, late.after(T * 6)), None);
 }
 
+/// Whose wake-ups come late asks seldom. What it asks is answered.
+#[test]
+fn an_up_does_not_grow_old_between_two_late_wake_ups() {
+    let mut rig = Rig::armed();
+    for _ in 0..20 {
+        let due = rig.heart.poll_timeout().unwrap();
+        rig.now = due.after(T * 30);
+        rig.round();
+        assert!(rig.heart.vouches(ID, rig.now).is_some());
+    }
+    assert_eq!(rig.downs(), []);
+}
+
 #[test]
 fn only_what_was_asked_is_an_answer() {
     let mut rig = Rig::new();

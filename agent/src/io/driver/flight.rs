@@ -92,6 +92,17 @@ impl Flights {
         }
     }
 
+    /// The instance is no more. Its number goes on to count: the hands may
+    /// still say what they did for it.
+    pub(super) fn forget(&mut self, id: InstanceId) {
+        if let Some(notes) = self.of(id) {
+            *notes = Notes {
+                serial: notes.serial,
+                ..Notes::default()
+            };
+        }
+    }
+
     /// An advert has left. True where the time of it was waited for; what is
     /// to be said of it then has its serial.
     fn sent(&mut self, id: InstanceId, priority: Priority, now: KernelTime) -> Option<u32> {
@@ -272,3 +283,6 @@ impl Driver {
         maps.expect(expected, until).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,7 @@ impl Driver {
 
     /// The seat is free.
     pub(super) fn vacate(&mut self, id: InstanceId) {
+        self.flights.forget(id);
         let port = self
             .ports
             .seat(id)

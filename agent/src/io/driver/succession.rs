@@ -332,7 +332,10 @@ impl Driver {
 
     /// Its links and its configuration are those that we have found ourselves.
     fn continue_instance(&mut self, id: InstanceId, now: KernelTime) {
-        if self.is_active(id) {
+        // What follows may end that state.
+        let is_active = self.is_active(id);
+        self.flights.inherit(id, is_active);
+        if is_active {
             // The VIPs are there, and their links are up.
             self.ledger.set_active(id, true);
             self.ledger.want(id, Wish::inherit);
@@ -355,7 +358,6 @@ impl Driver {
                 State::Initialize | State::Active => None,
             };
             self.carry_out(Effect::Watch { id, active });
-            self.flights.inherit(id, snapshot.state == State::Active);
             // The predecessor may have left it after its lease was told.
             if snapshot.state == State::Active {
                 self.renew_lease(id);

@@ -60,17 +60,27 @@ impl World {
                 return None;
             }
             let own = Priority(node.priority[index]);
-            let theirs = heard.interval.centis();
-            let centis = self.in_force(theirs, node.spec.interval_cs);
             // An advert of its last moment may be under way, and overtaken by
-            // the priority 0: then it is a sign of life.
-            let wait = match released && !self.is_under_way(other, source, index) {
+            // the priority 0: then it is a sign of life. It may be the first
+            // one with another interval, too.
+            let last = self.under_way(other, source, index).map(|a| a.interval);
+            let last = last.max_by_key(|interval| interval.centis());
+            let theirs = last.unwrap_or(heard.interval);
+            let centis = self.in_force(theirs.centis(), node.spec.interval_cs);
+            let wait = match released && last.is_none() {
                 true => skew(version, centis, own),
                 false => down_interval(version, centis, own),
             };
             // Of a slow heartbeat the last Up holds a take-over for longer.
             let asks = self.asks(other, index).filter(|_| !released);
-            let wait = asks.map_or(wait, |fast| node.found_within(fast, index, false));
+            let wait = match (asks, node.fast) {
+                (Some(fast), _) => node.found_within(fast, index, false),
+                // Its first Up is here and has not been read.
+                (None, Some(fast)) if !released && self.is_answer_unread(other, source, index) => {
+                    wait.max(node.found_within(fast, index, false))
+                }
+                (None, _) => wait,
+            };
             Some(node.spec.clock.when(KernelTime(now.0 + wait)))
         });
         Some(patience.min()? + 2 * MARGIN + self.network.longest())

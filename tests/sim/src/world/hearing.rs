@@ -84,22 +84,47 @@ impl World {
         woken
     }
 
-    /// Whether an advert from `source` has been sent to a router and has not
-    /// arrived.
-    pub fn is_under_way(&self, to: usize, source: IpAddr, instance: usize) -> bool {
-        let family = self.schedule.setting.family[instance];
-        self.queue.iter().any(|Reverse((_, _, event))| {
+    /// What has been sent to a router and has not arrived.
+    fn coming(&self, to: usize) -> impl Iterator<Item = Frame> {
+        self.queue.iter().filter_map(move |Reverse((_, _, event))| {
             let Event::Deliver { to: port, what } = *event else {
-                return false;
+                return None;
             };
-            let Frame::Advert(advert) = self.frames[what] else {
-                return false;
-            };
-            port == Port::Router(to)
-                && advert.instance == instance
-                && !advert.priority.is_release()
-                && address(advert.host, family) == source
+            (port == Port::Router(to)).then(|| self.frames[what])
         })
+    }
+
+    /// Adverts from `source` that have been sent to a router and have not
+    /// arrived.
+    pub fn under_way(
+        &self,
+        to: usize,
+        source: IpAddr,
+        instance: usize,
+    ) -> impl Iterator<Item = Advert> {
+        let family = self.schedule.setting.family[instance];
+        self.coming(to).filter_map(move |frame| match frame {
+            Frame::Advert(advert) => {
+                let counts = advert.instance == instance && !advert.priority.is_release();
+                (counts && address(advert.host, family) == source).then_some(advert)
+            }
+            Frame::Garp { .. } | Frame::Probe(_) => None,
+        })
+    }
+
+    /// Whether `source` has said something that a router's heartbeat has not
+    /// read: it waits in the socket, or is under way.
+    pub fn is_answer_unread(&self, to: usize, source: IpAddr, instance: usize) -> bool {
+        let node = &self.nodes[to];
+        let own = node.address(instance);
+        let waits = node.kernel.answers.iter().any(|(from, _)| *from == source);
+        waits
+            || self.coming(to).any(|frame| match frame {
+                Frame::Probe(datagram) => {
+                    datagram.said(own).is_some_and(|(from, _)| from == source)
+                }
+                Frame::Garp { .. } | Frame::Advert(_) => false,
+            })
     }
 
     /// 6, 24: an advert is taken for what it is, and nothing else for one.

@@ -129,8 +129,12 @@ impl World {
                 if matches!(cause, Cause::AddressesTaken) {
                     self.disturb();
                 }
-                if from == State::Active && !matches!(cause, Cause::Outranked { .. }) {
-                    self.leaves(router, node::index(id));
+                match (from, &cause) {
+                    (State::Active, Cause::Outranked { .. }) => {
+                        self.leaves_untold(router, node::index(id));
+                    }
+                    (State::Active, _) => self.leaves(router, node::index(id)),
+                    (State::Initialize | State::Backup, _) => {}
                 }
                 if to == State::Active {
                     self.left_unheard[node::index(id)] = false;

@@ -18,13 +18,20 @@ impl Books {
     ) {
         for (_, _, cause) in transitions(effects) {
             if let Cause::HeartStopped { active, .. } = cause {
-                assert_eq!(self.lost, Some(active), "took over from who was not lost");
+                let lost = self.lost.map(|(lost, _)| lost);
+                assert_eq!(lost, Some(active), "took over from who was not lost");
                 self.hurried += 1;
             }
         }
         let known = |s: &Snapshot| (s.last_advert, s.state, s.deadline);
         let heard = known(before) != known(after);
         let Input::Heart { active, pulse, .. } = input else {
+            if let Input::Advert { advert, .. } = input
+                && self.is_old_news(&advert)
+            {
+                assert_eq!(before.deadline, after.deadline, "{input:?}");
+                return;
+            }
             self.lost = self.lost.filter(|_| !heard);
             return;
         };
@@ -41,13 +48,18 @@ impl Books {
         }
         let (was, is) = (before.deadline.unwrap(), after.deadline.unwrap());
         match pulse {
-            Pulse::Down { interval, .. } => {
+            Pulse::Down {
+                interval, since, ..
+            } => {
                 let soon = self.now.after(scaled_skew(before.priority, interval));
                 assert!(is == was || is == soon && soon < was, "{input:?}");
-                self.lost = if is == soon { Some(active) } else { self.lost };
+                if is == soon {
+                    self.lost = Some((active, since));
+                }
             }
             Pulse::Up if is != was => {
-                assert_eq!(self.lost.take(), Some(active), "{input:?}");
+                let lost = self.lost.take().map(|(lost, _)| lost);
+                assert_eq!(lost, Some(active), "{input:?}");
             }
             Pulse::Up => {}
             Pulse::Vouched { until } if is != was => {
@@ -57,6 +69,12 @@ impl Books {
             }
             Pulse::Vouched { .. } => {}
         }
+    }
+
+    /// Of the Active that does not answer, and from before it did not.
+    pub(super) fn is_old_news(&self, advert: &Advert) -> bool {
+        let silent = self.lost.filter(|(lost, _)| *lost == advert.source);
+        !advert.priority.is_release() && silent.is_some_and(|(_, since)| advert.stamp < since)
     }
 }
 
@@ -69,6 +87,7 @@ pub(super) fn random_pulse(dice: &mut Dice, now: KernelTime) -> Pulse {
         },
         _ => Pulse::Down {
             why: dice.pick(&[Lost::Silence, Lost::AdminDown]),
+            since: now.before(ms(dice.roll(20))),
             interval,
         },
     }
