@@ -14,7 +14,7 @@ use super::{
     run_args::{self, Plan, RunArgs, UsageErrors},
 };
 use crate::{
-    config::{Config, Diagnostic, Severity},
+    config::{Code, Config, Diagnostic, Severity},
     io::bpf::Backend,
     logging,
     runtime::{
@@ -51,6 +51,7 @@ pub fn run(arguments: RunArgs, raw: &[OsString]) -> ExitCode {
         },
         detach: false,
         dump_at_start: false,
+        ipvs: arguments.ipvs,
         sandbox: !arguments.no_sandbox && sandbox::is_wanted(),
     };
     let not_xdp = policy(&arguments)
@@ -120,6 +121,9 @@ fn supervise(raw: &[OsString]) -> ExitCode {
 pub(crate) fn serve(config: Config, diagnostics: &[Diagnostic], options: Options) -> ExitCode {
     abort_on_panic();
     for diagnostic in diagnostics {
+        if options.ipvs && diagnostic.code == Code::VirtualServers {
+            continue;
+        }
         match diagnostic.severity {
             Severity::Error | Severity::Warning => warn!("{diagnostic}"),
             Severity::Note => info!("{diagnostic}"),

@@ -64,6 +64,15 @@ pub struct RunArgs {
     #[command(flatten)]
     pub instance: InstanceArgs,
 
+    /// Put virtual servers (LVS) into the kernel, without health checks
+    ///
+    /// virtual_server and real_server of the file become services of IPVS, with
+    /// lvs_timeouts, lvs_flush and the sync daemon. Real servers are not checked
+    /// yet: a dead one keeps getting connections. Without this, nothing of IPVS
+    /// is read or changed.
+    #[arg(long, requires = "config")]
+    pub ipvs: bool,
+
     /// Fail unless the XDP program can be attached
     ///
     /// By default failoverd falls back from native XDP to generic XDP, to tcx

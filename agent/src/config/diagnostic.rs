@@ -79,6 +79,9 @@ codes! {
     /// keepalived knows the keyword, failoverd does not act on it yet. One
     /// line for the whole configuration.
     NotYet = "not-yet",
+    /// Virtual servers, which are carried out with `--ipvs` only. One line for
+    /// the whole configuration.
+    VirtualServers = "virtual-servers",
     WithoutEffect = "without-effect",
     /// keepalived had other plans with the keyword, or has it no more.
     Deprecated = "deprecated",

@@ -19,6 +19,9 @@ pub use nearest::nearest;
 pub use shape::{Argument, Body, Kind, Shape};
 pub use table::{TABLES, extra_garp};
 
+/// The part that is still to come which says how real servers are.
+pub const CHECKERS: &str = "health checkers";
+
 /// What becomes of a keyword.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {

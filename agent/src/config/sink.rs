@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Severity, visible};
+use super::keywords;
 use super::lexer::MAX_LINE;
 use super::text::Span;
 
@@ -24,6 +25,9 @@ pub struct Sink {
     config_errors: usize,
     left_out: usize,
 }
+
+/// What is carried out where the command line says so.
+pub const VIRTUAL_SERVERS: &str = "virtual servers";
 
 /// A part of failoverd that is still to come, and what of it the file asks for.
 #[derive(Debug)]
@@ -168,11 +172,13 @@ impl Sink {
     /// In the order of the files and their lines, those of the whole first.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         let inactive = self.inactive_line();
+        let virtual_servers = self.virtual_servers_line();
         let found = std::mem::take(&mut self.found);
         let mut found: Vec<_> = self.places.iter().copied().zip(found).collect();
         found.sort_by_key(|(file, diagnostic)| (*file, diagnostic.line, diagnostic.column));
-        let mut shown: Vec<Diagnostic> = Vec::with_capacity(found.len().saturating_add(2));
+        let mut shown: Vec<Diagnostic> = Vec::with_capacity(found.len().saturating_add(3));
         shown.extend(inactive);
+        shown.extend(virtual_servers);
         let mut last = None;
         let mut lines = "".split('\n').zip(1u32..).peekable();
         for (file, mut diagnostic) in found {
@@ -206,11 +212,35 @@ impl Sink {
         })
     }
 
+    /// The first keyword of virtual servers.
+    fn virtual_servers(&self) -> Option<&Inactive> {
+        self.inactive.iter().find(|one| one.part == VIRTUAL_SERVERS)
+    }
+
+    /// Apart from the others: `--ipvs` carries them out.
+    fn virtual_servers_line(&self) -> Option<Diagnostic> {
+        let Inactive { keyword, span, .. } = self.virtual_servers()?;
+        let file = match self.name(span.file).filter(|_| span.file > 0) {
+            Some(file) => format!("{file} "),
+            None => String::new(),
+        };
+        let message = format!(
+            "virtual servers are read and checked, not carried out ({keyword}, {file}line {})",
+            span.line
+        );
+        Some(Diagnostic {
+            file: self.name(0),
+            help: Some("`failoverd run --ipvs` does, without health checks".to_owned()),
+            ..Diagnostic::new(Severity::Warning, Code::VirtualServers, visible(&message))
+        })
+    }
+
     /// What a start says of the parts that are still to come.
     fn inactive_line(&self) -> Option<Diagnostic> {
-        if self.inactive.is_empty() {
-            return None;
-        }
+        // Without virtual servers nothing else tells of their checkers.
+        let told = self.virtual_servers().is_some();
+        let is_told = |part| part == VIRTUAL_SERVERS || (told && part == keywords::CHECKERS);
+        let parts = self.inactive.iter().filter(|one| !is_told(one.part));
         let one = |inactive: &Inactive| {
             let Inactive {
                 part,
@@ -228,7 +258,10 @@ impl Sink {
             };
             format!("{part} ({keyword}, {file}line {}{more})", span.line)
         };
-        let parts: Vec<String> = self.inactive.iter().map(one).collect();
+        let parts: Vec<String> = parts.map(one).collect();
+        if parts.is_empty() {
+            return None;
+        }
         let message = format!("read and checked, but not active yet: {}", parts.join("; "));
         Some(Diagnostic {
             file: self.name(0),

@@ -11,6 +11,7 @@
 
 use super::{
     Daemon, DestinationKey, Picture, Pool, Service, ServiceKey, Table, Timeouts, encode::Command,
+    wanted::Checked,
 };
 
 /// What is asked for.
@@ -20,6 +21,60 @@ pub struct Wanted {
     pub timeouts: Timeouts,
     /// None where daemons are not our business.
     pub daemons: Option<Vec<Daemon>>,
+    /// For a warning.
+    pub checked: Checked,
+}
+
+impl Wanted {
+    /// Remembers what `other` asks for too, as long as nobody knows which of
+    /// both the kernel has. Where both say something, `other` counts.
+    pub fn join(&mut self, other: &Self) {
+        let Self {
+            table,
+            timeouts,
+            daemons,
+            checked,
+        } = self;
+        for (key, pool) in &other.table {
+            let Some(known) = table.get_mut(key) else {
+                table.insert(*key, pool.clone());
+                continue;
+            };
+            known.service.clone_from(&pool.service);
+            known.servers.extend(&pool.servers);
+        }
+        *timeouts = other.timeouts;
+        *checked = other.checked;
+        join_daemons(daemons, other.daemons.as_deref());
+    }
+
+    /// Of [`Self::join`] the daemons.
+    pub fn join_daemons(&mut self, new: Option<&[Daemon]>) {
+        join_daemons(&mut self.daemons, new);
+    }
+
+    /// Forgets services that nobody has.
+    pub fn keep_present(&mut self, present: &Picture) {
+        self.table.retain(|key, _| present.table.contains_key(key));
+    }
+}
+
+fn join_daemons(known: &mut Option<Vec<Daemon>>, new: Option<&[Daemon]>) {
+    let Some(new) = new else { return };
+    let old = known.take().unwrap_or_default();
+    let is_new = |one: &Daemon| new.iter().any(|other| other.role == one.role);
+    let old = old.into_iter().filter(|one| !is_new(one));
+    *known = Some(new.iter().cloned().chain(old).collect());
+}
+
+/// What becomes of entries that we asked for before as we do now, and that
+/// somebody has changed or removed since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drift {
+    /// They are put right: nobody knows what the kernel had.
+    Mended,
+    /// They stay so: somebody drains a server, as with ipvsadm.
+    Left,
 }
 
 /// What becomes of entries that we did not ask for, now or before.
@@ -35,22 +90,26 @@ pub fn plan<'a>(
     before: &Wanted,
     present: &Picture,
     others: Others,
+    drift: Drift,
 ) -> Vec<Command<'a>> {
     let mut steps = Vec::new();
     for (key, pool) in &wanted.table {
         let Pool { service, servers } = pool;
+        let old = before.table.get(key);
+        let same = old.filter(|_| drift == Drift::Left);
         match present.table.get(key) {
+            None if same == Some(pool) => {}
             None => {
                 steps.push(Command::NewService(service));
                 let new = servers.values();
                 steps.extend(new.map(|one| Command::NewDestination(*key, one)));
             }
             Some(found) => {
-                if found.service != *service {
+                let is_left = same.is_some_and(|same| same.service == *service);
+                if found.service != *service && !is_left {
                     steps.push(Command::SetService(service));
                 }
-                servers_of(*key, pool, found, &mut steps);
-                let old = before.table.get(key);
+                servers_of(*key, pool, same, found, &mut steps);
                 let gone = superfluous(pool, old, found, others);
                 steps.extend(gone.map(|one| Command::DelDestination(*key, one)));
             }
@@ -64,12 +123,22 @@ pub fn plan<'a>(
     if wanted.timeouts.over(present.timeouts) != present.timeouts {
         steps.push(Command::SetTimeouts(wanted.timeouts));
     }
-    daemons(wanted, before, present, &mut steps);
+    steps.extend(daemons(wanted.daemons.as_deref(), before, present));
     steps
 }
 
-fn servers_of<'a>(key: ServiceKey, pool: &'a Pool, found: &Pool, steps: &mut Vec<Command<'a>>) {
+/// `same`: what was asked for before, where that is left alone.
+fn servers_of<'a>(
+    key: ServiceKey,
+    pool: &'a Pool,
+    same: Option<&Pool>,
+    found: &Pool,
+    steps: &mut Vec<Command<'a>>,
+) {
     for (at, server) in &pool.servers {
+        if same.is_some_and(|same| same.servers.get(at) == Some(server)) {
+            continue;
+        }
         match found.servers.get(at) {
             None => steps.push(Command::NewDestination(key, server)),
             Some(there) if there == server => {}
@@ -114,19 +183,19 @@ pub fn foreign(wanted: &Wanted, before: &Wanted, present: &Picture) -> (usize, u
 /// The kernel has one of each role. What it says of the rest (a length that it
 /// has cut, defaults) is not compared: a daemon is started anew when another
 /// one is asked for than the last time.
-fn daemons<'a>(
-    wanted: &'a Wanted,
+pub fn daemons<'a>(
+    wanted: Option<&'a [Daemon]>,
     before: &Wanted,
     present: &Picture,
-    steps: &mut Vec<Command<'a>>,
-) {
+) -> Vec<Command<'a>> {
+    let mut steps = Vec::new();
     let ours_before = before.daemons.as_deref().unwrap_or_default();
-    let Some(wanted) = &wanted.daemons else {
+    let Some(wanted) = wanted else {
         // Not our business any more: what we started ends.
         let started = |one: &&Daemon| ours_before.iter().any(|ours| ours.role == one.role);
         let running = present.daemons.iter().filter(started);
         steps.extend(running.map(|one| Command::DelDaemon(one.role)));
-        return;
+        return steps;
     };
     let fits = |one: &Daemon, running: &Daemon| {
         let asked = ours_before.iter().find(|ours| ours.role == one.role);
@@ -145,6 +214,7 @@ fn daemons<'a>(
             steps.push(Command::NewDaemon(one));
         }
     }
+    steps
 }
 
 /// What a refused step was about, for a line of the log.

@@ -19,22 +19,55 @@ pub fn of(config: &Config, active: Option<bool>) -> Wanted {
     let mut table = Table::new();
     for server in &lvs.virtual_servers {
         for key in keys(lvs, server) {
-            // The first of two counts, which was said.
+            // The first of two counts, which the file was told.
             table.entry(key).or_insert_with(|| pool(key, server));
         }
     }
-    let daemons = lvs.sync_daemon.as_ref().and_then(|daemon| {
-        let vrid = config
-            .instances
-            .iter()
-            .find(|one| Some(&one.name) == daemon.instance.as_ref())
-            .map(|one| one.vrid.get());
-        daemons(daemon, vrid, active)
-    });
     Wanted {
         table,
         timeouts: lvs.timeouts,
-        daemons,
+        daemons: sync_daemons(config, active),
+        checked: Checked::of(lvs),
+    }
+}
+
+/// Of [`of`] the daemons.
+pub fn sync_daemons(config: &Config, active: Option<bool>) -> Option<Vec<Daemon>> {
+    let daemon = config.lvs.sync_daemon.as_ref()?;
+    let vrid = config
+        .instances
+        .iter()
+        .find(|one| Some(&one.name) == daemon.instance.as_ref())
+        .map(|one| one.vrid.get());
+    daemons(daemon, vrid, active)
+}
+
+/// Real servers of the file, those of a group counted once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Checked {
+    /// With a checker, which nobody runs yet.
+    pub with: usize,
+    pub all: usize,
+}
+
+impl Checked {
+    fn of(lvs: &Lvs) -> Self {
+        let servers = || lvs.virtual_servers.iter().flat_map(|one| &one.servers);
+        Self {
+            with: servers().filter(|one| one.is_to_be_checked()).count(),
+            all: servers().count(),
+        }
+    }
+
+    /// What an operator has to know of them.
+    pub fn warning(self) -> Option<String> {
+        let Self { with, all } = self;
+        (with > 0).then(|| {
+            format!(
+                "{with} of {all} real servers have checks that are not run: a dead one keeps \
+                 getting connections"
+            )
+        })
     }
 }
 
@@ -66,19 +99,16 @@ fn daemons(daemon: &SyncDaemon, vrid: Option<u8>, active: Option<bool>) -> Optio
     Some(roles.iter().map(of).collect())
 }
 
-/// The services of a virtual server: one, or those of its group.
-fn keys(lvs: &Lvs, server: &VirtualServer) -> Vec<ServiceKey> {
+/// The services of a virtual server: one, or those of its group, which is
+/// bounded where the file is read.
+pub(crate) fn keys(lvs: &Lvs, server: &VirtualServer) -> Vec<ServiceKey> {
     let protocol = server.protocol;
     let at = |address, port| ServiceKey::Address {
         protocol,
         address,
         port,
     };
-    // Of a mark: as told, else as its servers are.
-    let v6 = server.v6.unwrap_or_else(|| {
-        let mut servers = server.servers.iter();
-        servers.all(|one| one.address.is_ipv6())
-    });
+    let v6 = server.mark_family() == Family::V6;
     match &server.front {
         Front::Address(address, port) => vec![at(*address, *port)],
         Front::Mark(mark) => vec![ServiceKey::Mark { v6, mark: *mark }],

@@ -128,7 +128,7 @@ pub const TABLE: &[Row] = &[
     row(Opt::Umask, Some('u'), "umask", Needed("MASK"), "Umask of the files that are written"),
     row(Opt::ReleaseVips, Some('X'), "release-vips", No, "Accepted: VIPs are released at every transition"),
     ignored("VIPs are removed at the end all the same", row(Opt::DontReleaseVrrp, Some('V'), "dont-release-vrrp", No, "Without effect: no VIP is left behind that nobody answers for")),
-    row(Opt::DontReleaseIpvs, Some('I'), "dont-release-ipvs", No, "Accepted: there are no virtual servers yet"),
+    row(Opt::DontReleaseIpvs, Some('I'), "dont-release-ipvs", No, "Accepted: virtual servers are left alone in any case"),
     row(Opt::DontRespawn, Some('R'), "dont-respawn", No, "Do not start an agent again that died"),
     row(Opt::DontFork, Some('n'), "dont-fork", No, "Stay in the foreground"),
     row(Opt::DumpConf, Some('d'), "dump-conf", No, "Write keepalived.data once running"),

@@ -256,6 +256,8 @@ fn agent(invocation: &Invocation) -> Result<ExitCode, Refusal> {
         },
         detach: !invocation.foreground,
         dump_at_start: invocation.dump_conf,
+        // They may be another process's, as with -P; and they are not checked.
+        ipvs: false,
         sandbox: sandbox::is_wanted(),
     };
     Ok(cli::run::serve(config, &diagnostics, options))

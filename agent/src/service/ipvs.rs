@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use agent_common::KernelTime;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::{error, warn};
 
@@ -21,6 +22,7 @@ use crate::{
     core::{InstanceId, State},
     io::lane::Picture,
     ipvs::{
+        Daemon,
         reconcile::{Others, Wanted},
         wanted,
     },
@@ -35,6 +37,9 @@ enum Order {
     /// Has the kernel have this. `others`: what becomes of entries that we
     /// never asked for.
     Make { wanted: Box<Wanted>, others: Others },
+    /// Changes the sync daemons, and nothing else: what somebody does to
+    /// servers meanwhile, as to drain them, outlives a fail-over.
+    Daemons(Option<Vec<Daemon>>),
     /// Removes what is ours, or everything, and ends.
     End {
         others: Others,
@@ -53,14 +58,26 @@ impl Desk {
     /// In the place of the one that waits, if one does.
     fn put(&self, mut order: Order) {
         let mut place = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Order::Make { others, .. }, Some(Order::Make { others: before, .. })) =
-            (&mut order, place.as_ref())
-            && *before == Others::Go
-        {
-            // Nobody has done it yet.
-            *others = Others::Go;
+        match (&mut order, place.as_mut()) {
+            (Order::Make { others, .. }, Some(Order::Make { others: before, .. })) => {
+                if *before == Others::Go {
+                    // Nobody has done it yet.
+                    *others = Others::Go;
+                }
+                *place = Some(order);
+            }
+            (Order::Daemons(daemons), Some(Order::Make { wanted, .. })) => {
+                wanted.daemons = daemons.take();
+            }
+            // Nothing comes after it.
+            (Order::Daemons(_), Some(Order::End { .. })) => {}
+            (
+                Order::Make { .. } | Order::End { .. },
+                Some(Order::Daemons(_) | Order::End { .. }) | None,
+            )
+            | (Order::End { .. }, Some(Order::Make { .. }))
+            | (Order::Daemons(_), Some(Order::Daemons(_)) | None) => *place = Some(order),
         }
-        *place = Some(order);
         self.came.notify_one();
     }
 
@@ -81,12 +98,17 @@ impl Desk {
 /// The slow lane's side.
 #[derive(Debug)]
 pub(super) struct Ipvs {
+    /// `--ipvs`; without it nothing is ever asked of the kernel.
+    pub(super) wanted: bool,
     /// None where nothing was ever asked for.
     desk: Option<Arc<Desk>>,
     /// Instances that are Active.
     active: BTreeSet<InstanceId>,
     /// `active` is true: a successor has to ask first.
     known: bool,
+    /// When the last report of a state was of: what a picture shows that was
+    /// made before is over.
+    changed: Option<KernelTime>,
     /// There was no start before: `lvs_flush` counts.
     first: bool,
     /// Nothing is asked for any more.
@@ -94,8 +116,10 @@ pub(super) struct Ipvs {
 }
 
 impl Ipvs {
-    pub(super) fn new(is_heir: bool) -> Self {
+    pub(super) fn new(wanted: bool, is_heir: bool) -> Self {
         Self {
+            wanted,
+            changed: None,
             desk: None,
             active: BTreeSet::new(),
             known: !is_heir,
@@ -121,11 +145,38 @@ impl Ipvs {
     }
 
     /// True where that is news.
-    fn transition(&mut self, id: InstanceId, to: State) -> bool {
+    fn transition(&mut self, id: InstanceId, to: State, at: KernelTime) -> bool {
+        self.changed = self.changed.max(Some(at));
         match to {
             State::Active => self.active.insert(id),
             State::Initialize | State::Backup => self.active.remove(&id),
         }
+    }
+}
+
+/// What a picture has to tell of the followed instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seen {
+    /// It is older than what a report has told since: another one is needed.
+    Old,
+    News,
+    Nothing,
+}
+
+impl Ipvs {
+    /// Takes the states of all instances.
+    fn look(&mut self, picture: &Picture, followed: Option<InstanceId>) -> Seen {
+        if self.changed.is_some_and(|changed| picture.at < changed) {
+            return Seen::Old;
+        }
+        let active = picture.instances.iter();
+        let active = active.filter(|one| one.state == State::Active);
+        let active: BTreeSet<InstanceId> = active.map(|one| one.id).collect();
+        let is_in = |all: &BTreeSet<InstanceId>| followed.is_some_and(|id| all.contains(&id));
+        let news = !self.known || is_in(&active) != is_in(&self.active);
+        self.active = active;
+        self.known = true;
+        if news { Seen::News } else { Seen::Nothing }
     }
 }
 
@@ -134,12 +185,10 @@ impl Service {
     /// or did so before.
     pub(super) fn set_virtual_servers(&mut self) {
         let unused = self.config.lvs.is_empty() && self.ipvs.desk.is_none();
-        if unused || self.ipvs.ended {
+        if unused || self.ipvs.ended || !self.ipvs.wanted {
             return;
         }
-        let followed = self.followed();
-        let active = followed.is_some_and(|id| self.ipvs.active.contains(&id));
-        let active = self.ipvs.known.then_some(active);
+        let active = self.is_followed_active();
         let flush = self.config.lvs.flush && self.ipvs.first;
         self.ipvs.first = false;
         let wanted = Box::new(wanted::of(&self.config, active));
@@ -149,16 +198,37 @@ impl Service {
         }
     }
 
-    /// A state that a sync daemon may follow.
-    pub(super) fn follow(&mut self, id: InstanceId, to: State) {
-        let news = self.ipvs.transition(id, to);
+    /// None where nobody knows yet.
+    fn is_followed_active(&self) -> Option<bool> {
+        let followed = self.followed();
+        let active = followed.is_some_and(|id| self.ipvs.active.contains(&id));
+        self.ipvs.known.then_some(active)
+    }
+
+    /// The daemons of the state that the followed instance is in.
+    fn set_sync_daemons(&mut self) {
+        if self.ipvs.ended || !self.ipvs.wanted {
+            return;
+        }
+        let daemons = wanted::sync_daemons(&self.config, self.is_followed_active());
+        if let Some(desk) = self.ipvs.desk() {
+            desk.put(Order::Daemons(daemons));
+        }
+    }
+
+    /// A state that a sync daemon may follow, of a moment.
+    pub(super) fn follow(&mut self, id: InstanceId, to: State, at: KernelTime) {
+        let news = self.ipvs.transition(id, to, at);
         if news && self.running && self.followed() == Some(id) {
-            self.set_virtual_servers();
+            self.set_sync_daemons();
         }
     }
 
     /// The instance that the sync daemon goes with.
     fn followed(&self) -> Option<InstanceId> {
+        if !self.ipvs.wanted {
+            return None;
+        }
         let daemon = self.config.lvs.sync_daemon.as_ref()?;
         let name = daemon.instance.as_ref()?;
         let mut all = self.config.instances.iter().zip(&self.seats);
@@ -177,16 +247,11 @@ impl Service {
     /// As [`Self::follow`], of all instances: after reports were lost, or as
     /// the successor of another agent.
     pub(super) fn follow_all(&mut self, picture: &Picture) {
-        let active = picture.instances.iter();
-        let active = active.filter(|one| one.state == State::Active);
-        let active: BTreeSet<InstanceId> = active.map(|one| one.id).collect();
         let followed = self.followed();
-        let is_in = |all: &BTreeSet<InstanceId>| followed.is_some_and(|id| all.contains(&id));
-        let news = !self.ipvs.known || is_in(&active) != is_in(&self.ipvs.active);
-        self.ipvs.active = active;
-        self.ipvs.known = true;
-        if news && self.running && followed.is_some() {
-            self.set_virtual_servers();
+        match self.ipvs.look(picture, followed) {
+            Seen::Old => self.ask_whom_to_follow(),
+            Seen::News if self.running && followed.is_some() => self.set_sync_daemons(),
+            Seen::News | Seen::Nothing => {}
         }
     }
 

@@ -144,6 +144,8 @@ pub struct Options {
     pub detach: bool,
     /// Write keepalived.data once running.
     pub dump_at_start: bool,
+    /// Put virtual servers into the kernel.
+    pub ipvs: bool,
     /// Give up what is not needed any more.
     pub sandbox: bool,
 }
@@ -396,7 +398,7 @@ impl Service {
                 Report::Refused(refusal) => self.refusal(&refusal),
                 Report::Privileges(entered) => self.placement.entered = entered,
                 Report::HandsPrivileges(entered) => self.placement.hands = entered,
-                Report::Transition { id, to, .. } => self.follow(id, to),
+                Report::Transition { id, to, at, .. } => self.follow(id, to, at),
                 Report::Flight(_)
                 | Report::Step(_)
                 | Report::GroupTransition { .. }

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::{Seat, Service, start::check_interfaces};
 use crate::{
     config::{
-        self, Config, Diagnostic, Instance, Severity,
+        self, Code, Config, Diagnostic, Instance, Severity,
         diff::{Action, Changes, diff},
     },
     core::InstanceId,
@@ -121,6 +121,9 @@ impl Service {
             return Ok(changes);
         }
         for diagnostic in &loaded.diagnostics {
+            if self.ipvs.wanted && diagnostic.code == Code::VirtualServers {
+                continue;
+            }
             match diagnostic.severity {
                 Severity::Error | Severity::Warning => warn!("{diagnostic}"),
                 Severity::Note => info!("{diagnostic}"),

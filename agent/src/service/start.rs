@@ -201,7 +201,7 @@ impl Service {
             alarms_at: None,
             held,
             igmp: LocalIgmp::default(),
-            ipvs: super::Ipvs::new(is_heir),
+            ipvs: super::Ipvs::new(options.ipvs, is_heir),
             strangers: Strangers::default(),
             claims: Claims::default(),
             reflectors: Reflectors::default(),

@@ -58,7 +58,7 @@ pub fn server(front: &str, lines: &str, servers: &[&str]) -> String {
 }
 
 pub fn start(ns: &Netns, conf: &str) -> Result<Agent> {
-    let agent = Agent::start_conf(ns, conf, "VI_1")?;
+    let agent = Agent::start_conf_with(ns, conf, "VI_1", &["--ipvs"])?;
     agent.wait_state(State::Active, START)?;
     Ok(agent)
 }

@@ -42,7 +42,7 @@ fn a_thousand_services_with_their_servers() -> Result<()> {
         return Ok(());
     }
     let ns = machine()?;
-    let director = Agent::start_conf(&ns, &many(1), "VI_1")?;
+    let director = Agent::start_conf_with(&ns, &many(1), "VI_1", &["--ipvs"])?;
     let running = director.process().wait_line("is running", LONG)?;
     let loaded = director
         .process()

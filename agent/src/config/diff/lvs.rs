@@ -1,7 +1,9 @@
 //! Virtual servers in words.
 
+use agent_common::Family;
+
 use super::Values;
-use crate::config::model::{FlushOnStop, Lvs, VirtualServer};
+use crate::config::model::{FlushOnStop, Front, Lvs, VirtualServer};
 use crate::config::print::lvs::{
     entry_line, front_words, real_server, settings, sync_words, timeout_words,
 };
@@ -39,7 +41,12 @@ pub(super) fn values(lvs: &Lvs, values: &mut Values) {
     }
     for server in virtual_servers {
         let front = front_words(&server.front).join(" ");
-        let keyword = format!("virtual_server {front} {}", server.protocol.name());
+        let family = match (&server.front, server.mark_family()) {
+            (Front::Mark(_) | Front::Group(_), Family::V6) => " inet6",
+            (Front::Mark(_) | Front::Group(_), Family::V4) | (Front::Address(..), _) => "",
+        };
+        let protocol = server.protocol.name();
+        let keyword = format!("virtual_server {front}{family} {protocol}");
         values.list(&keyword, lines(server));
     }
 }

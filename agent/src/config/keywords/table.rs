@@ -76,7 +76,7 @@ mod reason {
         Status::Supported(super::super::Key::Lvs(keyword))
     }
 
-    pub const CHECKERS: Status = NotYet("health checkers, so that real servers are taken as alive");
+    pub const CHECKERS: Status = NotYet(super::super::CHECKERS);
     pub const SYNC: Status = NotYet("the sync daemon by its old word: use lvs_sync_daemon");
     pub const MARKS: Status = NotYet("marks of nftables for virtual_server_group");
     pub const ELSEWHERE: Status =

@@ -201,7 +201,7 @@ pub fn lower(block: &Statement, globals: &mut Globals, sink: &mut Sink) {
         match reader.read(statement, sink) {
             Some(Key::Global(key)) => set(key, statement, globals, sink),
             Some(Key::Tell(keyword)) => globals.tell.set(keyword, statement),
-            Some(Key::Lvs(keyword)) => globals.lvs.set(keyword, statement),
+            Some(Key::Lvs(keyword)) => globals.lvs.set(keyword, statement, sink),
             Some(
                 Key::Root(_)
                 | Key::Instance(_)

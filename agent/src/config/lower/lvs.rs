@@ -10,15 +10,17 @@ mod words;
 
 use std::collections::{HashMap, HashSet};
 
+use agent_common::Family;
+
 use self::words::{entries, find, sync_daemon, timeouts};
 use crate::config::diagnostic::Code;
 use crate::config::lexer::Span;
 use crate::config::model::{
     FlushOnStop, Front, GroupEntry, Lvs, ServerGroup, SyncDaemon, VirtualServer,
 };
-use crate::config::sink::Sink;
+use crate::config::sink::{Sink, VIRTUAL_SERVERS};
 use crate::config::tree::Statement;
-use crate::ipvs::{Protocol, Timeouts};
+use crate::ipvs::{Protocol, Timeouts, wanted};
 
 /// Services of one configuration, those of groups counted one by one.
 pub const MAX_SERVICES: u128 = 65_536;
@@ -35,7 +37,8 @@ pub struct Globals {
 }
 
 impl Globals {
-    pub fn set(&mut self, keyword: &str, statement: &Statement) {
+    pub fn set(&mut self, keyword: &str, statement: &Statement, sink: &mut Sink) {
+        sink.not_yet(VIRTUAL_SERVERS, keyword, statement.span());
         match keyword {
             "lvs_timeouts" => self.timeouts = timeouts(statement, self.timeouts),
             "lvs_flush" => self.flush = true,
@@ -59,7 +62,8 @@ impl Globals {
 pub struct Given {
     groups: Vec<ServerGroup>,
     servers: Vec<(VirtualServer, Span)>,
-    seen: HashSet<(Front, Protocol)>,
+    /// A mark of each family is a service of its own.
+    seen: HashSet<(Front, Protocol, Option<Family>)>,
     /// `net_namespace_ipvs`.
     elsewhere: bool,
 }
@@ -87,6 +91,7 @@ impl Given {
 
     /// A `virtual_server`.
     pub fn server(&mut self, statement: &Statement, sink: &mut Sink) {
+        sink.not_yet(VIRTUAL_SERVERS, statement.keyword(), statement.span());
         let Some(server) = server::lower(statement, sink) else {
             return;
         };
@@ -95,7 +100,11 @@ impl Given {
             Front::Mark(_) => Protocol::default(),
             Front::Address(..) | Front::Group(_) => server.protocol,
         };
-        if self.seen.insert((server.front.clone(), protocol)) {
+        let family = match server.front {
+            Front::Mark(_) | Front::Group(_) => Some(server.mark_family()),
+            Front::Address(..) => None,
+        };
+        if self.seen.insert((server.front.clone(), protocol, family)) {
             self.servers.push((server, statement.span()));
         } else {
             let message = format!("{title} is given twice; the first one counts");
@@ -129,18 +138,22 @@ impl Given {
                 .help("name an instance of this file: lvs_sync_daemon INTERFACE inst NAME");
             None
         });
-        Lvs {
+        let (virtual_servers, spans): (Vec<_>, Vec<_>) = self.servers.into_iter().unzip();
+        let lvs = Lvs {
             groups: self.groups,
-            virtual_servers: self.servers.into_iter().map(|(server, _)| server).collect(),
+            virtual_servers,
             timeouts,
             flush,
             flush_on_stop,
             sync_daemon,
-        }
+        };
+        overlaps(&lvs, &spans, sink);
+        lvs
     }
 
-    /// Refuses what would take all memory, as a range of IPv6 does.
-    fn bound(&self, sink: &mut Sink) {
+    /// Leaves out what would take all memory, as a range of IPv6 does. It is no
+    /// error: VIPs do not depend on it.
+    fn bound(&mut self, sink: &mut Sink) {
         let sizes: HashMap<&str, u128> = self
             .groups
             .iter()
@@ -152,24 +165,48 @@ impl Given {
             .collect();
         let mut services = 0_u128;
         let mut destinations = 0_u128;
-        for (server, span) in &self.servers {
+        self.servers.retain(|(server, span)| {
             let count = match &server.front {
                 Front::Group(name) => sizes.get(name.as_str()).copied().unwrap_or(0),
                 Front::Address(..) | Front::Mark(_) => 1,
             };
             let servers = u128::try_from(server.servers.len()).unwrap_or(u128::MAX);
-            services = services.saturating_add(count);
-            destinations = destinations.saturating_add(count.saturating_mul(servers));
-            let what = match (services > MAX_SERVICES, destinations > MAX_DESTINATIONS) {
-                (false, false) => continue,
+            let all = services.saturating_add(count);
+            let each = destinations.saturating_add(count.saturating_mul(servers));
+            let what = match (all > MAX_SERVICES, each > MAX_DESTINATIONS) {
+                (false, false) => {
+                    (services, destinations) = (all, each);
+                    return true;
+                }
                 (true, _) => format!("{MAX_SERVICES} virtual services"),
                 (false, true) => format!("{MAX_DESTINATIONS} real servers of all services"),
             };
-            let message = format!("{}: more than {what}", server::title(server));
-            sink.error(Code::TooMuch, *span, message)
+            let message = format!(
+                "{}: with it there are more than {what}; it is left out",
+                server::title(server)
+            );
+            sink.warn(Code::TooMuch, *span, message)
                 .help("every address of a range is a service: use a fwmark in their place");
-            return;
-        }
+            false
+        });
+    }
+}
+
+/// A service that two virtual servers ask for is that of the first one.
+fn overlaps(lvs: &Lvs, spans: &[Span], sink: &mut Sink) {
+    let mut seen = HashSet::new();
+    for (server, span) in lvs.virtual_servers.iter().zip(spans) {
+        let keys = wanted::keys(lvs, server);
+        let mut again = keys.into_iter().filter(|key| !seen.insert(*key));
+        let Some(first) = again.next() else { continue };
+        let message = format!(
+            "{}: {} of its services are asked for before, the first of them {first}; those \
+             that come first count",
+            server::title(server),
+            again.count().saturating_add(1)
+        );
+        sink.warn(Code::Duplicate, *span, message)
+            .help("take these addresses, marks and ports out of one of the two");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use agent_common::Family;
+
 use super::IfName;
 use crate::ipvs::{Forward, Protocol, Timeouts};
 
@@ -120,6 +122,26 @@ pub struct VirtualServer {
     pub servers: Vec<RealServer>,
     /// What is not carried out yet: how servers are checked, and who hears.
     pub checks: Vec<Unused>,
+}
+
+impl VirtualServer {
+    /// Of marks: as told, else as its servers are.
+    pub fn mark_family(&self) -> Family {
+        let v6 = self.v6.unwrap_or_else(|| {
+            let mut servers = self.servers.iter();
+            servers.all(|one| one.address.is_ipv6())
+        });
+        if v6 { Family::V6 } else { Family::V4 }
+    }
+}
+
+impl RealServer {
+    /// The file has a checker for it.
+    pub fn is_to_be_checked(&self) -> bool {
+        let names = self.checks.iter().filter_map(|one| one.words.first());
+        let mut names = names.filter(|name| name.ends_with("_CHECK") || name.ends_with("_GET"));
+        names.next().is_some()
+    }
 }
 
 /// Which clients are taken for one, as a prefix length of their family.

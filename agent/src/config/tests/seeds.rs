@@ -179,8 +179,8 @@ fn lvs_pair() {
         &[
             (
                 0,
-                Code::NotYet,
-                "read and checked, but not active yet: health checkers, so that real servers are taken as alive (delay_loop, line 31 and 2 more)",
+                Code::VirtualServers,
+                "virtual servers are read and checked, not carried out (virtual_server, line 30)",
             ),
             (
                 22,
@@ -199,8 +199,8 @@ fn lvs_pair() {
         &[
             (
                 0,
-                Code::NotYet,
-                "read and checked, but not active yet: health checkers, so that real servers are taken as alive (delay_loop, line 24 and 2 more)",
+                Code::VirtualServers,
+                "virtual servers are read and checked, not carried out (virtual_server, line 23)",
             ),
             (
                 15,

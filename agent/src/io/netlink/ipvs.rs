@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, io};
 
 use super::{build::Builder, request::RequestSocket};
 use crate::ipvs::{
-    Picture, Pool, decode,
+    Daemon, Picture, Pool, decode,
     encode::{self, Command, Question},
 };
 
@@ -135,10 +135,7 @@ impl Ipvs {
                 result => result?,
             }
         }
-        self.ask(Question::Daemons, |payload| match decode::daemon(payload) {
-            Some(daemon) => daemons.push(daemon),
-            None => *unknown = unknown.saturating_add(1),
-        })?;
+        *unknown = unknown.saturating_add(self.ask_daemons(daemons)?);
         let mut request = Builder::default();
         encode::timeouts(self.family, &mut request);
         let mut told = None;
@@ -148,6 +145,27 @@ impl Ipvs {
         asked.map_err(IpvsError::of)?;
         *timeouts = told.unwrap_or_default();
         Ok(picture)
+    }
+
+    /// The sync daemons that run.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not answer.
+    pub fn daemons(&mut self) -> Result<Vec<Daemon>, IpvsError> {
+        let mut daemons = Vec::new();
+        self.ask_daemons(&mut daemons)?;
+        Ok(daemons)
+    }
+
+    /// How many are not understood.
+    fn ask_daemons(&mut self, daemons: &mut Vec<Daemon>) -> Result<u32, IpvsError> {
+        let mut unknown = 0_u32;
+        self.ask(Question::Daemons, |payload| match decode::daemon(payload) {
+            Some(daemon) => daemons.push(daemon),
+            None => unknown = unknown.saturating_add(1),
+        })?;
+        Ok(unknown)
     }
 
     fn ask(&mut self, question: Question, answer: impl FnMut(&[u8])) -> Result<(), IpvsError> {

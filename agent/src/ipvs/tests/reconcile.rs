@@ -1,8 +1,18 @@
 //! From any state to any other, touching no more than differs.
 
 use super::super::encode::Command;
-use super::super::reconcile::{Others, Wanted, foreign, plan};
+use super::super::reconcile::{self, Drift, Others, Wanted, foreign};
 use super::*;
+
+/// Where nobody knows what the kernel had.
+fn plan<'a>(
+    wanted: &'a Wanted,
+    before: &Wanted,
+    present: &Picture,
+    others: Others,
+) -> Vec<Command<'a>> {
+    reconcile::plan(wanted, before, present, others, Drift::Mended)
+}
 
 fn wanted(pools: &[(ServiceKey, Pool)]) -> Wanted {
     Wanted {
@@ -142,6 +152,63 @@ fn what_others_made_stays_unless_all_is_to_go() {
         plan(&nothing, &after, &picture, Others::Stay),
         [Command::DelService(web)]
     );
+}
+
+#[test]
+fn what_somebody_changed_by_hand_stays_until_the_file_changes_it() {
+    let [web, mail, gone] = [
+        key("10.0.0.1", 80),
+        key("10.0.0.1", 25),
+        key("10.0.0.1", 53),
+    ];
+    let [one, two, three] = ["10.1.0.1", "10.1.0.2", "10.1.0.3"].map(|at| server(at, 80));
+    let before = wanted(&[
+        pool(web, &[one, two, three]),
+        pool(mail, &[one]),
+        pool(gone, &[one]),
+    ]);
+    // Drained, removed; another scheduler; removed whole.
+    let drained = Destination { weight: 0, ..two };
+    let mut by_hand = pool(mail, &[one]);
+    by_hand.1.service.scheduler = "sh".into();
+    let picture = present(&[pool(web, &[one, drained]), by_hand]);
+    let left = |after: &Wanted| {
+        let steps = reconcile::plan(after, &before, &picture, Others::Stay, Drift::Left);
+        steps.iter().map(reconcile::describe).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&before), Vec::<String>::new());
+    assert_eq!(plan(&before, &before, &picture, Others::Stay).len(), 5);
+    // The file says something else of one of them.
+    let heavier = Destination { weight: 9, ..two };
+    let after = wanted(&[
+        pool(web, &[one, heavier, three]),
+        pool(mail, &[one]),
+        pool(gone, &[one, two]),
+    ]);
+    assert_eq!(
+        left(&after),
+        [
+            "cannot add virtual server TCP 10.0.0.1:53 (scheduler rr)",
+            "cannot add real server 10.1.0.1:80 to virtual server TCP 10.0.0.1:53",
+            "cannot add real server 10.1.0.2:80 to virtual server TCP 10.0.0.1:53",
+            "cannot change real server 10.1.0.2:80 of virtual server TCP 10.0.0.1:80",
+        ]
+    );
+}
+
+#[test]
+fn what_was_asked_for_is_ours_until_the_kernel_has_taken_all() {
+    let [old, new] = [key("10.0.0.1", 80), key("10.0.0.2", 80)];
+    let [one, two] = ["10.1.0.1", "10.1.0.2"].map(|at| server(at, 80));
+    let mut ours = wanted(&[pool(old, &[one])]);
+    ours.join(&wanted(&[pool(old, &[two]), pool(new, &[one])]));
+    assert_eq!(ours, wanted(&[pool(old, &[one, two]), pool(new, &[one])]));
+    let picture = present(&[pool(old, &[one, two]), pool(new, &[one])]);
+    let nothing = Wanted::default();
+    let steps = plan(&nothing, &ours, &picture, Others::Stay);
+    assert_eq!(steps, [Command::DelService(old), Command::DelService(new)]);
+    ours.keep_present(&present(&[pool(new, &[one])]));
+    assert_eq!(ours, wanted(&[pool(new, &[one])]));
 }
 
 #[test]

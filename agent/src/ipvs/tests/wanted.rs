@@ -2,7 +2,7 @@
 
 use super::super::wanted;
 use super::*;
-use crate::config::{Config, parse_str};
+use crate::config::{Code, Config, diff::diff, parse_str};
 
 const VRRP: &str = "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\n\
                     virtual_ipaddress {\n10.0.0.1/24\n}\n}\n";
@@ -119,6 +119,77 @@ fn marks_have_the_family_of_their_servers() {
 }
 
 #[test]
+fn a_mark_is_a_service_of_each_family() {
+    let mark = |family: &str, weight: u32| {
+        format!(
+            "virtual_server fwmark 1 {{\nlvs_sched rr\nlvs_method TUN\n{family}\n\
+             real_server 10.1.0.1 {{\nweight {weight}\n}}\n}}\n"
+        )
+    };
+    let file = |weight| mark("", 1) + &mark("ip_family inet6", weight);
+    let keys: Vec<String> = table(&file(1)).keys().map(ToString::to_string).collect();
+    assert_eq!(keys, ["fwmark 1", "fwmark 1 inet6"]);
+    let loaded = parse_str("t", &format!("{VRRP}{}", file(1)));
+    let codes: Vec<Code> = loaded.diagnostics.iter().map(|one| one.code).collect();
+    assert_eq!(codes, [Code::VirtualServers]);
+    let changes = diff(&(&config(&file(1))).into(), &(&config(&file(2))).into());
+    let told = changes.to_string();
+    assert!(told.contains("fwmark 1 inet6"), "{told}");
+    // The first of two of the same family counts, which is said.
+    let loaded = parse_str("t", &format!("{VRRP}{}{}", mark("", 1), mark("", 2)));
+    let twice = loaded.diagnostics.iter();
+    let twice = twice.filter(|one| one.code == Code::Duplicate);
+    assert_eq!(twice.count(), 1);
+}
+
+#[test]
+fn services_that_two_ask_for_are_counted() {
+    let text = "virtual_server_group G {\n10.0.0.1-3 80\n}\n\
+                virtual_server_group H {\n10.0.0.2-9 80\n}\n";
+    let server = |group: &str| {
+        format!(
+            "virtual_server group {group} {{\nlvs_sched rr\nlvs_method NAT\nprotocol TCP\n\
+             real_server 10.1.0.1 80 {{\n}}\n}}\n"
+        )
+    };
+    let text = format!("{VRRP}{text}{}{}", server("G"), server("H"));
+    let loaded = parse_str("t", &text);
+    let told: Vec<String> = loaded
+        .diagnostics
+        .iter()
+        .filter(|one| one.code == Code::Duplicate)
+        .map(|one| one.message.clone())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "virtual_server group H: 2 of its services are asked for before, the first of them \
+          TCP 10.0.0.2:80; those that come first count"
+        ]
+    );
+}
+
+#[test]
+fn servers_that_nobody_checks_are_counted() {
+    let warning = |real: &str| {
+        let text = format!(
+            "virtual_server 10.0.0.1 80 {{\nlvs_sched rr\nlvs_method NAT\nprotocol TCP\n\
+             real_server 10.1.0.1 80 {{\n{real}\n}}\nreal_server 10.1.0.2 80 {{\n\
+             notify_up /bin/true\n}}\n}}"
+        );
+        wanted::of(&config(&text), None).checked.warning()
+    };
+    assert_eq!(warning(""), None);
+    assert_eq!(
+        warning("TCP_CHECK {\n}").as_deref(),
+        Some(
+            "1 of 2 real servers have checks that are not run: a dead one keeps getting \
+             connections"
+        )
+    );
+}
+
+#[test]
 fn groups_become_a_service_for_each_address() {
     let text = "virtual_server_group G {\n10.0.0.1 80\n10.0.1.254-10.0.2.1 81\n10.0.3.1-2 82\n\
                 10.0.4.4/31 83\nfwmark 9\nfwmark 10 inet6\n}\n\
@@ -144,7 +215,7 @@ fn groups_become_a_service_for_each_address() {
 }
 
 #[test]
-fn a_range_that_would_take_all_memory_is_refused() {
+fn a_range_that_would_take_all_memory_is_left_out() {
     for (range, servers) in [
         ("fe80::/64 80", "real_server fe80::9 80 {\n}\n".to_owned()),
         ("10.0.0.0/8 80", "real_server 10.1.0.1 80 {\n}\n".to_owned()),
@@ -157,12 +228,19 @@ fn a_range_that_would_take_all_memory_is_refused() {
     ] {
         let text = format!(
             "{VRRP}virtual_server_group G {{\n{range}\n}}\nvirtual_server group G {{\n\
-             lvs_sched rr\nlvs_method NAT\nprotocol TCP\n{servers}}}"
+             lvs_sched rr\nlvs_method NAT\nprotocol TCP\n{servers}}}\n\
+             virtual_server 10.0.0.1 80 {{\nlvs_sched rr\nlvs_method NAT\nprotocol TCP\n\
+             real_server 10.1.0.1 80 {{\n}}\n}}"
         );
         let loaded = parse_str("t", &text);
-        assert_eq!(loaded.config, None, "{range}");
-        let errors = loaded.diagnostics.iter().filter(|one| one.is_error());
-        assert_eq!(errors.count(), 1, "{range}");
+        // The virtual router runs, and so do the others.
+        let config = loaded.config.expect("a configuration");
+        assert_eq!(config.instances.len(), 1);
+        let keys: Vec<_> = wanted::of(&config, None).table.into_keys().collect();
+        assert_eq!(keys, [key("10.0.0.1", 80)], "{range}");
+        let told = loaded.diagnostics.iter();
+        let told = told.filter(|one| one.code == Code::TooMuch);
+        assert_eq!(told.count(), 1, "{range}");
     }
 }
 
