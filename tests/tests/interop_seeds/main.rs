@@ -56,14 +56,13 @@ fn elects_and_moves(seed: Seed, kinds: [Kind; 2]) -> Result<()> {
     Ok(())
 }
 
-/// What either says of the file, before it runs, and of a kernel without IPVS,
-/// as build machines have it.
+/// What either says of the file, before it runs.
 fn of_the_configuration(line: &str) -> bool {
     [
         "keepalived.conf",
         "smtp",
         "Ignoring track_interface",
-        "this kernel has no IPVS",
+        "virtual servers are read and checked",
     ]
     .iter()
     .any(|sign| line.contains(sign))

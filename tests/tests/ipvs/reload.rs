@@ -53,11 +53,22 @@ fn only_differences_are_carried_out() -> Result<()> {
                -a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 1\n";
     wait_saved(&ns, &by_ipvsadm(&format!("{own}{FOREIGN}"))?)?;
     ipvsadm(&ns, STRANGER)?;
-    let all = by_ipvsadm(&format!("{own}{FOREIGN}\n{STRANGER}"))?;
-    // Nothing changes: what was removed is put back, the rest stays.
+    // What somebody drained or took out by hand stays so, whatever else changes.
+    ipvsadm(&ns, "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 0")?;
     ipvsadm(&ns, "-d -t 10.0.0.1:80 -r 10.1.0.2:80")?;
+    let drained = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 0\n";
+    let more = "-a -t 10.0.0.1:80 -r 10.1.0.4:80 -g -w 1\n";
+    reload(
+        &director,
+        &ours(&["10.1.0.1 80", "10.1.0.2 80", "10.1.0.4 80"]),
+    )?;
+    let with_more = by_ipvsadm(&format!("{drained}{more}{FOREIGN}\n{STRANGER}"))?;
+    wait_saved(&ns, &with_more)?;
     reload(&director, &first)?;
-    wait_saved(&ns, &all)?;
+    wait_saved(
+        &ns,
+        &by_ipvsadm(&format!("{drained}{FOREIGN}\n{STRANGER}"))?,
+    )?;
     // One is heavier, one goes, one comes.
     reload(&director, &ours(&["10.1.0.1 80|weight 7", "10.1.0.3 80"]))?;
     let next = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 7\n\
