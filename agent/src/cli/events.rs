@@ -13,7 +13,7 @@ use super::{exit, status::no_answer};
 use crate::{
     control::{self, events},
     dump::calendar,
-    tell::feed::{Record, State, What},
+    tell::feed::{Record, What},
 };
 
 /// Follow what a running agent does, line by line
@@ -86,9 +86,9 @@ fn words(record: &Record) -> String {
             text,
         } => {
             let why = if text.is_empty() { cause } else { text };
-            write!(line, "({instance}) {} -> {}: {why}", word(*from), word(*to))
+            write!(line, "({instance}) {} -> {}: {why}", from.word(), to.word())
         }
-        What::Group { group, to } => write!(line, "group {group}: {}", word(*to)),
+        What::Group { group, to } => write!(line, "group {group}: {}", to.word()),
         What::Priority { instance, from, to } => {
             write!(line, "({instance}) priority {from} -> {to}")
         }
@@ -112,19 +112,10 @@ fn words(record: &Record) -> String {
     line
 }
 
-const fn word(state: State) -> &'static str {
-    match state {
-        State::Initialize => "INITIALIZE",
-        State::Backup => "BACKUP",
-        State::Active => "ACTIVE",
-        State::Fault => "FAULT",
-        State::Stopped => "STOPPED",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tell::feed::State;
 
     #[test]
     fn people_read_time_name_and_reason() {

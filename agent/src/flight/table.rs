@@ -88,7 +88,7 @@ fn row(record: &Record) -> [String; 10] {
 }
 
 fn change(record: &Record) -> String {
-    format!("{} -> {}", word(record.from), word(record.to))
+    format!("{} -> {}", record.from.word(), record.to.word())
 }
 
 fn refused(record: &Record) -> Option<String> {
@@ -154,14 +154,4 @@ pub fn short(record: &Record) -> String {
 
 fn millis(micros: u64) -> String {
     format!("{}.{:03}", micros / 1000, micros % 1000)
-}
-
-const fn word(state: State) -> &'static str {
-    match state {
-        State::Initialize => "INITIALIZE",
-        State::Backup => "BACKUP",
-        State::Active => "ACTIVE",
-        State::Fault => "FAULT",
-        State::Stopped => "STOPPED",
-    }
 }

@@ -31,6 +31,19 @@ pub enum State {
     Stopped,
 }
 
+impl State {
+    /// As people read it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Initialize => "INITIALIZE",
+            Self::Backup => "BACKUP",
+            Self::Active => "ACTIVE",
+            Self::Fault => "FAULT",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
 /// What has happened. An interface: fields are added, never renamed, and
 /// readers skip events that they do not know.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

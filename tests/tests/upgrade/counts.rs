@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use failoverd_tests::{
-    agents::{Agents, SOON, counter, outcome},
+    agents::{Agents, SOON, START, counter, outcome},
     capture::Capture,
     require_agent,
     router::{Router, State},
@@ -16,6 +16,8 @@ use serde_json::Value;
 use crate::lab::*;
 
 const UPGRADES: u64 = 2;
+/// Of the predecessor alone, before the first one.
+const ADVERTS: u64 = 200;
 const SLACK: Duration = Duration::from_secs(1);
 
 /// What the hook and the core of the Backup have counted, while nothing comes.
@@ -34,17 +36,22 @@ fn each_is_counted_once(flags: &[&str], twice: u64) -> Result<()> {
     let capture = Capture::start(&own.ns, "eth0")?;
     pair.lan.mend_one_way()?;
     pair.backup.wait_state(State::Backup, SOON)?;
-    let_pass(WINDOW)?;
-    for _ in 0..UPGRADES {
-        upgrade(&pair.backup)?;
-        let_pass(FAST * 10)?;
-    }
-    let after = quiet(&pair)?;
     let came = || {
         let came = capture.adverts().into_iter();
         came.filter(|(_, advert)| advert.source_mac == other)
             .count() as u64
     };
+    let await_adverts = |more: u64| {
+        let enough = came() + more;
+        let what = format!("{more} adverts more");
+        eventually(START, &what, || (came() >= enough).then_some(()))
+    };
+    await_adverts(ADVERTS)?;
+    for _ in 0..UPGRADES {
+        upgrade(&pair.backup)?;
+        await_adverts(10)?;
+    }
+    let after = quiet(&pair)?;
     let (accepted, received) = (
         after.accepted - before.accepted,
         after.received - before.received,
@@ -53,7 +60,7 @@ fn each_is_counted_once(flags: &[&str], twice: u64) -> Result<()> {
     let _late = eventually(SLACK, "all of them", || (came() >= accepted).then_some(()));
     let came = came();
     println!("{came} came, {accepted} accepted, {received} received");
-    ensure!(came > 200, "{came} came");
+    ensure!(came > ADVERTS, "{came} came");
     let counted = came..=came + twice * UPGRADES;
     ensure!(
         counted.contains(&accepted),
